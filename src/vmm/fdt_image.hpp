@@ -1,0 +1,69 @@
+// The device tree that the guest gets: made from the machine (build_fdt), or the user's own file, amended.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/fdt_builder.hpp"
+#include "base/hypervisor.hpp"
+#include "devices/device.hpp"
+#include "vmm/input_file.hpp"
+
+namespace rvvmm {
+
+/// The largest tree that Linux maps at boot (Documentation/arch/riscv/boot.rst), and the largest --dtb takes.
+inline constexpr uint64_t kLargestDtb = 2_MiB;
+
+/// The in-kernel AIA as set_up_aia() made it.
+struct FdtAia {
+  AiaLayout layout;
+  AiaProperties properties;
+};
+
+/// A PLIC describes itself: given the harts' "riscv,cpu-intc" phandles, by hart, and the phandle it must carry.
+/// Called with /soc open.
+struct FdtPlic {
+  std::function<void(FdtBuilder& fdt, std::span<const uint32_t> hart_intcs, uint32_t own_phandle)> describe;
+};
+
+struct FdtDevice {
+  const Device* device = nullptr;
+  GpaRange window;
+  std::optional<Gsi> gsi;  ///< none: the device has no interrupt
+};
+
+struct FdtInputs {
+  uint32_t harts = 1;
+  const CpuDescription& cpu;
+  GpaRange ram;
+  std::string_view bootargs;
+  std::optional<GpaRange> initrd;
+  std::variant<FdtAia, FdtPlic> irqchip;
+  std::span<const FdtDevice> devices;  ///< in the order of their nodes
+  std::string_view stdout_path;        ///< "/soc/serial@10000000"; empty: no console in the tree
+};
+
+/// The whole tree, with fresh random seeds. Throws SetupError only where memory or the host's randomness ends.
+std::vector<std::byte> build_fdt(const FdtInputs& inputs);
+
+/// What the machine adds to the user's own tree.
+struct UserDtbInputs {
+  std::optional<GpaRange> initrd;  ///< set in /chosen when given
+  std::string_view bootargs;       ///< set in /chosen unless empty
+};
+
+/// The file of --dtb, checked and amended; every other node and property stays as it is. Throws
+/// SetupError(kBadInput) when it is no whole, well-formed device tree of at most kLargestDtb.
+std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
+
+/// Writes the tree for --dump-dtb. Throws SetupError naming the option and the file.
+void dump_dtb(const std::string& path, std::span<const std::byte> dtb);
+
+}  // namespace rvvmm

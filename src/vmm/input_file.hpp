@@ -1,0 +1,41 @@
+// A file that the user named and rvvmm only reads: kernel, initrd, device tree. Held open, so that a guest's
+// reboot loads the same file again even when its path was replaced meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+
+namespace rvvmm {
+
+class InputFile {
+ public:
+  /// Opens `path` for reading. Throws SetupError(kBadInput) unless it is a regular file with content that may be
+  /// read; never blocks, so a FIFO is refused rather than waited for.
+  /// `option`: "--kernel"; `wanted`: what would be right there, "a RISC-V kernel image".
+  InputFile(std::string option, std::string path, std::string wanted);
+
+  /// Bytes in the file now, at least 1. Throws SetupError: the file was emptied since.
+  uint64_t size() const;
+
+  /// Fills `out` from byte `offset`. Throws SetupError when the file ends before, or the disk fails.
+  void read(uint64_t offset, std::span<std::byte> out) const;
+
+  /// "<option> <path>: <what>", kBadInput; unprintable characters of the path appear as '?', so it stays one line.
+  SetupError error(std::string_view what) const;
+
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string option_;
+  std::string path_;
+  std::string wanted_;
+  Fd fd_;
+};
+
+}  // namespace rvvmm

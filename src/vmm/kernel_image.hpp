@@ -1,0 +1,24 @@
+// Loads a guest kernel of any form we know, found from its content and never from its name: RISC-V Image, ELF64,
+// EFI zboot, each plain or compressed by gzip or zstd, or a headerless blob.
+#pragma once
+
+#include "vmm/boot_room.hpp"
+#include "vmm/decompress.hpp"
+#include "vmm/input_file.hpp"
+
+namespace rvvmm {
+
+/// Where a headerless blob goes, and the lowest byte of an ELF file that is not linked for RAM: this far above the
+/// base of RAM (kvm-riscv.md 9: what Linux's own text_offset says).
+inline constexpr uint64_t kDefaultTextOffset = 2_MiB;
+
+struct LoadedKernel {
+  Gpa entry;
+  GpaRange range;  ///< all that the kernel owns before it reads the device tree: image_size, or ELF memory with BSS
+};
+
+/// Copies the kernel into RAM. Bytes of the file go from the kernel's page cache straight to their place; nothing
+/// beyond RAM is touched, whatever the headers say. Throws SetupError(kBadInput) naming the file, or --mem.
+LoadedKernel load_kernel(const InputFile& file, const BootRoom& room);
+
+}  // namespace rvvmm
