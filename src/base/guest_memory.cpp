@@ -1,0 +1,13 @@
+#include "base/guest_memory.hpp"
+
+#include <sys/mman.h>
+
+namespace rvvmm {
+
+GuestMemory::GuestMemory(Gpa base, uint64_t size)
+    : range_{.base = base, .size = size}, mapping_(Mapping::anonymous(size, 2_MiB, "--mem")) {
+  // Advice only: a kernel without transparent huge pages refuses, and everything still works.
+  ::madvise(bytes().data(), bytes().size(), MADV_HUGEPAGE);
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,60 @@
+// The guest's RAM: the only translation from guest-physical addresses to our own memory.
+#pragma once
+
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include "base/mapping.hpp"
+#include "base/range.hpp"
+
+namespace rvvmm {
+
+/// One contiguous block of RAM. Any thread may use it; the guest writes it at the same time, so a value is
+/// loaded once and the copy is checked.
+class GuestMemory {
+ public:
+  /// `size` bytes at `base`, both multiples of a page; untouched and zero, 2 MiB aligned so that KVM can map it
+  /// by huge pages. Throws SetupError when the host cannot map that much.
+  GuestMemory(Gpa base, uint64_t size);
+
+  GpaRange range() const noexcept { return range_; }
+  std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
+
+  /// [at, at + len) in our address space; nullopt unless all of it is RAM.
+  std::optional<std::span<std::byte>> slice(Gpa at, uint64_t len) const noexcept {
+    if (!range_.contains(at, len)) return std::nullopt;
+    return mapping_.bytes().subspan(at - range_.base, len);
+  }
+
+  /// A little-endian value of the guest, alignment not needed; nullopt unless all of it is RAM.
+  template <typename T>
+    requires std::is_trivially_copyable_v<T>
+  std::optional<T> load(Gpa at) const noexcept {
+    const auto from = slice(at, sizeof(T));
+    if (!from) return std::nullopt;
+    T value;
+    std::memcpy(&value, from->data(), sizeof(T));
+    return value;
+  }
+
+  /// False, and nothing written, unless all of it is RAM.
+  template <typename T>
+    requires std::is_trivially_copyable_v<T>
+  bool store(Gpa at, const T& value) const noexcept {
+    const auto to = slice(at, sizeof(T));
+    if (!to) return false;
+    std::memcpy(to->data(), &value, sizeof(T));
+    return true;
+  }
+
+ private:
+  static_assert(std::endian::native == std::endian::little, "guest values are little endian");
+
+  GpaRange range_;
+  Mapping mapping_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,105 @@
+// The seam between the machine and the hypervisor below it: KVM (src/kvm), or a script in tests (tests/fakes).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/irq.hpp"
+#include "base/range.hpp"
+#include "base/vcpu_io.hpp"
+
+namespace rvvmm {
+
+/// How one entry into the guest ended, its exit answered.
+enum class RunOutcome : uint8_t {
+  kContinue,     ///< enter again
+  kInterrupted,  ///< a kick or a signal: look at the mailbox, then enter again
+  kStop,         ///< the machine was told to end or restart; do not enter again
+  kFault,        ///< an exit that cannot go on; fault_report() says which
+};
+
+enum class HartState : uint8_t { kRunnable, kStopped, kUnknown };
+
+/// Registers named by what reads them; the rest arrives with the debugger.
+enum class HartRegister : uint8_t { kScounteren };
+
+/// One vCPU. Everything but kick() only from the thread that runs it, and while it is not inside run().
+class VcpuBackend : public HartIrqPin {
+ public:
+  /// Enters the guest until its next exit and answers that through `io`. Never throws, allocates nothing.
+  virtual RunOutcome run(VcpuIo& io) noexcept = 0;
+  /// Makes the run() in progress, or the next one, return kInterrupted as soon as the vCPU's thread gets a
+  /// signal. The caller sends that signal after this. Any thread.
+  virtual void request_interrupt() noexcept = 0;
+  /// The vCPU's own thread, before it looks at its mailbox: kicks from here on count anew.
+  virtual void clear_interrupt() noexcept = 0;
+
+  /// Registers of a hart that starts an image: SBI 3.0, 9.1 (a0 = hartid, a1 = opaque, the rest reset).
+  virtual void set_entry(Gpa pc, uint64_t a0, uint64_t a1) = 0;
+  virtual HartState state() noexcept = 0;
+  virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
+  virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;
+
+  /// After kFault: one line that names the exit, then the registers, one group a line.
+  virtual std::string fault_report() = 0;
+};
+
+/// What the guest may know of a hart; the same for all.
+struct CpuDescription {
+  std::vector<std::string> isa_extensions;  ///< lower case, single letters first, in canonical order
+  uint64_t satp_mode = 8;                   ///< satp.MODE of the deepest page tables: 8 Sv39, 9 Sv48, 10 Sv57
+  uint64_t cbom_block_size = 0;             ///< bytes, 0: no such extension
+  uint64_t cboz_block_size = 0;
+  uint64_t cbop_block_size = 0;
+  uint64_t timebase_hz = 0;
+};
+
+/// How interrupts reach the harts.
+enum class IrqchipKind : uint8_t {
+  kAiaHardware,  ///< in-kernel AIA with guest interrupt files where free
+  kAiaEmulated,  ///< in-kernel AIA, interrupt files in software
+  kPlic,         ///< a PLIC in user space
+};
+
+struct AiaLayout {
+  Gpa imsic_base;  ///< first hart's interrupt file; one page each
+  Gpa aplic_base;
+  uint32_t sources = 0;  ///< wired inputs 1..sources; one of the values KVM takes (6 low bits ones)
+};
+
+/// What the AIA set-up chose, for the device tree.
+struct AiaProperties {
+  IrqchipKind kind = IrqchipKind::kAiaHardware;
+  uint32_t ids = 0;  ///< highest interrupt identity
+};
+
+/// One VM. Set-up by one thread; set_irq_line() by any.
+class VmBackend {
+ public:
+  virtual ~VmBackend() = default;
+  /// Throws SetupError.
+  virtual void map_ram(Gpa base, std::span<std::byte> memory) = 0;
+  /// Ids count up from 0. All vCPUs are made before set_up_aia() and before the first run. Throws SetupError.
+  virtual std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) = 0;
+  /// Whole set-up of the in-kernel AIA for the vCPUs made so far. nullopt, with the step and the reason in
+  /// `why`, when the host cannot; the VM is then of no further use with another controller.
+  virtual std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, std::string& why) = 0;
+  /// After create_vcpu(). Throws SetupError.
+  virtual CpuDescription describe_cpu(bool with_aia) = 0;
+  /// A wired source of the in-kernel AIA.
+  virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
+};
+
+/// Makes VMs: one per boot of the machine, since a portable reset is a new VM over the same RAM.
+class Hypervisor {
+ public:
+  virtual ~Hypervisor() = default;
+  virtual std::unique_ptr<VmBackend> create_vm() = 0;
+  virtual uint32_t max_vcpus() const = 0;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,26 @@
+// Interrupts as a device and the machine see them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+/// One level-triggered input of the interrupt controller. A device holds a reference and never learns its number.
+/// set() may be called by any thread and with the device's own mutex held: it calls nothing back.
+class IrqLine {
+ public:
+  virtual ~IrqLine() = default;
+  virtual void set(bool asserted) noexcept = 0;
+};
+
+/// A hart's supervisor external interrupt pin, driven by a PLIC in user space. Any thread.
+class HartIrqPin {
+ public:
+  virtual ~HartIrqPin() = default;
+  virtual void set_external_interrupt(bool asserted) noexcept = 0;
+};
+
+}  // namespace rvvmm

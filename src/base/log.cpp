@@ -1,0 +1,91 @@
+#include "base/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace rvvmm::log {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm", "kvm", "sbi",
+                                                                                        "devices", "loader"};
+constexpr std::array<std::string_view, 6> kLevelNames{"trace", "debug", "info", "warn", "error", "off"};
+constexpr const char* kPattern = "[%H:%M:%S.%e] %^%l%$ %v";
+
+// Made at the first line: most runs write none, and start-up pays for nothing that it does not use.
+std::shared_ptr<spdlog::logger>& logger() {
+  static std::shared_ptr<spdlog::logger> instance = [] {
+    auto made = std::make_shared<spdlog::logger>("rvvmm", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_level(spdlog::level::trace);
+    made->set_pattern(kPattern);
+    return made;
+  }();
+  return instance;
+}
+
+spdlog::level::level_enum spdlog_level(Level level) noexcept {
+  switch (level) {
+    case Level::kTrace: return spdlog::level::trace;
+    case Level::kDebug: return spdlog::level::debug;
+    case Level::kInfo: return spdlog::level::info;
+    case Level::kWarn: return spdlog::level::warn;
+    case Level::kError: return spdlog::level::err;
+    case Level::kOff: return spdlog::level::off;
+  }
+  return spdlog::level::off;
+}
+
+template <typename Enum, size_t N>
+std::optional<Enum> find_name(const std::array<std::string_view, N>& names, std::string_view name) noexcept {
+  const auto at = std::ranges::find(names, name);
+  if (at == names.end()) return std::nullopt;
+  return static_cast<Enum>(at - names.begin());
+}
+
+}  // namespace
+
+namespace detail {
+
+std::atomic<Level> levels[] = {Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn};
+
+void write(Module module, Level level, std::string_view line) noexcept {
+  try {
+    logger()->log(spdlog_level(level), "{}: {}", name_of(module), line);
+  } catch (...) {
+    return;  // nowhere is left to say it
+  }
+}
+
+}  // namespace detail
+
+std::string_view name_of(Module module) noexcept { return kModuleNames[static_cast<size_t>(module)]; }
+std::string_view name_of(Level level) noexcept { return kLevelNames[static_cast<size_t>(level)]; }
+
+std::optional<Module> module_named(std::string_view name) noexcept { return find_name<Module>(kModuleNames, name); }
+std::optional<Level> level_named(std::string_view name) noexcept { return find_name<Level>(kLevelNames, name); }
+
+void set_level(Module module, Level level) noexcept {
+  detail::levels[static_cast<size_t>(module)].store(level, std::memory_order_relaxed);
+}
+
+void write_to_file(std::string_view path) {
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string{path});
+    auto made = std::make_shared<spdlog::logger>("rvvmm", std::move(sink));
+    made->set_level(spdlog::level::trace);
+    made->set_pattern("[%Y-%m-%d %H:%M:%S.%e] %l %v");
+    made->flush_on(spdlog::level::trace);  // a crash must not eat the lines that explain it
+    logger() = std::move(made);
+  } catch (const spdlog::spdlog_ex& problem) {
+    throw SetupError{ExitStatus::kUsage, std::format("--log-file {}: {}", path, problem.what())};
+  }
+}
+
+}  // namespace rvvmm::log

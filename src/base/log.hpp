@@ -1,0 +1,66 @@
+// Logs by module and level over spdlog, which only log.cpp includes. A line below its module's level costs one
+// load and one branch: it is not formatted.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <format>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace rvvmm::log {
+
+enum class Module : uint8_t { kVmm, kKvm, kSbi, kDevices, kLoader, kCount };
+enum class Level : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
+
+/// "vmm", "kvm", "sbi", "devices", "loader".
+std::string_view name_of(Module module) noexcept;
+/// "trace", "debug", "info", "warn", "error", "off".
+std::string_view name_of(Level level) noexcept;
+std::optional<Module> module_named(std::string_view name) noexcept;
+std::optional<Level> level_named(std::string_view name) noexcept;
+
+/// Warn for all modules until this is called. Before threads start.
+void set_level(Module module, Level level) noexcept;
+/// Lines go to stderr until this is called; then to the end of the file. Throws SetupError naming the file.
+void write_to_file(std::string_view path);
+
+namespace detail {
+extern std::atomic<Level> levels[static_cast<size_t>(Module::kCount)];
+void write(Module module, Level level, std::string_view line) noexcept;
+}  // namespace detail
+
+/// For callers who gather what they log.
+inline bool enabled(Module module, Level level) noexcept {
+  return level >= detail::levels[static_cast<size_t>(module)].load(std::memory_order_relaxed);
+}
+
+/// Any thread. Never throws: a line that cannot be formatted or written is lost.
+template <typename... Args>
+void line(Module module, Level level, std::format_string<const Args&...> format, const Args&... args) noexcept {
+  if (!enabled(module, level)) return;
+  try {
+    detail::write(module, level, std::format(format, args...));
+  } catch (...) {
+    detail::write(module, level, format.get());
+  }
+}
+
+/// Allows the first `kBurst` calls and then every 2^n-th, so that a guest cannot flood the log. Any thread.
+class RateLimit {
+ public:
+  /// True if this occurrence may be logged.
+  bool allow() noexcept {
+    const uint64_t seen = count_.fetch_add(1, std::memory_order_relaxed) + 1;
+    return seen <= kBurst || (seen & (seen - 1)) == 0;
+  }
+  uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr uint64_t kBurst = 4;
+  std::atomic<uint64_t> count_ = 0;
+};
+
+}  // namespace rvvmm::log

@@ -1,0 +1,32 @@
+// A range of guest-physical addresses: the one place where bounds of guest memory and devices are compared.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+/// [base, base + size). May end at 2^64; all comparisons are by subtraction, so nothing overflows.
+struct GpaRange {
+  Gpa base;
+  uint64_t size = 0;
+
+  /// True if all of [at, at + len) lies inside. An empty access lies inside when `at` is in [base, base + size].
+  constexpr bool contains(Gpa at, uint64_t len) const noexcept {
+    if (at < base) return false;
+    const uint64_t offset = at - base;
+    return offset <= size && len <= size - offset;
+  }
+
+  /// True if the two share at least one byte.
+  constexpr bool overlaps(const GpaRange& other) const noexcept {
+    if (size == 0 || other.size == 0) return false;
+    return base <= other.base ? other.base - base < size : base - other.base < other.size;
+  }
+
+  /// First address behind the range (0 for one that ends at 2^64).
+  constexpr Gpa end() const noexcept { return base + size; }
+
+  friend constexpr bool operator==(const GpaRange&, const GpaRange&) = default;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,49 @@
+// An SBI call and its answer, as they pass between the exit table and whoever answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace rvvmm {
+
+/// SBI 3.0, 3.2 "Listing of SBI Errors".
+enum class SbiError : int64_t {
+  kSuccess = 0,
+  kFailed = -1,
+  kNotSupported = -2,
+  kInvalidParam = -3,
+  kDenied = -4,
+  kInvalidAddress = -5,
+  kAlreadyAvailable = -6,
+  kAlreadyStarted = -7,
+  kAlreadyStopped = -8,
+  kNoShmem = -9,
+  kInvalidState = -10,
+  kBadRange = -11,
+  kTimeout = -12,
+  kIo = -13,
+  kDeniedLocked = -14,
+};
+
+/// Registers a7, a6 and a0..a5 at the ecall. Everything here is chosen by the guest.
+struct SbiCall {
+  uint64_t eid = 0;
+  uint64_t fid = 0;
+  std::array<uint64_t, 6> args{};
+};
+
+/// What the guest gets in a0 and a1. Legacy calls (EID 0..8) return their value in a0 through `legacy`.
+struct SbiRet {
+  int64_t error = 0;
+  uint64_t value = 0;
+
+  static constexpr SbiRet ok(uint64_t value = 0) noexcept { return {.error = 0, .value = value}; }
+  static constexpr SbiRet fail(SbiError error, uint64_t value = 0) noexcept {
+    return {.error = static_cast<int64_t>(error), .value = value};
+  }
+  static constexpr SbiRet legacy(int64_t a0) noexcept { return {.error = a0, .value = 0}; }
+
+  friend constexpr bool operator==(const SbiRet&, const SbiRet&) = default;
+};
+
+}  // namespace rvvmm

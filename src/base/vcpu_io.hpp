@@ -1,0 +1,44 @@
+// What an exit may ask of the machine. The backend decodes the exit and calls back while it is in hand.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/sbi_call.hpp"
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+/// A CSR instruction that KVM could not answer. The new value is (old & ~write_mask) | (new_value & write_mask).
+struct CsrAccess {
+  uint32_t number = 0;
+  uint64_t new_value = 0;
+  uint64_t write_mask = 0;
+};
+
+enum class SystemEventType : uint8_t { kShutdown, kReset, kOther };
+
+/// SRST as KVM reports it. `reason`: SBI 3.0, 10.1: 0 none, 1 system failure, others vendor's.
+struct SystemEvent {
+  SystemEventType type = SystemEventType::kOther;
+  uint64_t raw_type = 0;
+  uint64_t reason = 0;
+};
+
+/// Called on the hart's own thread, for one exit at a time per hart; harts call at the same time. Never throws.
+class VcpuIo {
+ public:
+  virtual ~VcpuIo() = default;
+  /// Fills all of `out` (1, 2, 4 or 8 bytes, little endian); all ones where there is no device.
+  virtual void mmio_read(HartId hart, Gpa at, std::span<std::byte> out) noexcept = 0;
+  virtual void mmio_write(HartId hart, Gpa at, std::span<const std::byte> in) noexcept = 0;
+  virtual SbiRet sbi_ecall(HartId hart, const SbiCall& call) noexcept = 0;
+  /// The CSR's old value; nullopt if no such CSR exists here.
+  virtual std::optional<uint64_t> csr_access(HartId hart, const CsrAccess& access) noexcept = 0;
+  /// Ends or restarts the VM; the hart does not enter the guest again before that.
+  virtual void system_event(HartId hart, const SystemEvent& event) noexcept = 0;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,22 @@
+// The part of the Base extension that KVM leaves to us: probing EIDs of the experimental and vendor ranges.
+#pragma once
+
+#include "sbi/sbi_dispatcher.hpp"
+
+namespace rvvmm {
+
+/// SBI 3.0, 4.4: sbi_probe_extension. KVM answers everything else of EID 0x10 itself.
+class BaseProbe final : public SbiExtension {
+ public:
+  explicit BaseProbe(const SbiDispatcher& dispatcher) noexcept : dispatcher_(dispatcher) {}
+
+  std::string_view name() const noexcept override { return "base"; }
+  EidRange eids() const noexcept override { return {.first = 0x10, .last = 0x10}; }
+  /// FID 3: value 1 where an extension answers args[0], else 0.
+  SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
+
+ private:
+  const SbiDispatcher& dispatcher_;
+};
+
+}  // namespace rvvmm

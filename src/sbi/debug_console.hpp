@@ -1,0 +1,39 @@
+// SBI Debug Console (DBCN, EID 0x4442434E): the guest's console through its own memory. SBI 3.0, ch. 12.
+#pragma once
+
+#include "base/console.hpp"
+#include "base/guest_memory.hpp"
+#include "sbi/sbi_extension.hpp"
+
+namespace rvvmm {
+
+/// Any hart. Output and input are those of the UART: one console, two ways to it.
+class DebugConsole final : public SbiExtension {
+ public:
+  /// Bytes moved by one call at most; a longer buffer gets a partial count, which the spec allows and callers
+  /// loop on. Bounds the time of a call whatever the guest's number.
+  static constexpr uint64_t kMaxBytesPerCall = 4096;
+
+  DebugConsole(const GuestMemory& memory, ConsoleSink& out, ConsoleSource& in) noexcept
+      : memory_(memory), out_(out), in_(in) {}
+
+  std::string_view name() const noexcept override { return "dbcn"; }
+  EidRange eids() const noexcept override { return {.first = 0x4442434E, .last = 0x4442434E}; }
+  SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
+
+ private:
+  /// 12.1. Value: bytes written, 0..min(num_bytes, kMaxBytesPerCall). kInvalidParam unless the whole buffer is RAM.
+  SbiRet write(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
+  /// 12.2. Value: bytes read, 0 when none wait; never blocks. kInvalidParam unless the whole buffer is RAM.
+  SbiRet read(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
+  /// 12.3. Only the low eight bits count; value 0.
+  SbiRet write_byte(uint64_t byte) noexcept;
+
+  std::optional<std::span<std::byte>> buffer(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) const noexcept;
+
+  const GuestMemory& memory_;
+  ConsoleSink& out_;
+  ConsoleSource& in_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,17 @@
+#include "sbi/extensions.hpp"
+
+#include <memory>
+
+#include "sbi/base_probe.hpp"
+#include "sbi/debug_console.hpp"
+#include "sbi/legacy_console.hpp"
+
+namespace rvvmm {
+
+void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources) {
+  dispatcher.add(std::make_unique<LegacyConsole>(resources.console_out, resources.console_in));
+  dispatcher.add(std::make_unique<BaseProbe>(dispatcher));
+  dispatcher.add(std::make_unique<DebugConsole>(resources.memory, resources.console_out, resources.console_in));
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,20 @@
+// THE list of SBI extensions that rvvmm answers.
+#pragma once
+
+#include "base/console.hpp"
+#include "base/guest_memory.hpp"
+#include "sbi/sbi_dispatcher.hpp"
+
+namespace rvvmm {
+
+/// What extensions are made of. All outlive the dispatcher.
+struct SbiResources {
+  const GuestMemory& memory;
+  ConsoleSink& console_out;
+  ConsoleSource& console_in;
+};
+
+/// Registers every extension with `dispatcher`. A new extension is one file beside this one and one line here.
+void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources);
+
+}  // namespace rvvmm

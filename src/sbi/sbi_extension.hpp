@@ -1,0 +1,36 @@
+// What an SBI extension is to the dispatcher.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/sbi_call.hpp"
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+/// EIDs first..last, both included.
+struct EidRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+
+  constexpr bool contains(uint64_t eid) const noexcept { return first <= eid && eid <= last; }
+};
+
+/// Ranges that KVM forwards whole (SBI 3.0 reserves them for experiments and vendors).
+inline constexpr EidRange kExperimentalEids{.first = 0x0800'0000, .last = 0x08FF'FFFF};
+inline constexpr EidRange kVendorEids{.first = 0x0900'0000, .last = 0x09FF'FFFF};
+
+/// Registered once before harts run, then called by all of them at the same time.
+class SbiExtension {
+ public:
+  virtual ~SbiExtension() = default;
+  virtual std::string_view name() const noexcept = 0;
+  /// Does not change; ranges of two registered extensions must not overlap.
+  virtual EidRange eids() const noexcept = 0;
+  /// Answers one call; its eid lies in eids(), everything else in it is the guest's choice. A function that is
+  /// not there is kNotSupported.
+  virtual SbiRet handle(HartId hart, const SbiCall& call) noexcept = 0;
+};
+
+}  // namespace rvvmm

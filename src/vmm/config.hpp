@@ -1,0 +1,32 @@
+// What the user asked for, checked and typed: the only form in which options reach the machine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
+
+struct Config {
+  std::string kernel;
+  std::optional<std::string> initrd;
+  std::string append;  ///< the guest kernel's command line
+  uint32_t smp = 1;
+  uint64_t mem_bytes = 256_MiB;
+  IrqchipChoice irqchip = IrqchipChoice::kAuto;
+  std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
+  std::optional<std::string> dump_dtb;  ///< write the tree here and end
+  bool no_reboot = false;               ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset
+  std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: anywhere
+  std::vector<std::pair<log::Module, log::Level>> log_levels;
+  std::optional<std::string> log_file;
+};
+
+}  // namespace rvvmm
