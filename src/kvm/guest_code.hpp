@@ -1,0 +1,48 @@
+// Reads the instruction at a guest's pc, through the guest's own page tables where it has them.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "base/range.hpp"
+
+namespace rvvmm {
+
+/// What is needed of an instruction: how long it is, and whether it is a load that extends the sign.
+struct LoadInstruction {
+  uint32_t length = 4;            ///< bytes
+  uint32_t rd = 0;                ///< destination, x0..x31
+  uint32_t signed_width_bits = 0; ///< 8, 16 or 32 for LB, LH, LW and their compressed forms; 0 for anything else
+};
+
+/// Privileged specification, "RV64 load and store" and the C and Zcb tables: pure decoding.
+LoadInstruction decode_load(uint32_t instruction) noexcept;
+
+/// The RAM that code runs from. Any hart; the guest may change page tables meanwhile, which can only mislead
+/// itself: every address is checked.
+class GuestCode {
+ public:
+  GuestCode() = default;
+  GuestCode(Gpa base, std::span<const std::byte> ram) noexcept : base_(base), ram_(ram) {}
+
+  /// The 32 bits at `pc` (the upper half undefined for a compressed instruction); nullopt where the page tables of
+  /// `satp` (privileged specification, "satp") do not lead to RAM.
+  std::optional<uint32_t> fetch(uint64_t pc, uint64_t satp) const noexcept;
+
+ private:
+  template <typename T>
+  std::optional<T> load(Gpa at) const noexcept {
+    if (!GpaRange{.base = base_, .size = ram_.size()}.contains(at, sizeof(T))) return std::nullopt;
+    T value;
+    std::memcpy(&value, ram_.data() + (at - base_), sizeof(T));
+    return value;
+  }
+  std::optional<Gpa> translate(uint64_t address, uint64_t satp) const noexcept;
+
+  Gpa base_;
+  std::span<const std::byte> ram_;
+};
+
+}  // namespace rvvmm

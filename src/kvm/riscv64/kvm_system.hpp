@@ -1,0 +1,28 @@
+// /dev/kvm: what it is asked before the first VM, and the making of VMs.
+#pragma once
+
+#include <memory>
+
+#include "base/fd.hpp"
+#include "base/hypervisor.hpp"
+
+namespace rvvmm {
+
+class KvmSystem final : public Hypervisor {
+ public:
+  /// Opens `path` and checks the API version. Throws SetupError (kHostUnsupported) saying what would help.
+  explicit KvmSystem(const char* path = "/dev/kvm");
+
+  /// Throws SetupError.
+  std::unique_ptr<VmBackend> create_vm() override;
+  uint32_t max_vcpus() const override;
+
+  /// Lines for --version: API, limits and capabilities of this host's KVM.
+  std::string describe_host() const;
+
+ private:
+  Fd fd_;
+  size_t run_size_ = 0;  ///< bytes of a vCPU's shared mapping
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,212 @@
+#include "kvm/riscv64/kvm_vcpu.hpp"
+
+#include <sys/ioctl.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "kvm/exit_table.hpp"
+#include "kvm/riscv64/one_reg.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr uint64_t kScounterenAll = 7;  // CY, TM, IR
+constexpr uint64_t kSstatusSie = 1UL << 1;
+constexpr uint64_t kSstatusSpie = 1UL << 5;
+constexpr uint64_t kSstatusSpp = 1UL << 8;
+constexpr uint64_t kCauseIllegalInstruction = 2;
+constexpr uint64_t kModeSupervisor = 1;
+
+constexpr std::array<const char*, 32> kRegisterNames{"zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+                                                     "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+                                                     "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+
+one_reg::Id id_of(HartRegister reg) noexcept {
+  switch (reg) {
+    case HartRegister::kScounteren: return one_reg::kScounteren;
+  }
+  return one_reg::kScounteren;
+}
+
+uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
+  const uint32_t shift = 64 - width_bits;
+  return static_cast<uint64_t>(static_cast<int64_t>(value << shift) >> shift);
+}
+
+}  // namespace
+
+KvmVcpu::KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, SignExtension& sign_extension)
+    : fd_(std::move(fd)),
+      hart_(hart),
+      run_mapping_(Mapping::shared(fd_.get(), run_size, "mapping a vCPU's kvm_run")),
+      run_(*reinterpret_cast<kvm_run*>(run_mapping_.bytes().data())),
+      code_(code),
+      sign_extension_(sign_extension) {}
+
+RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
+  if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) [[unlikely]] return run_failed(errno);
+  const ExitHandler& handler = exit_handler(run_.exit_reason);
+  ExitContext exit{.run = run_, .hart = hart_, .io = io};
+  const RunOutcome outcome = handler.handle(exit);
+  if (exit.signed_load_in_doubt && !sign_extension_.known_right()) [[unlikely]] mend_signed_load();
+  if (exit.illegal_csr) [[unlikely]] raise_illegal_instruction();
+  run_errno_ = 0;
+  return outcome;
+}
+
+RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
+  if (errno_value == EINTR || errno_value == EAGAIN) return RunOutcome::kInterrupted;
+  run_errno_ = errno_value;
+  return RunOutcome::kFault;
+}
+
+// KVM reads immediate_exit before it enters the guest; setting it first closes the gap between a look at the
+// mailbox and KVM_RUN, and the signal that follows gets a running guest out.
+void KvmVcpu::request_interrupt() noexcept { std::atomic_ref{run_.immediate_exit}.store(1); }
+
+void KvmVcpu::clear_interrupt() noexcept { std::atomic_ref{run_.immediate_exit}.store(0); }
+
+// immediate_exit stays set: clearing it could wipe out a kick that came meanwhile. The next run() returns
+// kInterrupted, and the vCPU's thread clears it where it looks at its mailbox.
+void KvmVcpu::complete_exit() noexcept {
+  request_interrupt();
+  if (::ioctl(fd_.get(), KVM_RUN, 0) == 0) {
+    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_RUN entered the guest while completing an exit",
+              hart_.value);
+  }
+}
+
+// Linux 6.12 (arch/riscv/kvm/vcpu_insn.c) shifts the value of LB, LH and LW back logically: a set top bit is not
+// extended. kvm_run does not say how the guest loads, so the instruction is looked at.
+void KvmVcpu::mend_signed_load() noexcept {
+  const auto pc = one_reg::get(fd_.get(), one_reg::kPc);
+  const auto satp = one_reg::get(fd_.get(), one_reg::kSatp);
+  if (!pc || !satp) return;
+  const auto instruction = code_.fetch(*pc, *satp);
+  if (!instruction) return;
+  const LoadInstruction load = decode_load(*instruction);
+  if (load.signed_width_bits == 0 || load.rd == 0) return;
+  complete_exit();
+  const auto loaded = one_reg::get(fd_.get(), one_reg::x(load.rd));
+  if (!loaded) return;
+  const uint64_t right = sign_extended(*loaded, load.signed_width_bits);
+  sign_extension_.learn(*loaded == right);
+  if (*loaded != right) one_reg::set(fd_.get(), one_reg::x(load.rd), right);
+}
+
+// KVM has emulated the CSR instruction with the value we gave; a hart without that CSR traps instead, so the
+// destination register is put back and the trap taken by hand (privileged specification, "Supervisor trap").
+void KvmVcpu::raise_illegal_instruction() noexcept {
+  const auto pc = one_reg::get(fd_.get(), one_reg::kPc);
+  const auto satp = one_reg::get(fd_.get(), one_reg::kSatp);
+  const auto mode = one_reg::get(fd_.get(), one_reg::kMode);
+  if (!pc || !satp || !mode) return;
+  const auto instruction = code_.fetch(*pc, *satp);
+  const uint32_t rd = instruction ? (*instruction >> 7) & 31 : 0;
+  const uint64_t rd_before = rd != 0 ? one_reg::get(fd_.get(), one_reg::x(rd)).value_or(0) : 0;
+  complete_exit();
+  if (rd != 0) one_reg::set(fd_.get(), one_reg::x(rd), rd_before);
+
+  const uint64_t sstatus = one_reg::get(fd_.get(), one_reg::kSstatus).value_or(0);
+  uint64_t trapped = sstatus & ~(kSstatusSpp | kSstatusSpie | kSstatusSie);
+  if (*mode == kModeSupervisor) trapped |= kSstatusSpp;
+  if ((sstatus & kSstatusSie) != 0) trapped |= kSstatusSpie;
+  one_reg::set(fd_.get(), one_reg::kSstatus, trapped);
+  one_reg::set(fd_.get(), one_reg::kSepc, *pc);
+  one_reg::set(fd_.get(), one_reg::kScause, kCauseIllegalInstruction);
+  one_reg::set(fd_.get(), one_reg::kStval, instruction.value_or(0));
+  one_reg::set(fd_.get(), one_reg::kPc, one_reg::get(fd_.get(), one_reg::kStvec).value_or(0) & ~uint64_t{3});
+  one_reg::set(fd_.get(), one_reg::kMode, kModeSupervisor);
+}
+
+void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
+  const auto set_or_throw = [this](one_reg::Id id, uint64_t value, const char* name) {
+    if (one_reg::set(fd_.get(), id, value)) return;
+    throw SetupError::from_errno(ExitStatus::kInternal, std::format("KVM_SET_ONE_REG {} of hart {}", name, hart_.value),
+                                 errno);
+  };
+  set_or_throw(one_reg::kPc, pc.value, "pc");
+  set_or_throw(one_reg::kA0, a0, "a0");
+  set_or_throw(one_reg::kA1, a1, "a1");
+  // Newer kernels reset it to 0, and guests up to 6.12 rely on it (docs/kvm-quirks.md, the time CSR).
+  set_or_throw(one_reg::kScounteren, kScounterenAll, "scounteren");
+}
+
+HartState KvmVcpu::state() noexcept {
+  kvm_mp_state state{};
+  if (kvm_ioctl(fd_.get(), KVM_GET_MP_STATE, &state) < 0) return HartState::kUnknown;
+  switch (state.mp_state) {
+    case KVM_MP_STATE_RUNNABLE: return HartState::kRunnable;
+    case KVM_MP_STATE_STOPPED: return HartState::kStopped;
+    default: return HartState::kUnknown;
+  }
+}
+
+std::optional<uint64_t> KvmVcpu::get(HartRegister reg) noexcept { return one_reg::get(fd_.get(), id_of(reg)); }
+
+bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept { return one_reg::set(fd_.get(), id_of(reg), value); }
+
+// KVM_INTERRUPT takes no vCPU lock, so any thread may call it (Linux, arch/riscv/kvm/vcpu.c,
+// kvm_arch_vcpu_async_ioctl).
+void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
+  const kvm_interrupt interrupt{.irq = asserted ? KVM_INTERRUPT_SET : KVM_INTERRUPT_UNSET};
+  if (kvm_ioctl(fd_.get(), KVM_INTERRUPT, &interrupt) < 0) {
+    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", hart_.value, errno);
+  }
+}
+
+std::string KvmVcpu::describe_fault() const {
+  if (run_errno_ != 0) {
+    const char* cause = "";
+    switch (run_errno_) {
+      case EOPNOTSUPP:
+        cause =
+            ": an instruction KVM cannot emulate at a device's address (AMO, LR/SC, floating point, vector), or "
+                "a jump to an address without memory";
+        break;
+      case EIO: cause = ": an access to a device that is not aligned to its width"; break;
+      case EFAULT: cause = ": guest memory that the host does not back, or a trap KVM does not handle"; break;
+      default: break;
+    }
+    return std::format("exit {} (KVM_RUN: {}){}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_), cause);
+  }
+  const ExitHandler& handler = exit_handler(run_.exit_reason);
+  switch (run_.exit_reason) {
+    case KVM_EXIT_FAIL_ENTRY:
+      return std::format("exit {}: hardware reason {:#x} on host CPU {}", handler.name,
+                         static_cast<uint64_t>(run_.fail_entry.hardware_entry_failure_reason), run_.fail_entry.cpu);
+    case KVM_EXIT_DEBUG: return std::format("exit {}: a breakpoint that no debugger set", handler.name);
+    default: return std::format("exit {} (reason {})", handler.name, run_.exit_reason);
+  }
+}
+
+std::string KvmVcpu::fault_report() {
+  const auto value = [this](one_reg::Id id) { return one_reg::get(fd_.get(), id).value_or(0); };
+  std::string report =
+      std::format("hart {}: pc {:#x}: {}\n", hart_.value, value(one_reg::kPc), describe_fault());
+  for (uint64_t number = 1; number < kRegisterNames.size(); ++number) {
+    report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(one_reg::x(number)),
+                          number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");
+  }
+  constexpr std::array<std::pair<const char*, one_reg::Id>, 9> kCsrs{{{"sstatus", one_reg::kSstatus},
+                                                                     {"sie", one_reg::kSie},
+                                                                     {"sip", one_reg::kSip},
+                                                                     {"stvec", one_reg::kStvec},
+                                                                     {"sepc", one_reg::kSepc},
+                                                                     {"scause", one_reg::kScause},
+                                                                     {"stval", one_reg::kStval},
+                                                                     {"satp", one_reg::kSatp},
+                                                                     {"mode", one_reg::kMode}}};
+  for (size_t i = 0; i < kCsrs.size(); ++i) {
+    report += std::format("  {:7} {:016x}{}", kCsrs[i].first, value(kCsrs[i].second), i % 3 == 2 ? "\n" : "");
+  }
+  return report;
+}
+
+}  // namespace rvvmm

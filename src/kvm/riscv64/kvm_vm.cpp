@@ -1,0 +1,58 @@
+#include "kvm/riscv64/kvm_vm.hpp"
+
+#include <linux/kvm.h>
+
+#include <format>
+
+#include "base/log.hpp"
+#include "kvm/riscv64/isa.hpp"
+#include "kvm/riscv64/kvm_ioctl.hpp"
+#include "kvm/riscv64/kvm_vcpu.hpp"
+#include "kvm/riscv64/sbi_forwarding.hpp"
+
+namespace rvvmm {
+
+void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
+  const kvm_userspace_memory_region slot{.slot = 0,
+                                         .flags = 0,
+                                         .guest_phys_addr = base.value,
+                                         .memory_size = memory.size(),
+                                         .userspace_addr = reinterpret_cast<uintptr_t>(memory.data())};
+  if (kvm_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+    const int error = errno;
+    if (error == EFAULT || error == EINVAL) {
+      const int bits = kvm_ioctl(fd_.get(), KVM_CHECK_EXTENSION, KVM_CAP_VM_GPA_BITS);
+      throw SetupError{ExitStatus::kUsage,
+                       std::format("--mem {}M: KVM refuses it here; guest-physical addresses have {} bits on this host",
+                                   memory.size() >> 20, bits)};
+    }
+    throw SetupError::from_errno(ExitStatus::kInternal, "KVM_SET_USER_MEMORY_REGION", error);
+  }
+  guest_code_ = GuestCode{base, memory};
+}
+
+std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
+  Fd fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VCPU, static_cast<unsigned long>(hart.value),
+                           std::format("KVM_CREATE_VCPU of hart {}", hart.value))};
+  if (first_vcpu_fd_ < 0) first_vcpu_fd_ = fd.get();
+  forward_sbi_calls(fd.get());
+  return std::make_unique<KvmVcpu>(std::move(fd), hart, run_size_, guest_code_, sign_extension_);
+}
+
+std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, std::string& why) {
+  auto aia = make_aia(fd_.get(), layout, harts, why);
+  if (!aia) return std::nullopt;
+  aia_ = std::move(*aia);
+  return aia_.properties;
+}
+
+CpuDescription KvmVm::describe_cpu(bool with_aia) { return rvvmm::describe_cpu(first_vcpu_fd_, with_aia); }
+
+void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {
+  const kvm_irq_level level{.irq = gsi.value, .level = asserted ? 1U : 0U};
+  if (kvm_ioctl(fd_.get(), KVM_IRQ_LINE, &level) < 0) {
+    log::line(log::Module::kKvm, log::Level::kError, "KVM_IRQ_LINE {}: errno {}", gsi.value, errno);
+  }
+}
+
+}  // namespace rvvmm

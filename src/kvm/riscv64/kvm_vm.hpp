@@ -1,0 +1,34 @@
+// One VM on KVM.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "base/fd.hpp"
+#include "base/hypervisor.hpp"
+#include "kvm/riscv64/aia.hpp"
+#include "kvm/riscv64/signed_load.hpp"
+
+namespace rvvmm {
+
+class KvmVm final : public VmBackend {
+ public:
+  /// `run_size`: bytes of a vCPU's shared mapping (KVM_GET_VCPU_MMAP_SIZE).
+  KvmVm(Fd vm, size_t run_size) : fd_(std::move(vm)), run_size_(run_size) {}
+
+  void map_ram(Gpa base, std::span<std::byte> memory) override;
+  std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) override;
+  std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, std::string& why) override;
+  CpuDescription describe_cpu(bool with_aia) override;
+  void set_irq_line(Gsi gsi, bool asserted) noexcept override;
+
+ private:
+  Fd fd_;
+  size_t run_size_;
+  GuestCode guest_code_;  // shared by this VM's vCPUs, which the owner destroys first
+  SignExtension sign_extension_;
+  int first_vcpu_fd_ = -1;
+  Aia aia_;
+};
+
+}  // namespace rvvmm

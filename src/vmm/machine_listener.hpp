@@ -1,0 +1,19 @@
+// What a running machine reports to the loop that owns it.
+#pragma once
+
+#include <string>
+
+#include "base/vcpu_io.hpp"
+
+namespace rvvmm {
+
+/// Called on hart threads; the first report that ends the machine wins, later ones are dropped.
+class MachineListener {
+ public:
+  virtual ~MachineListener() = default;
+  virtual void on_system_event(HartId hart, const SystemEvent& event) noexcept = 0;
+  /// `report`: one line that names the exit, then registers.
+  virtual void on_vcpu_fault(HartId hart, const std::string& report) noexcept = 0;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,46 @@
+#include "vmm/time_csr_guard.hpp"
+
+#include <algorithm>
+
+namespace rvvmm {
+namespace {
+
+// A hart that never starts (maxcpus=1) is not worth looking at every few milliseconds for ever.
+constexpr std::chrono::seconds kPatience{10};
+
+}  // namespace
+
+bool TimeCsrGuard::needed(VcpuBackend& secondary) noexcept { return secondary.get(HartRegister::kScounteren) == 0; }
+
+TimeCsrGuard::TimeCsrGuard(std::vector<VcpuThread*> harts)
+    : harts_(std::move(harts)), seen_(std::make_shared<std::vector<std::atomic<Seen>>>(harts_.size())) {}
+
+// The boot hart was given kAllReadable: another value says that this guest knows to set it, as Linux does since 6.13.
+TimeCsrGuard::Seen TimeCsrGuard::look_at_boot_hart(VcpuBackend& hart) noexcept {
+  const auto value = hart.get(HartRegister::kScounteren);
+  return value && *value != kAllReadable ? Seen::kGuestsOwn : Seen::kRight;
+}
+
+TimeCsrGuard::Seen TimeCsrGuard::look_at_secondary(VcpuBackend& hart) noexcept {
+  if (hart.state() != HartState::kRunnable) return Seen::kStopped;
+  const auto value = hart.get(HartRegister::kScounteren);
+  if (!value || *value != 0) return Seen::kRight;
+  // KVM may still owe the hart the reset of its start, which would wipe this out: not right until it is seen to stay.
+  hart.set(HartRegister::kScounteren, kAllReadable);
+  return Seen::kMended;
+}
+
+std::optional<std::chrono::milliseconds> TimeCsrGuard::look() {
+  if (seen_->front() == Seen::kGuestsOwn) return std::nullopt;
+  const bool all_right = std::ranges::all_of(*seen_, [](const auto& seen) { return seen == Seen::kRight; });
+  if (std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; })) waited_ = {};
+  for (size_t i = 0; i < harts_.size(); ++i) {
+    const auto look_at = i == 0 ? look_at_boot_hart : look_at_secondary;
+    harts_[i]->post([seen = seen_, i, look_at](VcpuBackend& hart) { (*seen)[i] = look_at(hart); });
+  }
+  const auto next = all_right || waited_ > kPatience ? kLater : kSoon;
+  waited_ += next;
+  return next;
+}
+
+}  // namespace rvvmm

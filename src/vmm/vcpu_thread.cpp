@@ -1,0 +1,98 @@
+#include "vmm/vcpu_thread.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <csignal>
+#include <format>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace rvvmm {
+namespace {
+
+// A real-time signal, so that it is nobody else's.
+int kick_signal() noexcept { return SIGRTMIN; }
+
+}  // namespace
+
+void VcpuThread::install_kick_handler() noexcept {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};  // arriving is all it does; no SA_RESTART, so that system calls end
+  ::sigaction(kick_signal(), &action, nullptr);
+}
+
+VcpuThread::VcpuThread(const Parts& parts) : parts_(parts), thread_([this] { main(); }) {}
+
+VcpuThread::~VcpuThread() { request_stop(); }
+
+void VcpuThread::request_stop() noexcept {
+  {
+    const LockGuard lock{mutex_};
+    stopping_ = true;
+  }
+  kick();
+}
+
+void VcpuThread::post(VcpuTask task) {
+  {
+    const LockGuard lock{mutex_};
+    mailbox_.push_back(std::move(task));
+  }
+  kick();
+}
+
+// First the flag that KVM reads before it enters the guest, then the signal that gets a running guest out: whichever
+// side of KVM_RUN the thread is on, it looks at its mailbox.
+void VcpuThread::kick() noexcept {
+  parts_.backend.request_interrupt();
+  ::pthread_kill(thread_.native_handle(), kick_signal());
+}
+
+void VcpuThread::set_up_thread() const noexcept {
+  const std::string name = std::format("vcpu{}", parts_.hart.value);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+
+  sigset_t kick_only;
+  ::sigemptyset(&kick_only);
+  ::sigaddset(&kick_only, kick_signal());
+  ::pthread_sigmask(SIG_UNBLOCK, &kick_only, nullptr);
+
+  if (!parts_.host_cpu) return;
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(*parts_.host_cpu, &cpus);
+  if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+    log::line(log::Module::kVmm, log::Level::kWarn, "hart {}: host CPU {} has gone; the hart runs anywhere",
+              parts_.hart.value, *parts_.host_cpu);
+  }
+}
+
+bool VcpuThread::serve_mailbox() noexcept {
+  parts_.backend.clear_interrupt();
+  std::vector<VcpuTask> tasks;
+  {
+    const LockGuard lock{mutex_};
+    if (stopping_) return false;
+    tasks.swap(mailbox_);
+  }
+  for (const VcpuTask& task : tasks) task(parts_.backend);
+  return true;
+}
+
+void VcpuThread::main() noexcept {
+  set_up_thread();
+  for (;;) {
+    switch (parts_.backend.run(parts_.io)) {
+      case RunOutcome::kContinue: break;
+      case RunOutcome::kInterrupted:
+        if (!serve_mailbox()) return;
+        break;
+      case RunOutcome::kStop: return;
+      case RunOutcome::kFault: parts_.listener.on_vcpu_fault(parts_.hart, parts_.backend.fault_report()); return;
+    }
+  }
+}
+
+}  // namespace rvvmm

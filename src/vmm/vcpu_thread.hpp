@@ -1,0 +1,58 @@
+// The thread of one hart: enters the guest, and between entries runs what others ask of its vCPU.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/hypervisor.hpp"
+#include "base/mutex.hpp"
+#include "vmm/machine_listener.hpp"
+
+namespace rvvmm {
+
+/// Work for the hart's own thread: the only one that may use the vCPU while it runs.
+using VcpuTask = std::function<void(VcpuBackend&)>;
+
+class VcpuThread {
+ public:
+  struct Parts {
+    HartId hart;
+    VcpuBackend& backend;
+    VcpuIo& io;
+    MachineListener& listener;
+    std::optional<uint32_t> host_cpu;  ///< pinned there; none: wherever the scheduler likes
+  };
+
+  /// Starts the thread, named vcpu<hart>, and enters the guest. Throws std::system_error when the host has no more
+  /// threads. install_kick_handler() comes first.
+  explicit VcpuThread(const Parts& parts);
+  /// Stops and joins.
+  ~VcpuThread();
+  VcpuThread(const VcpuThread&) = delete;
+  VcpuThread& operator=(const VcpuThread&) = delete;
+
+  /// The thread leaves the guest and ends; does not wait. Any thread.
+  void request_stop() noexcept;
+  /// Runs `task` on the hart's thread, soon, outside the guest; dropped if the hart has ended. Any thread.
+  void post(VcpuTask task);
+
+  /// Makes the kick signal interrupt KVM_RUN instead of ending the process. Once per process.
+  static void install_kick_handler() noexcept;
+
+ private:
+  void main() noexcept;
+  void kick() noexcept;
+  bool serve_mailbox() noexcept;
+  void set_up_thread() const noexcept;
+
+  Parts parts_;
+  Mutex mutex_;
+  std::vector<VcpuTask> mailbox_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::jthread thread_;  // last: it uses everything above
+};
+
+}  // namespace rvvmm
