@@ -10,17 +10,23 @@
 
 namespace rvvmm {
 
+/// More RAM than any machine has: a file that asks for more is damaged, and below it sums cannot overflow.
+inline constexpr uint64_t kLargestRam = uint64_t{1} << 48;
+
+/// The block of RAM that the device tree gets where there is room: the most that Linux takes.
+inline constexpr uint64_t kDtbBlock = 2_MiB;
+
 struct BootRoom {
   const GuestMemory& memory;
-  /// Bytes that have to find room besides the kernel (initrd, device tree): for the advice only.
-  uint64_t also_needed = 0;
+  /// Bytes of the initrd, which must find room above the kernel: for the advice only.
+  uint64_t initrd_bytes = 0;
 
-  /// "--mem 64M: <what> needs 38 MiB from 0x80200000, give at least --mem 44M", kBadInput. Where [from, from + size)
-  /// is beyond any machine the line says that the file is damaged instead.
+  /// "--mem 64M: <what> needs 70 MiB from 0x80200000, give at least --mem 74M", kBadInput. `from` is not below RAM,
+  /// and from and size are not above kLargestRam. The advice includes initrd and device tree.
   SetupError too_small(std::string_view what, Gpa from, uint64_t size) const;
 };
 
-/// "38 MiB", "1 GiB", "4097 bytes": exact if it can be, rounded up to a unit otherwise.
+/// "3 GiB", "38 MiB", "5 KiB", "100 bytes": in the largest unit that divides it, or rounded up to KiB or MiB.
 std::string size_text(uint64_t bytes);
 
 }  // namespace rvvmm

@@ -1,0 +1,34 @@
+#include "vmm/boot_room.hpp"
+
+#include <format>
+
+namespace rvvmm {
+namespace {
+
+/// In the form that --mem takes.
+std::string mem_text(uint64_t bytes) {
+  if (bytes % 1_GiB == 0) return std::format("{}G", bytes / 1_GiB);
+  if (bytes % 1_MiB == 0) return std::format("{}M", bytes / 1_MiB);
+  if (bytes % 1_KiB == 0) return std::format("{}K", bytes / 1_KiB);
+  return std::format("{}", bytes);
+}
+
+}  // namespace
+
+SetupError BootRoom::too_small(std::string_view what, Gpa from, uint64_t size) const {
+  const GpaRange ram = memory.range();
+  const uint64_t images = (from - ram.base) + size + align_up(initrd_bytes, 4_KiB);
+  const uint64_t advised = align_up(images, kDtbBlock) + kDtbBlock;
+  return SetupError{ExitStatus::kBadInput,
+                    std::format("--mem {}: {} needs {} from {:#x}, give at least --mem {}", mem_text(ram.size), what,
+                                size_text(size), from.value, mem_text(advised))};
+}
+
+std::string size_text(uint64_t bytes) {
+  if (bytes >= 1_GiB && bytes % 1_GiB == 0) return std::format("{} GiB", bytes / 1_GiB);
+  if (bytes >= 1_MiB) return std::format("{} MiB", align_up(bytes, 1_MiB) / 1_MiB);
+  if (bytes >= 1_KiB) return std::format("{} KiB", align_up(bytes, 1_KiB) / 1_KiB);
+  return std::format("{} bytes", bytes);
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,300 @@
+#include "vmm/fdt_image.hpp"
+
+#include <fcntl.h>
+#include <libfdt.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <format>
+#include <type_traits>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+
+namespace rvvmm {
+namespace {
+
+// RISC-V Privileged Specification 20240326, 9.1.3: the bit of the supervisor external interrupt in sip.
+constexpr uint32_t kSupervisorExternal = 9;
+// irq.h of the device tree bindings: a level-triggered, active-high input.
+constexpr uint32_t kLevelHigh = 4;
+constexpr uint64_t kImsicPage = 4_KiB;
+constexpr uint64_t kAplicWindow = 16_KiB;
+constexpr size_t kRngSeedBytes = 64;
+
+void fill_random(std::span<std::byte> out) {
+  while (!out.empty()) {
+    const ssize_t got = ::getrandom(out.data(), out.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw SetupError::from_errno(ExitStatus::kInternal, "getrandom for the guest's seeds", errno);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+}
+
+/// Extensions in the two forms that kernels read: one string, and a list.
+struct IsaText {
+  std::string string;
+  std::vector<std::string_view> list;
+};
+
+IsaText isa_text(const CpuDescription& cpu, bool with_aia) {
+  // KVM gives a guest neither the hypervisor extension nor machine level, whatever the host has.
+  const auto hidden = [&](std::string_view name) {
+    return name.empty() || name == "h" || name == "smaia" || (name == "ssaia" && !with_aia);
+  };
+  IsaText isa{.string = "rv64", .list = {}};
+  for (const std::string_view name : cpu.isa_extensions) {
+    if (hidden(name) || name.size() != 1) continue;
+    isa.string += name;
+    isa.list.push_back(name);
+  }
+  for (const std::string_view name : cpu.isa_extensions) {
+    if (hidden(name) || name.size() == 1) continue;
+    (isa.string += '_') += name;
+    isa.list.push_back(name);
+  }
+  return isa;
+}
+
+/// satp.MODE, RISC-V Privileged Specification 20240326, 10.1.11.
+std::string_view mmu_type(uint64_t satp_mode) noexcept {
+  switch (satp_mode) {
+    case 10: return "riscv,sv57";
+    case 9: return "riscv,sv48";
+    case 8: return "riscv,sv39";
+    default: return {};
+  }
+}
+
+class FdtImage {
+ public:
+  explicit FdtImage(const FdtInputs& inputs)
+      : inputs_(inputs), aia_(std::get_if<FdtAia>(&inputs.irqchip)), irqchip_(fdt_.new_phandle()) {}
+
+  /// Chosen comes first: it is what a kernel looks for before it looks at anything else.
+  std::vector<std::byte> build() && {
+    fdt_.u32("#address-cells", 2);
+    fdt_.u32("#size-cells", 2);
+    fdt_.strings("compatible", {"rvvmm,virt", "linux,dummy-virt"});
+    fdt_.string("model", "rvvmm,virt");
+    chosen();
+    aliases();
+    memory();
+    cpus();
+    soc();
+    return fdt_.finish();
+  }
+
+ private:
+  void chosen() {
+    const auto scope = fdt_.node("chosen");
+    if (!inputs_.bootargs.empty()) fdt_.string("bootargs", inputs_.bootargs);
+    if (!inputs_.stdout_path.empty()) fdt_.string("stdout-path", inputs_.stdout_path);
+    if (inputs_.initrd) {
+      fdt_.u64("linux,initrd-start", inputs_.initrd->base.value);
+      fdt_.u64("linux,initrd-end", inputs_.initrd->end().value);
+    }
+    std::array<std::byte, kRngSeedBytes> rng_seed;
+    fill_random(rng_seed);
+    fdt_.bytes("rng-seed", rng_seed);
+    std::array<std::byte, sizeof(uint64_t)> kaslr_seed;
+    fill_random(kaslr_seed);
+    fdt_.bytes("kaslr-seed", kaslr_seed);
+  }
+
+  void aliases() {
+    if (inputs_.stdout_path.empty()) return;
+    const auto scope = fdt_.node("aliases");
+    fdt_.string("serial0", inputs_.stdout_path);
+  }
+
+  void memory() {
+    const auto scope = fdt_.node("memory", inputs_.ram.base.value);
+    fdt_.string("device_type", "memory");
+    fdt_.reg({inputs_.ram});
+  }
+
+  void cpus() {
+    const auto scope = fdt_.node("cpus");
+    fdt_.u32("#address-cells", 1);
+    fdt_.u32("#size-cells", 0);
+    fdt_.u32("timebase-frequency", static_cast<uint32_t>(inputs_.cpu.timebase_hz));
+    const IsaText isa = isa_text(inputs_.cpu, aia_ != nullptr);
+    std::vector<uint32_t> cpu_phandles;
+    for (uint32_t hart = 0; hart < inputs_.harts; ++hart) {
+      cpu_phandles.push_back(fdt_.new_phandle());
+      cpu(hart, cpu_phandles.back(), isa);
+    }
+    cpu_map(cpu_phandles);
+  }
+
+  void cpu(uint32_t hart, uint32_t phandle, const IsaText& isa) {
+    const auto scope = fdt_.node("cpu", hart);
+    fdt_.string("device_type", "cpu");
+    fdt_.string("compatible", "riscv");
+    fdt_.u32("reg", hart);
+    fdt_.string("status", "okay");
+    if (const auto mmu = mmu_type(inputs_.cpu.satp_mode); !mmu.empty()) fdt_.string("mmu-type", mmu);
+    fdt_.string("riscv,isa", isa.string);
+    fdt_.string("riscv,isa-base", "rv64i");
+    fdt_.strings("riscv,isa-extensions", isa.list);
+    block_size("riscv,cbom-block-size", inputs_.cpu.cbom_block_size);
+    block_size("riscv,cboz-block-size", inputs_.cpu.cboz_block_size);
+    block_size("riscv,cbop-block-size", inputs_.cpu.cbop_block_size);
+    fdt_.u32("phandle", phandle);
+    hart_intcs_.push_back(fdt_.new_phandle());
+    const auto intc = fdt_.node("interrupt-controller");
+    fdt_.string("compatible", "riscv,cpu-intc");
+    fdt_.u32("#address-cells", 0);
+    fdt_.u32("#interrupt-cells", 1);
+    fdt_.empty("interrupt-controller");
+    fdt_.u32("phandle", hart_intcs_.back());
+  }
+
+  void block_size(std::string_view name, uint64_t bytes) {
+    if (bytes != 0) fdt_.u32(name, static_cast<uint32_t>(bytes));
+  }
+
+  void cpu_map(std::span<const uint32_t> cpu_phandles) {
+    const auto scope = fdt_.node("cpu-map");
+    const auto cluster = fdt_.node("cluster0");
+    for (size_t i = 0; i < cpu_phandles.size(); ++i) {
+      const auto core = fdt_.node(std::format("core{}", i));
+      fdt_.u32("cpu", cpu_phandles[i]);
+    }
+  }
+
+  void soc() {
+    const auto scope = fdt_.node("soc");
+    fdt_.string("compatible", "simple-bus");
+    fdt_.u32("#address-cells", 2);
+    fdt_.u32("#size-cells", 2);
+    fdt_.empty("ranges");
+    fdt_.u32("interrupt-parent", irqchip_);
+    if (aia_ != nullptr) {
+      const uint32_t imsic = fdt_.new_phandle();
+      imsics(imsic);
+      aplic(imsic);
+    } else {
+      std::get<FdtPlic>(inputs_.irqchip).describe(fdt_, hart_intcs_, irqchip_);
+    }
+    for (const FdtDevice& device : inputs_.devices) {
+      device.device->describe(fdt_, {.window = device.window, .interrupts = interrupt_cells(device.gsi)});
+    }
+  }
+
+  std::vector<uint32_t> interrupt_cells(std::optional<Gsi> gsi) const {
+    if (!gsi) return {};
+    if (aia_ != nullptr) return {gsi->value, kLevelHigh};
+    return {gsi->value};
+  }
+
+  /// riscv,imsics.yaml. Index bits are left out: Linux takes as many as the number of harts needs, as KVM is told.
+  void imsics(uint32_t phandle) {
+    const Gpa base = aia_->layout.imsic_base;
+    const auto scope = fdt_.node("interrupt-controller", base.value);
+    fdt_.string("compatible", "riscv,imsics");
+    fdt_.reg({{.base = base, .size = inputs_.harts * kImsicPage}});
+    std::vector<uint32_t> parents;
+    for (const uint32_t intc : hart_intcs_)
+      parents.insert(parents.end(), {intc, kSupervisorExternal});
+    fdt_.cells("interrupts-extended", parents);
+    fdt_.u32("#address-cells", 0);
+    fdt_.u32("#interrupt-cells", 0);
+    fdt_.u32("#msi-cells", 0);
+    fdt_.empty("interrupt-controller");
+    fdt_.empty("msi-controller");
+    fdt_.u32("riscv,num-ids", aia_->properties.ids);
+    fdt_.u32("phandle", phandle);
+  }
+
+  /// riscv,aplic.yaml. KVM's APLIC delivers by MSI only.
+  void aplic(uint32_t imsic) {
+    const Gpa base = aia_->layout.aplic_base;
+    const auto scope = fdt_.node("interrupt-controller", base.value);
+    fdt_.string("compatible", "riscv,aplic");
+    fdt_.reg({{.base = base, .size = kAplicWindow}});
+    fdt_.u32("#address-cells", 0);
+    fdt_.u32("#interrupt-cells", 2);
+    fdt_.empty("interrupt-controller");
+    fdt_.u32("msi-parent", imsic);
+    fdt_.u32("riscv,num-sources", aia_->layout.sources);
+    fdt_.u32("phandle", irqchip_);
+  }
+
+  const FdtInputs& inputs_;
+  const FdtAia* aia_;  // null: there is a PLIC
+  FdtBuilder fdt_;
+  uint32_t irqchip_;
+  std::vector<uint32_t> hart_intcs_;
+};
+
+/// Throws what libfdt says about our own edit of the user's tree.
+void amend(const InputFile& file, int error) {
+  if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
+}
+
+void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
+  if (!inputs.initrd && inputs.bootargs.empty()) return;
+  int chosen = fdt_path_offset(dtb, "/chosen");
+  if (chosen == -FDT_ERR_NOTFOUND) chosen = fdt_add_subnode(dtb, 0, "chosen");
+  amend(file, chosen);
+  if (!inputs.bootargs.empty()) {
+    const std::string text{inputs.bootargs};
+    amend(file, fdt_setprop(dtb, chosen, "bootargs", text.c_str(), static_cast<int>(text.size() + 1)));
+  }
+  if (inputs.initrd) {
+    amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-start", inputs.initrd->base.value));
+    amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-end", inputs.initrd->end().value));
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> build_fdt(const FdtInputs& inputs) {
+  return FdtImage{inputs}.build();
+}
+
+std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
+  const uint64_t size = file.size();
+  if (size > kLargestDtb) throw file.error("is larger than 2 MiB, the most that a guest kernel maps");
+  std::vector<std::byte> original(size);
+  file.read(0, original);
+  if (size < sizeof(fdt_header) || fdt_magic(original.data()) != FDT_MAGIC) {
+    throw file.error("is no flattened device tree; give a .dtb, as dtc makes it from source");
+  }
+  if (const uint32_t said = fdt_totalsize(original.data()); said > size) {
+    throw file.error(std::format("is cut short: its header says {} bytes, the file has {}", said, size));
+  }
+  if (const int error = fdt_check_full(original.data(), size); error != 0) {
+    throw file.error(std::format("is a damaged device tree: {}", fdt_strerror(error)));
+  }
+  // Room for a node, three properties and their names.
+  constexpr size_t kSlack = 512;
+  std::vector<std::byte> amended(size + kSlack + inputs.bootargs.size());
+  amend(file, fdt_open_into(original.data(), amended.data(), static_cast<int>(amended.size())));
+  set_chosen(file, amended.data(), inputs);
+  amend(file, fdt_pack(amended.data()));
+  amended.resize(fdt_totalsize(amended.data()));
+  if (amended.size() > kLargestDtb) throw file.error("is larger than 2 MiB together with --append and --initrd");
+  return amended;
+}
+
+void dump_dtb(const std::string& path, std::span<const std::byte> dtb) {
+  const std::string what = std::format("--dump-dtb {}", path);
+  const Fd out{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)};
+  if (!out) throw SetupError::from_errno(ExitStatus::kUsage, what + ": cannot be opened for writing", errno);
+  while (!dtb.empty()) {
+    const ssize_t done = ::write(out.get(), dtb.data(), dtb.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) throw SetupError::from_errno(ExitStatus::kInternal, what + ": cannot be written", errno);
+    dtb = dtb.subspan(static_cast<size_t>(done));
+  }
+}
+
+}  // namespace rvvmm

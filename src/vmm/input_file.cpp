@@ -1,0 +1,79 @@
+#include "vmm/input_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <format>
+#include <system_error>
+#include <utility>
+
+namespace rvvmm {
+namespace {
+
+/// What stands at the path instead of a regular file; empty for a regular file.
+std::string_view kind_of(mode_t mode) noexcept {
+  switch (mode & S_IFMT) {
+    case S_IFREG: return {};
+    case S_IFDIR: return "is a directory";
+    case S_IFIFO: return "is a FIFO";
+    case S_IFSOCK: return "is a socket";
+    case S_IFCHR: return "is a character device";
+    case S_IFBLK: return "is a block device";
+    default: return "is no regular file";
+  }
+}
+
+std::string reason_of(int error, const std::string& path) {
+  struct stat found{};
+  switch (error) {
+    case ENOENT: return "no such file";
+    case ENOTDIR: return "a part of the path is no directory";
+    case EACCES: return "no permission to read it";
+    // A socket cannot be opened at all.
+    case ENXIO: return ::stat(path.c_str(), &found) == 0 ? std::string{kind_of(found.st_mode)} : "cannot be opened";
+    default: return std::generic_category().message(error);
+  }
+}
+
+}  // namespace
+
+InputFile::InputFile(std::string option, std::string path, std::string wanted)
+    : option_(std::move(option)), path_(std::move(path)), wanted_(std::move(wanted)) {
+  // O_NONBLOCK: opening a FIFO would wait for a writer, before we could see that it is one.
+  fd_ = Fd{::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  if (!fd_) throw error(std::format("{}; give {}", reason_of(errno, path_), wanted_));
+  struct stat found{};
+  if (::fstat(fd_.get(), &found) != 0) throw error(reason_of(errno, path_));
+  const std::string_view kind = kind_of(found.st_mode);
+  if (!kind.empty()) throw error(std::format("{}; give {}", kind, wanted_));
+  if (found.st_size <= 0) throw error(std::format("is empty; give {}", wanted_));
+}
+
+uint64_t InputFile::size() const {
+  struct stat found{};
+  if (::fstat(fd_.get(), &found) != 0) throw error(std::generic_category().message(errno));
+  if (found.st_size <= 0) throw error(std::format("is empty; give {}", wanted_));
+  return static_cast<uint64_t>(found.st_size);
+}
+
+void InputFile::read(uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw error(std::format("cannot be read: {}", std::generic_category().message(errno)));
+    if (got == 0) throw error(std::format("ends at byte {}: it became shorter while rvvmm read it", offset));
+    out = out.subspan(static_cast<size_t>(got));
+    offset += static_cast<uint64_t>(got);
+  }
+}
+
+SetupError InputFile::error(std::string_view what) const {
+  std::string shown = path_;
+  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+  return SetupError{ExitStatus::kBadInput, std::format("{} {}: {}", option_, shown, what)};
+}
+
+}  // namespace rvvmm
