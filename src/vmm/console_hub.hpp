@@ -1,0 +1,97 @@
+// The guest's console between harts and the host: output through a thread that gathers it, input through a ring.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/console.hpp"
+#include "base/types.hpp"
+
+namespace rvvmm {
+
+/// Harts call write() and read(); the main thread everything else. `mu_` guards the output, `input_mu_` the input;
+/// neither is held while anybody is called or the host is written to.
+class ConsoleHub final : public ConsoleSink, public ConsoleSource {
+ public:
+  static constexpr size_t kOutputCapacity = 16_KiB;
+  static constexpr size_t kInputCapacity = 4_KiB;
+  /// Longest time a byte waits for company before it goes out.
+  static constexpr std::chrono::milliseconds kGatherTime{2};
+  /// How long flush() waits for a reader who does not read.
+  static constexpr std::chrono::seconds kFlushLimit{2};
+
+  /// Guest output goes to `output_fd`, which stays the caller's and keeps its flags.
+  explicit ConsoleHub(int output_fd) noexcept : output_fd_(output_fd) {}
+  /// flush() and stop().
+  ~ConsoleHub() override;
+  ConsoleHub(const ConsoleHub&) = delete;
+  ConsoleHub& operator=(const ConsoleHub&) = delete;
+
+  /// Starts the thread "io-console" and ignores SIGPIPE in this process; SIGUSR2 becomes the thread's own, to be
+  /// blocked in all others. Throws SetupError (kInternal).
+  void start();
+
+  /// Who hears of input; replaces earlier ones. While no hart runs.
+  void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
+
+  /// Waits until everything written so far is out; false if the reader did not take it within kFlushLimit.
+  bool flush() noexcept;
+
+  /// Writers that wait for room return, their bytes and the ones not yet out are dropped; so is all that is written
+  /// later. Ends the thread even if it is stuck in a write.
+  void stop() noexcept;
+
+  void write(std::span<const std::byte> bytes) noexcept override;
+
+  size_t read(std::span<std::byte> out) noexcept override;
+
+  /// Queues input for the guest and tells the listeners; returns how many bytes fitted. If `bytes` filled the ring,
+  /// on_input_room is called once the guest has read from it.
+  size_t queue_input(std::span<const std::byte> bytes) noexcept;
+
+  /// Free bytes in the input ring; can only grow until the next queue_input().
+  size_t input_room() const noexcept { return kInputCapacity - input_count_.load(std::memory_order_acquire); }
+
+  /// Called by a hart that made room in a full ring; must not throw. Before harts start.
+  void set_on_input_room(std::function<void()> on_room) { on_input_room_ = std::move(on_room); }
+
+ private:
+  enum class ThreadState : uint8_t { kAsleep, kGathering, kWriting, kFinished };
+
+  void append(std::span<const std::byte> bytes) noexcept;
+  void output_loop() noexcept;
+  void write_out(std::span<const std::byte> bytes) noexcept;
+  bool wait_writable() noexcept;
+
+  // Output. The hart fills one buffer while the thread writes the other.
+  const int output_fd_;
+  std::mutex mu_;
+  std::condition_variable work_;   // for the thread
+  std::condition_variable space_;  // for harts that wait for room, and for flush() and stop()
+  std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_;
+  size_t filling_ = 0;  // index of the harts' buffer
+  size_t filled_ = 0;   // bytes in it
+  uint64_t flushers_ = 0;
+  ThreadState state_ = ThreadState::kFinished;
+  std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
+  bool reader_gone_ = false;            // the thread's own
+  std::jthread thread_;
+
+  // Input.
+  std::mutex input_mu_;
+  std::array<std::byte, kInputCapacity> ring_;
+  size_t ring_head_ = 0;                 // next byte to read
+  std::atomic<size_t> input_count_ = 0;  // written under input_mu_
+  bool input_was_full_ = false;
+  std::vector<ConsoleListener*> listeners_;
+  std::function<void()> on_input_room_;
+};
+
+}  // namespace rvvmm

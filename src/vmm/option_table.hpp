@@ -1,0 +1,56 @@
+// Every option of the command line and of the configuration file: the one table behind the parser, --help and
+// the completion.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace rvvmm {
+
+enum class OptionId : uint8_t {
+  kKernel,
+  kInitrd,
+  kAppend,
+  kDtb,
+  kDumpDtb,
+  kSmp,
+  kMem,
+  kIrqchip,
+  kCpuAffinity,
+  kNoReboot,
+  kLogLevel,
+  kLogFile,
+  kConfig,
+  kHelp,
+  kVersion,
+  kCompletion,
+  kCount,
+};
+
+/// What a shell offers for the argument.
+enum class Completion : uint8_t { kNone, kFile, kWords };
+
+struct OptionSpec {
+  OptionId id;
+  std::string_view name;      ///< without dashes; also the key in the configuration file
+  char short_name;            ///< 0: none
+  std::string_view argument;  ///< what --help shows for it; empty: the option is a switch
+  std::string_view group;     ///< heading in --help; options of a group follow each other
+  std::string_view help;      ///< '\n' starts a line of its own
+  Completion completion;
+  std::string_view words;     ///< for kWords, separated by spaces
+  bool in_file;               ///< may stand in a configuration file
+};
+
+/// In the order of --help.
+std::span<const OptionSpec> option_table() noexcept;
+
+/// nullptr if there is none.
+const OptionSpec* find_option(std::string_view name) noexcept;
+
+std::string help_text();
+std::string bash_completion_text();
+
+}  // namespace rvvmm

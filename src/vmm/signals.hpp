@@ -1,0 +1,44 @@
+// The signals that end, suspend and continue rvvmm, served by the event loop.
+#pragma once
+
+#include <csignal>
+
+#include "base/fd.hpp"
+#include "vmm/event_loop.hpp"
+#include "vmm/terminal.hpp"
+
+namespace rvvmm {
+
+/// Signals that kick threads out of a system call: vCPU threads and the console's. Blocked everywhere but there.
+inline constexpr int kVcpuKickSignal = SIGUSR1;
+inline constexpr int kConsoleKickSignal = SIGUSR2;
+
+/// Made on the main thread before any thread is started: blocks the signals it serves and the kick signals, which
+/// the threads inherit.
+///
+/// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
+/// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
+/// whatever the main thread is doing. SIGTSTP gives the terminal back and stops us; SIGCONT makes it raw again.
+class Signals {
+ public:
+  /// Throws SetupError (kInternal).
+  Signals(EventLoop& loop, Terminal& terminal);
+  /// Handlers and this thread's mask are as they were.
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+ private:
+  void on_signal();
+  void end(int signal);
+
+  EventLoop& loop_;
+  Terminal& terminal_;
+  sigset_t ending_;
+  sigset_t old_mask_;
+  bool stopping_ = false;
+  Fd fd_;
+  EventLoop::Watch watch_;
+};
+
+}  // namespace rvvmm

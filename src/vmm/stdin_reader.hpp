@@ -1,0 +1,38 @@
+// Takes what the user types to the guest's console, and the escape keys out of it.
+#pragma once
+
+#include "vmm/console_hub.hpp"
+#include "vmm/escape_keys.hpp"
+#include "vmm/event_loop.hpp"
+#include "vmm/terminal.hpp"
+
+namespace rvvmm {
+
+/// Reads only as much as the console has room for; a full console, or the end of the input, takes the descriptor
+/// out of the loop. Escape keys count only on a terminal: other input passes untouched. The loop's thread only.
+class StdinReader {
+ public:
+  /// `fd` keeps its flags. All must outlive this. Throws SetupError (kInternal).
+  StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console);
+  ~StdinReader();
+  StdinReader(const StdinReader&) = delete;
+  StdinReader& operator=(const StdinReader&) = delete;
+
+ private:
+  void on_readable();
+  void take_keys(std::span<std::byte> bytes);
+  void wait_for_foreground();
+  void look_for_foreground();
+
+  int fd_;
+  EventLoop& loop_;
+  Terminal& terminal_;
+  ConsoleHub& console_;
+  EscapeKeys keys_;
+  bool ended_ = false;
+  EventLoop::Watch watch_;
+  Notifier room_;
+  Timer foreground_;
+};
+
+}  // namespace rvvmm

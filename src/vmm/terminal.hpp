@@ -1,0 +1,45 @@
+// Raw mode of the user's terminal, given back whatever happens.
+#pragma once
+
+#include <termios.h>
+
+namespace rvvmm {
+
+/// Opens /dev/null in place of standard descriptors that are closed, so that no file of ours becomes the guest's
+/// console. First thing in main.
+void open_missing_standard_fds() noexcept;
+
+/// Puts the terminal behind a descriptor into raw mode for its own lifetime. If it is not a terminal, every method
+/// does nothing. One at a time in a process; the main thread only, but for restore_in_crash().
+///
+/// Every key, Ctrl-C too, goes to the guest as a byte. Output post-processing is off as well: programs in the
+/// guest drive the screen and a bare line feed must stay one. Our own lines on a terminal end in "\r\n" instead.
+///
+/// Signals that end the process in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, hence std::terminate too)
+/// give the terminal back first and then do what they did before. SIGKILL and an overflow of the stack cannot be
+/// helped: `stty sane` then.
+class Terminal {
+ public:
+  /// Enters raw mode unless we are in the background of the terminal.
+  explicit Terminal(int fd) noexcept;
+  ~Terminal();
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  bool is_terminal() const noexcept { return is_terminal_; }
+  /// False while another job has the terminal: neither its mode nor its input is ours then.
+  bool in_foreground() const noexcept;
+  /// Raw mode if it can be had; also after somebody else changed it (SIGCONT).
+  void enter_raw() noexcept;
+  /// Back to what it was; enter_raw() may follow.
+  void restore() noexcept;
+
+  /// Gives the terminal back from a signal handler. Any thread; async-signal-safe; nothing without a Terminal.
+  static void restore_in_crash() noexcept;
+
+ private:
+  int fd_;
+  bool is_terminal_;
+};
+
+}  // namespace rvvmm
