@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# What every part needs: messages, timed steps, retries, stamps, the lock on the cache.
+
+die() {
+    printf 'tools/dev: %s\n' "$*" >&2
+    exit 1
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Cleanups run last first, whatever ends the script. INT and TERM are turned into an exit, so that they run then too.
+CLEANUPS=()
+at_exit() { CLEANUPS+=("$*"); }
+run_cleanups() {
+    local i
+    for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do
+        eval "${CLEANUPS[i]}" || true
+    done
+}
+trap run_cleanups EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+on_riscv64() { [[ $(uname -m) == riscv64 ]]; }
+
+# Two scripts may run at once. The lock is shared while one is using the cache, so that nothing in use is pruned.
+prepare_cache() {
+    mkdir -p "$CACHE"/{logs,run,images,kernels,apt,ccache,tmp}
+    CACHE=$(cd "$CACHE" && pwd)
+    exec {USE_LOCK}>"$CACHE/use.lock"
+    flock --shared "$USE_LOCK"
+}
+
+# Runs a function while no other tools/dev makes things in the cache.
+with_setup_lock() {
+    local lock
+    exec {lock}>"$CACHE/setup.lock"
+    if ! flock --nonblock "$lock"; then
+        say "==> waiting for another tools/dev that is setting up"
+        flock "$lock"
+    fi
+    "$@"
+    exec {lock}>&-
+}
+
+# step TITLE LOG CMD...: one line of progress with its time; the log's end is shown where it fails.
+# CMD runs in a subshell outside any condition, so that errexit holds inside it: never call step in `if` or `||`.
+step() {
+    local title=$1 log=$CACHE/logs/$2.log start=$SECONDS status
+    shift 2
+    say "==> $title"
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1 </dev/null
+    status=$?
+    set -e
+    if ((status != 0)); then
+        say "    failed with status $status after $((SECONDS - start)) s; the end of $log:"
+        tail -n 40 "$log" >&2
+        exit "$status"
+    fi
+    say "    done in $((SECONDS - start)) s"
+}
+
+# Mirrors hiccup: three tries of an external command.
+retry() {
+    local try
+    for try in 1 2 3; do
+        "$@" && return 0
+        say "try $try of 3 failed: $*"
+        sleep $((try * 3))
+    done
+    return 1
+}
+
+# hash_of FILE|STRING...: one short key for all inputs of a step.
+hash_of() {
+    local input
+    for input in "$@"; do
+        if [[ -f $input ]]; then cat "$input"; else printf '%s\n' "$input"; fi
+    done | sha256sum | cut -c1-16
+}
+
+# A stamp is written last, so a step that was cut half-way has none.
+stamped() { [[ -e $1 && -f $1.stamp && $(<"$1.stamp") == "$2" ]]; }
+stamp() { printf '%s\n' "$2" >"$1.stamp"; }
+
+# Leaves no half: the caller makes $1.tmp.*, this puts it in place.
+put_in_place() { rm -rf "$2" && mv -T "$1" "$2"; }

@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# The emulated RISC-V host: qemu-system-riscv64 with the H extension, real Linux, real KVM.
+
+host_usage() {
+    cat <<'EOF'
+usage: tools/dev host [OPTIONS] [-- CMD...]
+
+Boots the emulated host. On a terminal it is interactive, and every key reaches the inside (Ctrl-A too); else CMD gets
+stdin, stdout and stderr as they are. CMD runs in the corresponding directory of /src (the repository, writable);
+/cache (kernels, images) and /sdk are there too, read-only. The exit status is that of CMD.
+
+  --kernel 6.12|latest      host kernel (latest)
+  --irqchip aia|emul|none   AIA with guest interrupt files, without, or no AIA at all (aia)
+  --smp N                   harts (2; 1 with --icount)
+  --mem SIZE                memory (4G)
+  --cpu PROPERTIES          more for QEMU's -cpu, e.g. v=true
+  --pmu                     with Sscofpmf
+  --icount                  deterministic: one instruction is 1 ns; fixed seed and clock
+  --append WORDS            more for the host kernel's command line
+  --pack FILE               put FILE at /pack/ of the host's RAM disk (may be repeated)
+  --timeout SECONDS         give up then, with status 124 (with CMD: 3600)
+  --pipe                    not interactive, even on a terminal
+EOF
+}
+
+# Defaults, then options; the rest is the command.
+parse_host_options() {
+    HOST_KERNEL=latest HOST_IRQCHIP=aia HOST_SMP= HOST_MEM=4G HOST_CPU= HOST_PMU=off HOST_ICOUNT=0 HOST_APPEND=
+    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_COMMAND=()
+    while (($# > 0)); do
+        case $1 in
+        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --timeout)
+            (($# > 1)) || die "host: $1 needs a value"
+            ;;&
+        --kernel) HOST_KERNEL=$2 && shift ;;
+        --irqchip) HOST_IRQCHIP=$2 && shift ;;
+        --smp) HOST_SMP=$2 && shift ;;
+        --mem) HOST_MEM=$2 && shift ;;
+        --cpu) HOST_CPU=,$2 && shift ;;
+        --append) HOST_APPEND=$2 && shift ;;
+        --pack) HOST_PACK+=("$2") && shift ;;
+        --timeout) HOST_TIMEOUT=$2 && shift ;;
+        --pmu) HOST_PMU=on ;;
+        --icount) HOST_ICOUNT=1 ;;
+        --pipe) HOST_PIPE=1 ;;
+        --help | -h) host_usage && exit 0 ;;
+        --) shift && HOST_COMMAND=("$@") && break ;;
+        *) host_usage >&2 && die "host: what is $1?" ;;
+        esac
+        shift
+    done
+    if ((HOST_ICOUNT)); then : "${HOST_SMP:=1}"; else : "${HOST_SMP:=2}"; fi
+    [[ -n ${HOST_COMMAND[*]} ]] && : "${HOST_TIMEOUT:=3600}"
+    case $HOST_KERNEL in 6.12 | latest) ;; *) die "host: no kernel $HOST_KERNEL" ;; esac
+}
+
+# The machine, as arguments for QEMU.
+host_machine() {
+    local machine
+    case $HOST_IRQCHIP in
+    aia) machine=virt,aia=aplic-imsic,aia-guests=4 ;;
+    emul) machine=virt,aia=aplic-imsic,aia-guests=0 ;;
+    none) machine=virt,aia=none ;;
+    *) die "host: no irqchip $HOST_IRQCHIP" ;;
+    esac
+    QEMU=(
+        qemu-system-riscv64 -nodefaults -no-user-config -display none -no-reboot
+        -M "$machine" -cpu "rv64,h=true,sstc=true,sscofpmf=$HOST_PMU$HOST_CPU" -smp "$HOST_SMP" -m "$HOST_MEM"
+        -kernel "/cache/kernels/$HOST_KERNEL/Image"
+        -append "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init $HOST_APPEND"
+        -serial "file:/export/rw/job/serial.log"
+        -device virtio-serial-pci
+        -fsdev "local,id=ro,path=/export/ro,security_model=none,readonly=on,multidevs=remap"
+        -device virtio-9p-pci,fsdev=ro,mount_tag=ro
+        -fsdev "local,id=rw,path=/export/rw,security_model=none,multidevs=remap"
+        -device virtio-9p-pci,fsdev=rw,mount_tag=rw
+    )
+    if ((HOST_ICOUNT)); then
+        QEMU+=(-icount "shift=0,sleep=off" -seed 1 -rtc "base=2026-01-01T00:00:00,clock=vm")
+    elif ((HOST_SMP > 1)); then
+        QEMU+=(-accel "tcg,thread=multi")
+    fi
+}
+
+# stdin, stdout and stderr of the command travel by three virtio ports, which are fifos outside. stdin has its own,
+# since QEMU takes the end of a port's input for a hang-up in both directions.
+host_pipes() {
+    local job=$1
+    mkfifo "$job"/{in,out,err}
+    QEMU+=(
+        -chardev "file,id=out,path=/export/rw/job/out" -device "virtserialport,chardev=out,nr=1"
+        -chardev "file,id=err,path=/export/rw/job/err" -device "virtserialport,chardev=err,nr=2"
+        -chardev "file,id=in,path=/dev/null,input-path=/export/rw/job/in" -device "virtserialport,chardev=in,nr=3"
+    )
+    cat "$job/out" &
+    HOST_CATS=($!)
+    cat "$job/err" >&2 &
+    HOST_CATS+=($!)
+    # Explicit redirection: bash gives a job in the background /dev/null otherwise. Opened for reading and writing
+    # only to hand QEMU its end at once; the writer that matters is cat, whose end is the end of input.
+    cat <&0 >"$job/in" &
+    HOST_FEEDER=$!
+    at_exit "kill $HOST_FEEDER 2>/dev/null"
+}
+
+# RAM disk: the host's, and behind it an archive of the files asked for by --pack.
+host_initrd() {
+    local job=$1 file
+    if ((${#HOST_PACK[@]} == 0)); then
+        QEMU+=(-initrd "/cache/images/host-$HOST_KERNEL.cpio")
+        return
+    fi
+    mkdir -p "$job/tree/pack"
+    for file in "${HOST_PACK[@]}"; do cp "$file" "$job/tree/pack/"; done
+    in_sdk bash -ec "$(declare -f pack_tree); pack_tree '${job/#"$CACHE"//cache}/tree' '${job/#"$CACHE"//cache}/pack.cpio'"
+    cat "$CACHE/images/host-$HOST_KERNEL.cpio" "$job/pack.cpio" >"$job/initrd"
+    rm -rf "$job/tree" "$job/pack.cpio"
+    QEMU+=(-initrd /export/rw/job/initrd)
+}
+
+write_job() {
+    local job=$1 interactive=$2 directory=/src name
+    [[ $PWD/ == "$ROOT"/* ]] && directory=/src${PWD#"$ROOT"}
+    {
+        echo "epoch=$( ((HOST_ICOUNT)) && echo 1767225600 || date +%s)"
+        echo "interactive=$interactive"
+        echo "term=${TERM:-linux}"
+        if ((interactive)); then stty size | awk '{ print "rows=" $1 "\ncolumns=" $2 }'; fi
+    } >"$job/settings"
+    {
+        for name in $(compgen -e RVVMM_) $(compgen -e GTEST_); do
+            [[ $name == RVVMM_CACHE ]] || printf 'export %s=%q\n' "$name" "${!name}"
+        done
+        printf 'cd %q\n' "$directory"
+        if ((${#HOST_COMMAND[@]})); then
+            printf 'exec '
+            printf '%q ' "${HOST_COMMAND[@]}"
+        else
+            printf 'PS1="host# " exec bash --norc -i'
+        fi
+        echo
+    } >"$job/cmd"
+}
+
+# host_run OPTIONS: boots, runs, returns the command's status. Expects that all is set up.
+host_run() {
+    local job interactive=0 status=0 limit=() terminal
+    parse_host_options "$@"
+    job=$(mktemp -d "$CACHE/run/host.XXXXXX")
+    at_exit "rm -rf '$job'"
+    host_machine
+    host_initrd "$job"
+    HOST_CATS=() HOST_FEEDER=
+    if [[ $HOST_PIPE == 0 && -t 0 && -t 1 ]]; then
+        interactive=1
+        terminal=$(stty -g)
+        at_exit "stty '$terminal' </dev/tty"
+        # No mux, no signals: Ctrl-A and Ctrl-C belong to what runs inside.
+        QEMU+=(-chardev stdio,id=tty,mux=off,signal=off -device virtconsole,chardev=tty)
+    fi
+    write_job "$job" "$interactive"
+    ((interactive)) || host_pipes "$job"
+    [[ -z $HOST_TIMEOUT ]] || limit=(timeout --foreground --kill-after=3 "$HOST_TIMEOUT")
+    if ((interactive)); then
+        RVVMM_JOB=$job in_sdk "${limit[@]}" "${QEMU[@]}" || status=$?
+    else
+        RVVMM_JOB=$job in_sdk "${limit[@]}" "${QEMU[@]}" </dev/null >"$job/qemu.log" 2>&1 || status=$?
+    fi
+    host_status "$job" "$status"
+}
+
+# The command's status, or 124 after a timeout, or 125 with the console's end if the host did not get to the end.
+host_status() {
+    local job=$1 qemu_status=$2
+    ((${#HOST_CATS[@]} == 0)) || wait "${HOST_CATS[@]}" || true
+    [[ -z $HOST_FEEDER ]] || kill "$HOST_FEEDER" 2>/dev/null || true
+    if [[ -s $job/status ]]; then return "$(<"$job/status")"; fi
+    if ((qemu_status == 124 || qemu_status == 137)); then
+        say "tools/dev host: stopped after $HOST_TIMEOUT s; the end of the host's console:"
+    else
+        say "tools/dev host: it did not finish (QEMU: status $qemu_status); the end of its console:"
+    fi
+    cat "$job/qemu.log" 2>/dev/null >&2 || true
+    tail -n 25 "$job/serial.log" 2>/dev/null >&2 || true
+    ((qemu_status == 124 || qemu_status == 137)) && return 124
+    return 125
+}
+
+host_verb() {
+    if [[ " $* " == *" --help "* ]]; then host_usage && return; fi
+    setup_all
+    host_run "$@"
+}

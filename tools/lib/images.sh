@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# The initramfs of the emulated host (one per kernel) and that of the Linux guest (one for both kernels).
+
+# What the host needs to reach /dev/kvm and the build tree, and what tests of devices may want.
+HOST_MODULES=(kvm 9pnet_virtio 9p virtio_console tun vhost_net vhost_vsock loop)
+GUEST_MODULES=(
+    virtio_mmio virtio_blk virtio_net virtio_console virtio_balloon virtio-rng virtio_pmem
+    9pnet_virtio 9p virtiofs vmw_vsock_virtio_transport
+)
+
+# add_modules TREE KERNEL MODULE...: copies modules and what they need, decompressed: busybox reads no xz modules.
+# Runs in the SDK. A module that a kernel lacks, or has built in, is left out.
+add_modules() {
+    local tree=$1 kernel=$2 version module path copy
+    shift 2
+    version=$(<"$kernel/version")
+    mkdir -p "$tree/lib/modules/$version"
+    for module in "$@"; do
+        modprobe --dirname "$kernel" --set-version "$version" --show-depends "$module" || true
+    done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r path; do
+        copy=$tree/${path#"$kernel/"}
+        mkdir -p "$(dirname "$copy")"
+        case $path in
+        *.xz) xz -dc "$path" >"${copy%.xz}" ;;
+        *.zst) zstd -qdc "$path" >"${copy%.zst}" ;;
+        *) cp "$path" "$copy" ;;
+        esac
+    done
+    # Without their signatures, which strip drops: checking them takes an emulated machine a second per module.
+    find "$tree/lib/modules/$version" -name '*.ko' -exec riscv64-linux-gnu-strip --strip-debug --remove-section=__patchable_function_entries {} +
+    cp "$kernel/lib/modules/$version"/modules.{builtin,order} "$tree/lib/modules/$version/"
+    depmod --basedir "$tree" "$version"
+    rm -f "$tree/lib/modules/$version"/modules.*.bin "$tree/lib/modules/$version/modules.symbols"
+}
+
+# base_tree TREE: directories, busybox with a link per applet (making them at each boot would cost seconds), and nodes
+# that the kernel needs before init can mount devtmpfs.
+base_tree() {
+    local tree=$1 applet
+    mkdir -p "$tree"/{dev,proc,sys,run,tmp,root,mnt,etc,var,usr/bin,usr/sbin,usr/lib}
+    ln -s usr/bin "$tree/bin"
+    ln -s usr/sbin "$tree/sbin"
+    ln -s usr/lib "$tree/lib"
+    cp /opt/riscv64/usr/bin/busybox "$tree/usr/bin/busybox"
+    for applet in $(qemu-riscv64 /opt/riscv64/usr/bin/busybox --list); do
+        [[ $applet == busybox ]] || ln -s busybox "$tree/usr/bin/$applet"
+    done
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
+    echo 'root:x:0:' >"$tree/etc/group"
+    mknod -m 600 "$tree/dev/console" c 5 1
+    mknod -m 666 "$tree/dev/null" c 1 3
+}
+
+# Files sorted and all of one date, so that the same inputs give the same archive.
+pack_tree() {
+    (cd "$1" && find . -exec touch --no-dereference --date=@0 {} + &&
+        find . -print0 | sort -z | cpio --null --create --format=newc --reproducible --owner=0:0 --quiet) >"$2.tmp"
+    mv "$2.tmp" "$2"
+}
+
+make_host_image() {
+    local kernel=$1 tree=/tmp/tree
+    base_tree "$tree"
+    cp /opt/riscv64/usr/bin/bash-static "$tree/usr/bin/bash"
+    # Dynamic programs of the build tree find their loader and libraries in the SDK.
+    ln -s /sdk/usr/lib/riscv64-linux-gnu "$tree/usr/lib/riscv64-linux-gnu"
+    ln -s riscv64-linux-gnu/ld-linux-riscv64-lp64d.so.1 "$tree/usr/lib/ld-linux-riscv64-lp64d.so.1"
+    mkdir -p "$tree"/{src,cache,sdk,export}
+    cp tools/host/init "$tree/init"
+    chmod 755 "$tree/init"
+    add_modules "$tree" "/cache/kernels/$kernel" "${HOST_MODULES[@]}"
+    pack_tree "$tree" "/cache/images/host-$kernel.cpio"
+}
+
+make_guest_image() {
+    local tree=/tmp/tree kernel
+    base_tree "$tree"
+    cp tools/guest/init "$tree/init"
+    mkdir -p "$tree/tests"
+    cp tools/guest/tests/* "$tree/tests/"
+    cp tools/guest/finish "$tree/usr/bin/finish"
+    chmod -R 755 "$tree/init" "$tree/tests" "$tree/usr/bin/finish"
+    for kernel in "${KERNELS[@]}"; do
+        add_modules "$tree" "/cache/kernels/$kernel" "${GUEST_MODULES[@]}"
+    done
+    pack_tree "$tree" /cache/images/guest.cpio
+}
+
+# Runs one of the functions above in the SDK.
+in_sdk_function() {
+    in_sdk bash -ec "set -o pipefail; $(declare -p HOST_MODULES GUEST_MODULES KERNELS)
+        $(declare -f add_modules base_tree pack_tree make_host_image make_guest_image); $(printf '%q ' "$@")"
+}
+
+images_setup() {
+    local key kernel common
+    common=$(hash_of "$(declare -f add_modules base_tree pack_tree make_host_image make_guest_image)" "$SDK" \
+        "${HOST_MODULES[@]}" "${GUEST_MODULES[@]}" "$CACHE"/kernels/*/version)
+    for kernel in "${KERNELS[@]}"; do
+        key=$(hash_of "$common" "$ROOT/tools/host/init")
+        stamped "$CACHE/images/host-$kernel.cpio" "$key" && continue
+        step "initramfs of the $kernel host" "image-host-$kernel" in_sdk_function make_host_image "$kernel"
+        stamp "$CACHE/images/host-$kernel.cpio" "$key"
+    done
+    key=$(hash_of "$common" "$ROOT"/tools/guest/{init,finish} "$ROOT"/tools/guest/tests/*)
+    stamped "$CACHE/images/guest.cpio" "$key" && return
+    step "initramfs of the guest" image-guest in_sdk_function make_guest_image
+    stamp "$CACHE/images/guest.cpio" "$key"
+}
+
+setup_all() { with_setup_lock setup_steps "$@"; }
+setup_steps() {
+    sdk_setup
+    kernels_setup "$@"
+    images_setup
+}
+
+setup_verb() {
+    if on_riscv64; then native_setup && return; fi
+    setup_all "$@"
+    say "ready: SDK $SDK, kernels and images in $CACHE/{kernels,images}"
+}

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The two RISC-V kernels, with modules: used for the emulated host and for the Linux guests.
+# cache/kernels/NAME/{Image,version,package-version,lib/modules/...}
+
+KERNELS=(6.12 latest)
+
+kernel_field() { awk -v name="$1" -v field="$2" '$1 == name { print $field }' "$ROOT/tools/kernels.conf"; }
+kernel_version() { cat "$CACHE/kernels/$1/package-version"; }
+
+# True where this kernel is one that was never seen to work.
+kernel_is_newer_than_known() { dpkg --compare-versions "$(kernel_version "$1")" gt "$(kernel_field "$1" 3)"; }
+
+# apt with sources and state of its own: nothing of the machine's apt is changed, but its proxy settings hold.
+suite_apt() {
+    local suite=$1 tool=$2 state=$CACHE/apt/$1
+    shift 2
+    mkdir -p "$state"/{lists/partial,archives/partial,preferences.d}
+    touch "$state/status"
+    echo "deb [arch=riscv64 signed-by=$SDK$KEYRING] $(debian_mirror) $suite main" >"$state/sources.list"
+    "$tool" -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state" \
+        -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+        -o Dir::Etc::preferencesparts="$state/preferences.d" -o Dir::Etc::preferences=/dev/null \
+        -o APT::Architecture=riscv64 -o APT::Architectures::=riscv64 -o APT::Sandbox::User=root \
+        -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
+}
+
+# The packages that hold the image and its modules. Debian 13 has both in one; later ones are split in three.
+kernel_packages() {
+    local suite=$1 image
+    image=$(suite_apt "$suite" apt-cache depends --important linux-image-riscv64 |
+        awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+    [[ -n $image ]] || die "no linux-image-riscv64 in $suite"
+    echo "$image"
+    suite_apt "$suite" apt-cache depends --important "$image" |
+        awk '$1 == "Depends:" && $2 ~ /^linux-(base|binary|modules)-[0-9]/ { print $2 }'
+}
+
+# RISC-V Image header: magic2 "RSC\5" at 0x38 (Documentation/arch/riscv/boot-image-header.rst).
+is_plain_image() { [[ $(dd if="$1" bs=1 skip=56 count=4 status=none | od -An -tx1) == " 52 53 43 05" ]]; }
+
+fetch_kernel() {
+    local suite=$1 target=$2 packages image package version
+    retry suite_apt "$suite" apt-get update
+    mapfile -t packages < <(kernel_packages "$suite")
+    rm -rf "$target" && mkdir -p "$target/debs" "$target/root"
+    (cd "$target/debs" && retry suite_apt "$suite" apt-get download "${packages[@]}")
+    for package in "$target"/debs/*.deb; do dpkg-deb -x "$package" "$target/root"; done
+    version=$(basename "$target"/root/usr/lib/modules/*)
+    for image in "$target/root/boot/vmlinux-$version" "$target/root/usr/lib/modules/$version/vmlinuz"; do
+        [[ ! -f $image ]] || mv "$image" "$target/Image"
+    done
+    is_plain_image "$target/Image"
+    mkdir -p "$target/lib"
+    mv "$target/root/usr/lib/modules" "$target/lib/modules"
+    echo "$version" >"$target/version"
+    dpkg-deb -f "$target"/debs/linux-image-*.deb Version >"$target/package-version"
+    rm -rf "$target/debs" "$target/root"
+    in_sdk depmod -b "${target/#"$CACHE"//cache}" "$version"
+}
+
+# kernels_setup [--refresh]: fetched once; --refresh asks the mirror for newer ones.
+kernels_setup() {
+    local name target key known
+    key=$(hash_of "$(declare -f fetch_kernel kernel_packages)")
+    for name in "${KERNELS[@]}"; do
+        target=$CACHE/kernels/$name
+        stamped "$target" "$key" && [[ ${1:-} != --refresh ]] && continue
+        step "kernel $name ($(kernel_field "$name" 2), 110 MB)" "kernel-$name" \
+            fetch_kernel "$(kernel_field "$name" 2)" "$CACHE/tmp/kernel-$name"
+        put_in_place "$CACHE/tmp/kernel-$name" "$target"
+        stamp "$target" "$key"
+        known=$(kernel_field "$name" 3)
+        say "    Linux $(<"$target/version"), package $(kernel_version "$name"), known good: $known"
+        if kernel_is_newer_than_known "$name"; then say "    NOTE: this kernel is newer than the last one known good"; fi
+    done
+}

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# The SDK: a Debian 13 root with native and RISC-V compilers, QEMU and riscv64 libraries, entered by chroot.
+# The same on every machine, so that a build does not depend on what the machine has.
+
+SDK_SUITE=trixie
+SDK_TOOLS=(
+    g++ g++-riscv64-linux-gnu libstdc++-14-dev make
+    clang-19 clang clang-tidy clang-format libclang-rt-19-dev llvm-19 lld
+    cmake ninja-build ccache git gdb-multiarch strace
+    qemu-system-riscv qemu-system-data qemu-user opensbi device-tree-compiler
+    shellcheck python3-minimal cpio gzip xz-utils zstd kmod
+    libc6-dev:riscv64 libstdc++6:riscv64 libgcc-s1:riscv64
+)
+# Installed for amd64 and riscv64 side by side: all of them are Multi-Arch: same.
+SDK_LIBRARIES=(
+    libboost-program-options-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libfdt-dev zlib1g-dev libzstd-dev
+)
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The repository of Debian proper that this machine's own apt uses.
+debian_mirror() {
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(CREATED_BY)|$(REPO_URI)' |
+        awk -F'|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" { print $5; exit }'
+}
+
+install_host_tools() {
+    retry apt-get update
+    DEBIAN_FRONTEND=noninteractive retry apt-get install -y --no-install-recommends "$@"
+}
+
+# Installs what this machine lacks, and nothing where it lacks nothing.
+need_host_tools() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) && [[ -n $(debian_mirror) ]] && return
+    [[ $(id -u) == 0 ]] || die "run as root: packages are missing (${missing[*]})"
+    step "installing ${missing[*]:-package lists}" host-tools install_host_tools "${missing[@]}"
+}
+
+make_sdk() {
+    local target=$1 include mirror package
+    mirror=$(debian_mirror)
+    include=("${SDK_TOOLS[@]}")
+    for package in "${SDK_LIBRARIES[@]}"; do include+=("$package:amd64" "$package:riscv64"); done
+    # Documentation is left out: it is a fifth of the size. force-unsafe-io: a cut build is made again anyway.
+    # shellcheck disable=SC2016 # expanded inside
+    retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=apt --architectures=amd64,riscv64 --include="$(IFS=,; echo "${include[*]}")" \
+        --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
+        "$SDK_SUITE" "$target" "deb [signed-by=$KEYRING] $mirror $SDK_SUITE main"
+    # riscv64 programs for the images: their packages would replace the native ones, so they are only unpacked.
+    mkdir -p "$target"/{src,cache,opt/riscv64}
+    chroot "$target" /bin/sh -ec '
+        cd /opt/riscv64 && apt-get -o APT::Sandbox::User=root -o Acquire::Retries=3 update
+        apt-get -o APT::Sandbox::User=root -o Acquire::Retries=3 download busybox-static:riscv64 bash-static:riscv64
+        for deb in *.deb; do dpkg-deb -x "$deb" .; done && rm -f -- *.deb
+        rm -rf /var/lib/apt/lists/*'
+    # Mount points of what in_sdk and the emulated host bring.
+    mkdir -p "$target"/export/{ro/sdk,ro/cache,rw/src,rw/job}
+}
+
+sdk_setup() {
+    local key
+    [[ $(uname -m) == x86_64 ]] || die "the SDK is for x86-64 machines (on riscv64, tools/dev builds natively)"
+    need_host_tools mmdebstrap debian-archive-keyring util-linux ca-certificates
+    unshare --mount true 2>/dev/null || die "cannot unshare mounts: run as root, with CAP_SYS_ADMIN"
+    key=$(hash_of "$SDK_SUITE" "${SDK_TOOLS[@]}" "${SDK_LIBRARIES[@]}" "$(declare -f make_sdk)")
+    SDK=$CACHE/sdk-$key
+    [[ -d $SDK ]] && return
+    rm -rf "$CACHE"/sdk.tmp.*
+    step "SDK: Debian $SDK_SUITE with cross compilers and QEMU (2.4 GB, a minute or two)" sdk make_sdk "$CACHE/sdk.tmp.$$"
+    put_in_place "$CACHE/sdk.tmp.$$" "$SDK"
+    prune_sdks
+}
+
+# Older SDKs go, unless another tools/dev may be using one.
+prune_sdks() {
+    local old
+    flock --nonblock --exclusive "$USE_LOCK" || return 0
+    for old in "$CACHE"/sdk-*; do
+        [[ $old == "$SDK" ]] || rm -rf "$old"
+    done
+    flock --shared "$USE_LOCK"
+}
+
+# in_sdk CMD...: runs CMD in the SDK with the repository at /src and the cache at /cache, in the directory that
+# corresponds to the present one. Own mount and pid namespaces: no mount and no process is left, however it ends.
+# Only variables that mean something to our own tools get in.
+in_sdk() {
+    local directory=/src env=() name
+    [[ $PWD/ == "$ROOT"/* ]] && directory=/src${PWD#"$ROOT"}
+    for name in $(compgen -e); do
+        case $name in
+        RVVMM_CACHE) ;;
+        TERM | RVVMM_* | GTEST_* | CTEST_* | CMAKE_* | NINJA_* | ASAN_* | UBSAN_* | TSAN_*) env+=("$name=${!name}") ;;
+        esac
+    done
+    setpriv --pdeathsig KILL \
+        unshare --mount --pid --fork --kill-child --propagation private \
+        bash "$ROOT/tools/lib/enter-sdk.sh" "$SDK" "$ROOT" "$CACHE" "$directory" \
+        env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/tmp LANG=C.UTF-8 CCACHE_DIR=/cache/ccache \
+        CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_C_COMPILER_LAUNCHER=ccache CTEST_OUTPUT_ON_FAILURE=1 "${env[@]}" "$@"
+}
+
+sdk_verb() {
+    setup_all
+    (($# > 0)) || set -- bash
+    in_sdk "$@"
+}
