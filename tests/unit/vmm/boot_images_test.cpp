@@ -1,0 +1,174 @@
+#include "vmm/boot_images.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <array>
+
+#include "unit/vmm/boot_files.hpp"
+
+namespace rvvmm {
+namespace {
+
+using namespace rvvmm::testing;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr uint64_t kDtbSize = 10'000;
+
+struct Files {
+  std::string kernel = image(5000, {.image_size = 1_MiB});
+  std::optional<std::string> initrd = std::nullopt;
+};
+
+struct Loaded {
+  BootLayout layout;
+  Gpa dtb;
+};
+
+/// Loads, and checks what must hold for every layout.
+Loaded load(const GuestMemory& memory, const Files& files, uint64_t dtb_size = kDtbSize) {
+  const MemoryFile kernel{files.kernel};
+  const MemoryFile initrd{files.initrd.value_or("")};
+  Config config;
+  config.kernel = kernel.path();
+  if (files.initrd) config.initrd = initrd.path();
+  const BootImages images{config};
+  const BootLayout layout = images.load(memory);
+  const std::vector<std::byte> dtb(dtb_size, std::byte{0xd7});
+  const GpaRange tree{.base = place_dtb(memory, layout, dtb), .size = dtb_size};
+
+  const GpaRange second = layout.initrd.value_or(GpaRange{});
+  EXPECT_TRUE(memory.range().contains(layout.kernel.base, layout.kernel.size));
+  EXPECT_TRUE(memory.range().contains(tree.base, tree.size));
+  EXPECT_FALSE(layout.kernel.overlaps(second));
+  EXPECT_FALSE(layout.kernel.overlaps(tree));
+  EXPECT_FALSE(second.overlaps(tree));
+  EXPECT_EQ(tree.base.value % 8, 0U);
+  EXPECT_EQ(text_at(memory, tree.base, tree.size), std::string(dtb_size, '\xd7'));
+  if (files.initrd) {
+    EXPECT_EQ(second.base.value % 4096, 0U);
+    EXPECT_EQ(text_at(memory, second.base, second.size), *files.initrd);
+  }
+  return {.layout = layout, .dtb = tree.base};
+}
+
+TEST(BootImages, InitrdAndTreeGoToTheTopOfRam) {
+  const GuestMemory memory{kRamBase, 128_MiB};
+  const Loaded loaded = load(memory, {.initrd = pattern(10'000)});
+  EXPECT_EQ(loaded.dtb, kRamBase + 126_MiB);
+  EXPECT_EQ(loaded.layout.initrd, (GpaRange{.base = kRamBase + (126_MiB - 0x3000), .size = 10'000}));
+  EXPECT_EQ(loaded.layout.kernel, (GpaRange{.base = kRamBase + 2_MiB, .size = 1_MiB}));
+}
+
+TEST(BootImages, NoInitrdIsNone) {
+  const GuestMemory memory{kRamBase, 128_MiB};
+  EXPECT_EQ(load(memory, {}).layout.initrd, std::nullopt);
+}
+
+TEST(BootImages, LoadingAgainOverGarbageGivesTheSame) {
+  const GuestMemory memory{kRamBase, 16_MiB};
+  const Loaded first = load(memory, {.initrd = pattern(10'000)});
+  std::ranges::fill(memory.bytes(), std::byte{0xaa});
+  const Loaded second = load(memory, {.initrd = pattern(10'000)});
+  EXPECT_EQ(first.layout.entry, second.layout.entry);
+  EXPECT_EQ(first.layout.initrd, second.layout.initrd);
+}
+
+TEST(BootImages, TwoMiBOfRamHoldAKernelAtTheirBase) {
+  const GuestMemory memory{kRamBase, 2_MiB};
+  load(memory, {.kernel = elf({{.paddr = 0x8000'0000, .content = "code"}}, 0x8000'0000), .initrd = pattern(100'000)});
+}
+
+TEST(BootImages, FourMiBOfRamHoldASmallKernel) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  const Loaded loaded = load(memory, {.kernel = elf({{.paddr = 0, .content = pattern(4096)}}, 0)});
+  EXPECT_EQ(loaded.dtb, kRamBase + (4_MiB - 0x3000));
+}
+
+TEST(BootImages, FourMiBOfRamHoldASmallKernelAndInitrd) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  load(memory, {.kernel = elf({{.paddr = 0, .content = pattern(4096)}}, 0), .initrd = pattern(1'500'000)});
+}
+
+TEST(BootImages, KernelAtTheTopOfRamLeavesWhatLiesBelowIt) {
+  const GuestMemory memory{kRamBase, 16_MiB};
+  load(memory,
+       {.kernel = elf({{.paddr = 0x80f0'0000, .content = "code", .bss = 1_MiB - 4}}, 0x80f0'0000), .initrd = "initrd"});
+}
+
+TEST(BootImages, OneTiBOfRamCostsNothing) {
+  std::optional<GuestMemory> memory;
+  try {
+    memory.emplace(kRamBase, 1024_GiB);
+  } catch (const SetupError&) {
+    GTEST_SKIP() << "this host maps no 1 TiB";
+  }
+  rusage before{};
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const Loaded loaded = load(*memory, {.initrd = pattern(10'000)});
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(loaded.dtb, kRamBase + (3_GiB - 2_MiB)) << "low RAM is preferred: old loaders look no further";
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 * 1024);
+}
+
+TEST(BootImages, KernelThatFillsLowRamSendsTheRestAbove) {
+  const GuestMemory memory{kRamBase, 8_GiB};
+  const Loaded loaded = load(memory, {.kernel = image(64, {.image_size = 3_GiB}), .initrd = "initrd"});
+  EXPECT_EQ(loaded.dtb, kRamBase + (8_GiB - 2_MiB));
+}
+
+TEST(BootImages, InitrdThatDoesNotFitSaysHowMuchRamItNeeds) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  EXPECT_EQ(bad_input([&] { load(memory, {.initrd = pattern(2_MiB + 1)}); }),
+            "--mem 4M: the initrd needs 3 MiB from 0x80300000, give at least --mem 8M");
+}
+
+TEST(BootImages, KernelThatDoesNotFitCountsTheInitrdInItsAdvice) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  const Files files{.kernel = image(64, {.image_size = 6_MiB}), .initrd = pattern(3_MiB)};
+  EXPECT_EQ(bad_input([&] { load(memory, files); }),
+            "--mem 4M: the kernel needs 6 MiB from 0x80200000, give at least --mem 14M");
+  load(GuestMemory{kRamBase, 14_MiB}, files);
+}
+
+TEST(BootImages, TreeThatDoesNotFitSaysHowMuchRamItNeeds) {
+  const GuestMemory memory{kRamBase, 2_MiB};
+  const Files files{.kernel = image(64, {.text_offset = 0, .image_size = 2_MiB - 4096})};
+  EXPECT_EQ(bad_input([&] { load(memory, files); }),
+            "--mem 2M: the device tree needs 10 KiB from 0x801ff000, give at least --mem 6M");
+  load(memory, files, 4096);
+}
+
+TEST(BootImages, EmptyInitrdIsRefused) {
+  const MemoryFile kernel{"x"};
+  const MemoryFile initrd{""};
+  Config config;
+  config.kernel = kernel.path();
+  config.initrd = initrd.path();
+  EXPECT_EQ(bad_input([&] { BootImages{config}; }),
+            std::format("--initrd {}: is empty; give an initramfs or initrd image", initrd.path()));
+}
+
+TEST(BootImages, MissingTreeIsRefused) {
+  const MemoryFile kernel{"x"};
+  Config config;
+  config.kernel = kernel.path();
+  config.dtb = "/none";
+  EXPECT_EQ(bad_input([&] { BootImages{config}; }), "--dtb /none: no such file; give a device tree (.dtb)");
+}
+
+TEST(BootImages, TreeOfTheUserIsHeldOpen) {
+  const MemoryFile kernel{"x"};
+  Config config;
+  config.kernel = kernel.path();
+  EXPECT_EQ(BootImages{config}.user_dtb(), nullptr);
+  config.dtb = kernel.path();
+  const BootImages images{config};
+  ASSERT_NE(images.user_dtb(), nullptr);
+  EXPECT_EQ(images.user_dtb()->path(), kernel.path());
+}
+
+}  // namespace
+}  // namespace rvvmm
