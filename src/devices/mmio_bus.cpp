@@ -1,0 +1,90 @@
+#include "devices/mmio_bus.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <format>
+
+#include "base/error.hpp"
+
+namespace rvvmm {
+namespace {
+
+// What a load finds where nothing drives the bus.
+void fill_ones(std::span<std::byte> out) noexcept {
+  std::ranges::fill(out, std::byte{0xFF});
+}
+
+const char* describe(IoStatus status) noexcept {
+  switch (status) {
+    case IoStatus::kOk: return "ok";
+    case IoStatus::kNoRegister: return "there is no such register";
+    case IoStatus::kBadWidth: return "the register has another width";
+  }
+  return "unknown status";
+}
+
+SetupError refused(const GpaRange& window, const Device& device, const std::string& why) {
+  return SetupError{ExitStatus::kInternal, std::format("device {} at {:#x}, {:#x} bytes: {}", device.name(),
+                                                       window.base.value, window.size, why)};
+}
+
+}  // namespace
+
+void MmioBus::attach(GpaRange window, Device& device) {
+  if (frozen_) throw refused(window, device, "harts already run; devices are attached before");
+  if (window.size == 0) throw refused(window, device, "the window is empty");
+  if (window.size - 1 > UINT64_MAX - window.base.value) throw refused(window, device, "the window wraps at 2^64");
+  for (const Slot& slot : slots_) {
+    if (slot.window.overlaps(window)) {
+      throw refused(window, device, std::format("overlaps {} at {:#x}", slot.device->name(), slot.window.base.value));
+    }
+  }
+  const auto place = std::ranges::upper_bound(slots_, window.base, {}, [](const Slot& s) { return s.window.base; });
+  slots_.insert(place, Slot{.window = window, .device = &device});
+}
+
+void MmioBus::read(Gpa at, std::span<std::byte> out) noexcept {
+  const Slot* const slot = find(at, out.size());
+  if (slot == nullptr) {
+    fill_ones(out);
+    return report_miss({.verb = "load", .at = at, .width = out.size()});
+  }
+  const IoStatus status = slot->device->read(at - slot->window.base, out);
+  if (status != IoStatus::kOk) [[unlikely]] {
+    fill_ones(out);
+    report_refusal({.verb = "load", .at = at, .width = out.size()}, *slot->device, status);
+  }
+}
+
+void MmioBus::write(Gpa at, std::span<const std::byte> in) noexcept {
+  const Slot* const slot = find(at, in.size());
+  if (slot == nullptr) return report_miss({.verb = "store", .at = at, .width = in.size()});
+  const IoStatus status = slot->device->write(at - slot->window.base, in);
+  if (status != IoStatus::kOk) [[unlikely]] {
+    report_refusal({.verb = "store", .at = at, .width = in.size()}, *slot->device, status);
+  }
+}
+
+const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
+  assert(frozen_);
+  // The last slot that starts at or below the address is the only one that can hold it.
+  const auto behind = std::ranges::upper_bound(slots_, at, {}, [](const Slot& s) { return s.window.base; });
+  if (behind == slots_.begin()) return nullptr;
+  const Slot& slot = *std::prev(behind);
+  return slot.window.contains(at, len) ? &slot : nullptr;
+}
+
+void MmioBus::report_miss(const Access& access) noexcept {
+  if (!misses_.allow()) return;
+  log::line(log::Module::kDevices, log::Level::kWarn,
+            "no device at {:#x} for a {} of {} bytes; {} such accesses so far", access.at.value, access.verb,
+            access.width, misses_.count());
+}
+
+void MmioBus::report_refusal(const Access& access, const Device& device, IoStatus status) noexcept {
+  if (!refusals_.allow()) return;
+  log::line(log::Module::kDevices, log::Level::kWarn, "{}: {} of {} bytes at {:#x}: {}; {} such accesses so far",
+            device.name(), access.verb, access.width, access.at.value, describe(status), refusals_.count());
+}
+
+}  // namespace rvvmm

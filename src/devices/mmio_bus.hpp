@@ -1,0 +1,57 @@
+// Routes guest-physical accesses to devices. Immutable once harts run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/range.hpp"
+#include "devices/device.hpp"
+
+namespace rvvmm {
+
+/// attach() and freeze() while the machine is built, by one thread; read() and write() afterwards, by any.
+/// An access that no device takes, or that its device refuses, reads all ones and writes nothing; it is counted
+/// and logged at a limited rate.
+class MmioBus {
+ public:
+  /// Gives `window` to `device`, which must outlive the bus. Throws SetupError (kInternal: the address map is ours)
+  /// when the window is empty, goes beyond 2^64, or overlaps another, and after freeze().
+  void attach(GpaRange window, Device& device);
+
+  /// Ends the set-up.
+  void freeze() noexcept { frozen_ = true; }
+
+  /// Fills all of `out` (1, 2, 4 or 8 bytes, little endian). The whole access has to lie in one window.
+  void read(Gpa at, std::span<std::byte> out) noexcept;
+  void write(Gpa at, std::span<const std::byte> in) noexcept;
+
+  /// Accesses that lay in no window.
+  uint64_t misses() const noexcept { return misses_.count(); }
+  /// Accesses that a device refused: no register there, or a width it does not have.
+  uint64_t refusals() const noexcept { return refusals_.count(); }
+
+ private:
+  struct Slot {
+    GpaRange window;
+    Device* device;
+  };
+  struct Access {
+    const char* verb;
+    Gpa at;
+    size_t width;
+  };
+
+  const Slot* find(Gpa at, uint64_t len) const noexcept;
+  void report_miss(const Access& access) noexcept;
+  void report_refusal(const Access& access, const Device& device, IoStatus status) noexcept;
+
+  std::vector<Slot> slots_;  // by address
+  bool frozen_ = false;
+  log::RateLimit misses_;
+  log::RateLimit refusals_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,34 @@
+// Ends of interrupt wires that remember what was done to them.
+#pragma once
+
+#include <atomic>
+
+#include "base/irq.hpp"
+
+namespace rvvmm {
+
+/// An input of an interrupt controller. Any thread.
+class FakeIrqLine final : public IrqLine {
+ public:
+  void set(bool asserted) noexcept override {
+    calls.fetch_add(1, std::memory_order_relaxed);
+    level.store(asserted, std::memory_order_release);
+  }
+
+  std::atomic<bool> level = false;
+  std::atomic<int> calls = 0;
+};
+
+/// A hart's interrupt pin. Any thread.
+class FakeHartPin final : public HartIrqPin {
+ public:
+  void set_external_interrupt(bool asserted) noexcept override {
+    calls.fetch_add(1, std::memory_order_relaxed);
+    level.store(asserted, std::memory_order_release);
+  }
+
+  std::atomic<bool> level = false;
+  std::atomic<int> calls = 0;
+};
+
+}  // namespace rvvmm
