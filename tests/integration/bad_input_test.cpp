@@ -1,0 +1,152 @@
+// What a user can get wrong: one line on stderr that names it, a documented status, and nothing left behind.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "kernel_files.hpp"
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+constexpr int kUsage = 64;
+constexpr int kBadInput = 65;
+
+class BadInput : public KvmTest {
+ protected:
+  /// One line that has `words`, and `status`.
+  void expect_refused(const std::vector<std::string>& arguments, int status, const std::vector<std::string>& words) {
+    VmProcess vm{arguments, Console::kNullInput};
+    EXPECT_TRUE(vm.ends_with(status));
+    EXPECT_EQ(vm.error_lines(), 1U) << vm.errors();
+    for (const std::string& word : words) {
+      EXPECT_NE(vm.errors().find(word), std::string::npos) << '"' << word << "\" is not in: " << vm.errors();
+    }
+    EXPECT_EQ(vm.output(), "");
+  }
+
+  void expect_kernel_refused(const std::string& content, const std::vector<std::string>& words = {}) {
+    const TemporaryFile file{content};
+    std::vector<std::string> all{file.path()};
+    all.insert(all.end(), words.begin(), words.end());
+    expect_refused({"--kernel", file.path(), "--mem", "64M"}, kBadInput, all);
+  }
+
+  std::string hello() const { return environment().guest("hello"); }
+  std::string image() const { return read_file(environment().guest("hello_image.bin")); }
+  std::string elf() const { return read_file(hello()); }
+};
+
+TEST_F(BadInput, NoKernel) {
+  expect_refused({}, kUsage, {"--kernel"});
+}
+TEST_F(BadInput, UnknownOptionSuggestsTheNearest) {
+  expect_refused({"--kernal", hello()}, kUsage, {"--kernal", "--kernel"});
+}
+TEST_F(BadInput, UnknownConfigKeySuggestsTheNearest) {
+  const TemporaryFile config{"kernel=" + hello() + "\nsmpp=2\n"};
+  expect_refused({"--config", config.path()}, kUsage, {"smpp", "smp"});
+}
+TEST_F(BadInput, MissingConfig) {
+  expect_refused({"--config", "/nonexistent"}, kBadInput, {"/nonexistent"});
+}
+
+TEST_F(BadInput, WrongNumbers) {
+  for (const char* smp : {"0", "-1", "1000000000", "two", ""}) {
+    expect_refused({"--kernel", hello(), "--smp", smp}, kUsage, {"smp"});
+  }
+  for (const char* mem : {"0", "-1", "1", "4097", "64Q", "99999999999G", ""}) {
+    expect_refused({"--kernel", hello(), "--mem", mem}, kUsage, {"mem"});
+  }
+  expect_refused({"--kernel", hello(), "--irqchip", "gic"}, kUsage, {"irqchip", "gic"});
+  expect_refused({"--kernel", hello(), "--log-level", "kvm=loud"}, kUsage, {"log-level", "loud"});
+  expect_refused({"--kernel", hello(), "--log-level", "pci=debug"}, kUsage, {"log-level", "pci"});
+  expect_refused({"--kernel", hello(), "--cpu-affinity", "0,x"}, kUsage, {"cpu-affinity"});
+}
+
+TEST_F(BadInput, MemorySmallerThanTheKernel) {
+  expect_refused({"--kernel", hello(), "--mem", "2M"}, kBadInput, {});
+}
+
+TEST_F(BadInput, FilesThatAreNone) {
+  expect_refused({"--kernel", "/nonexistent"}, kBadInput, {"/nonexistent"});
+  expect_refused({"--kernel", "/tmp"}, kBadInput, {"/tmp", "directory"});
+  expect_refused({"--kernel", "/dev/zero"}, kBadInput, {"/dev/zero"});
+  expect_refused({"--kernel", "/dev/null"}, kBadInput, {"/dev/null"});
+  expect_kernel_refused("", {"empty"});
+  const TemporaryFile fifo;
+  unlink(fifo.path().c_str());
+  ASSERT_EQ(mkfifo(fifo.path().c_str(), 0600), 0);
+  expect_refused({"--kernel", fifo.path()}, kBadInput, {fifo.path()});
+  expect_refused({"--kernel", hello(), "--initrd", "/nonexistent"}, kBadInput, {"/nonexistent"});
+  expect_refused({"--kernel", hello(), "--dtb", hello()}, kBadInput, {hello()});
+  expect_refused({"--kernel", hello(), "--dump-dtb", "/nonexistent/file"}, kBadInput, {"/nonexistent/file"});
+  expect_refused({"--kernel", hello(), "--log-file", "/nonexistent/file"}, kBadInput, {"/nonexistent/file"});
+}
+
+TEST_F(BadInput, InitrdLargerThanMemory) {
+  const TemporaryFile initrd;
+  ASSERT_EQ(truncate(initrd.path().c_str(), 100 << 20), 0);
+  expect_refused({"--kernel", hello(), "--initrd", initrd.path(), "--mem", "64M"}, kBadInput, {initrd.path()});
+}
+
+TEST_F(BadInput, OtherArchitectures) {
+  expect_kernel_refused(x86_kernel(), {"x86"});
+  expect_kernel_refused(arm64_kernel(), {"arm64"});
+  expect_kernel_refused(patched(image(), 0x18, little_endian(1, 8)), {"big"});
+  expect_kernel_refused(patched(elf(), 0x12, little_endian(62, 2)), {"x86"});
+}
+
+TEST_F(BadInput, HeaderFieldsThatOverflow) {
+  expect_kernel_refused(patched(image(), 0x10, little_endian(~uint64_t{0}, 8)));
+  expect_kernel_refused(patched(image(), 0x08, little_endian(~uint64_t{0} - 4095, 8)));
+  expect_kernel_refused(patched(image(), 0x10, little_endian(uint64_t{1} << 32, 8)));
+}
+
+TEST_F(BadInput, AbsurdElfProgramHeaders) {
+  // Fields of the ELF header: e_phoff 0x20, e_phnum 0x38; of the first program header at 64: p_offset 8,
+  // p_paddr 24, p_filesz 32, p_memsz 40 (ELF-64, ch. 3 and 5).
+  expect_kernel_refused(patched(elf(), 0x20, little_endian(~uint64_t{0} - 8, 8)));
+  expect_kernel_refused(patched(elf(), 0x38, little_endian(0, 2)));
+  expect_kernel_refused(patched(elf(), 64 + 8, little_endian(~uint64_t{0} - 8, 8)));
+  expect_kernel_refused(patched(elf(), 64 + 32, little_endian(uint64_t{1} << 62, 8)));
+  expect_kernel_refused(patched(elf(), 64 + 40, little_endian(~uint64_t{0}, 8)));
+  expect_kernel_refused(elf().substr(0, 100));
+}
+
+TEST_F(BadInput, BrokenCompression) {
+  const std::string gz = gzip(image());
+  const std::string zst = zstd(image());
+  expect_kernel_refused(gz.substr(0, gz.size() / 2));
+  expect_kernel_refused(zst.substr(0, zst.size() / 2));
+  expect_kernel_refused(patched(gz, gz.size() / 2, std::string(64, '\xff')));
+  expect_kernel_refused(patched(gz, gz.size() - 8, std::string(8, '\0')));
+  expect_kernel_refused(zboot(gz.substr(0, gz.size() - 20), "gzip"));
+  expect_kernel_refused(zboot(gz, "lzma"), {"lzma"});
+  expect_kernel_refused(patched(zboot(gz, "gzip"), 12, little_endian(0xffffffff, 4)));
+}
+
+TEST_F(BadInput, DecompressionBombs) {
+  const std::string zeroes(64 << 20, '\0');
+  expect_kernel_refused(gzip(patched(zeroes, 0, image())));
+  expect_kernel_refused(zstd(zeroes));
+  expect_kernel_refused(gzip(gzip(image())));
+}
+
+TEST_F(BadInput, HelpAndVersionAreNoErrors) {
+  VmProcess help{{"--help"}, Console::kNullInput};
+  EXPECT_TRUE(help.ends_with(0));
+  EXPECT_NE(help.output().find("--kernel"), std::string::npos);
+  EXPECT_EQ(help.errors(), "");
+  VmProcess version{{"--version"}, Console::kNullInput};
+  EXPECT_TRUE(version.ends_with(0));
+  EXPECT_NE(version.output().find("rvvmm"), std::string::npos);
+  EXPECT_EQ(version.errors(), "");
+}
+
+}  // namespace
+}  // namespace rvvmm::test

@@ -1,0 +1,128 @@
+// Exits that Linux does not make, by guests in assembly that check themselves: tests/guests.
+#include <gtest/gtest.h>
+
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+struct BareMetalCase {
+  const char* guest;
+  int status;
+  unsigned smp = 1;
+};
+
+void PrintTo(const BareMetalCase& test, std::ostream* out) {
+  *out << test.guest;
+}
+
+class BareMetal : public KvmTest, public ::testing::WithParamInterface<BareMetalCase> {};
+
+TEST_P(BareMetal, EndsWithTheStatusItAsksFor) {
+  const auto& [guest, status, smp] = GetParam();
+  VmProcess vm{{"--kernel", environment().guest(guest), "--mem", "64M", "--smp", std::to_string(smp), "--no-reboot"}};
+  EXPECT_TRUE(vm.ends_with(status));
+}
+
+std::string name_of_case(const ::testing::TestParamInfo<BareMetalCase>& instance) {
+  return std::string{instance.param.guest} + "_smp" + std::to_string(instance.param.smp);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shutdown, BareMetal,
+                         ::testing::Values(BareMetalCase{"shutdown", 0}, BareMetalCase{"shutdown", 0, 4},
+                                           BareMetalCase{"shutdown_vendor_reason", 0},
+                                           BareMetalCase{"system_failure", 81},
+                                           BareMetalCase{"reset_system_failure", 81}, BareMetalCase{"reset_cold", 80},
+                                           BareMetalCase{"reset_warm", 80}, BareMetalCase{"reset_warm", 80, 4}),
+                         name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(Finisher, BareMetal,
+                         ::testing::Values(BareMetalCase{"finisher_pass", 0}, BareMetalCase{"finisher_reset", 80},
+                                           BareMetalCase{"finisher_fail_0", 255}, BareMetalCase{"finisher_fail_1", 1},
+                                           BareMetalCase{"finisher_fail_42", 42},
+                                           BareMetalCase{"finisher_fail_255", 255},
+                                           BareMetalCase{"finisher_fail_256", 255},
+                                           BareMetalCase{"finisher_fail_65535", 255}),
+                         name_of_case);
+
+// These end by the finisher's "pass" only when all their checks hold; a failed check's number is the status.
+INSTANTIATE_TEST_SUITE_P(Checks, BareMetal,
+                         ::testing::Values(BareMetalCase{"hello", 0}, BareMetalCase{"hello_image", 0},
+                                           BareMetalCase{"sbi_unknown", 0}, BareMetalCase{"mmio_widths", 0},
+                                           BareMetalCase{"mmio_widths_paged", 0}, BareMetalCase{"csr", 0},
+                                           BareMetalCase{"ebreak", 0}, BareMetalCase{"smp_start", 0},
+                                           BareMetalCase{"smp_start", 0, 2}, BareMetalCase{"smp_start", 0, 4}),
+                         name_of_case);
+
+class BareMetalConsole : public KvmTest {};
+
+TEST_F(BareMetalConsole, SmpStartFindsEveryHart) {
+  VmProcess vm{{"--kernel", environment().guest("smp_start"), "--mem", "64M", "--smp", "8"}};
+  EXPECT_TRUE(vm.expect("guest: harts 0000000000000008"));
+  EXPECT_TRUE(vm.ends_with(0));
+}
+
+TEST_F(BareMetalConsole, DebugConsoleHoldsAgainstHostileArguments) {
+  VmProcess vm{{"--kernel", environment().guest("dbcn"), "--mem", "64M"}};
+  ASSERT_TRUE(vm.expect("dbcn: written whole"));
+  ASSERT_TRUE(vm.expect(std::string(8192, 'z')));
+  ASSERT_TRUE(vm.expect("input?"));
+  ASSERT_TRUE(vm.send("hello"));
+  EXPECT_TRUE(vm.ends_with(0));
+}
+
+TEST_F(BareMetalConsole, PolledUartLosesAndDoublesNothing) {
+  VmProcess vm{{"--kernel", environment().guest("uart_poll"), "--mem", "64M"}};
+  ASSERT_TRUE(vm.expect("guest: input?\n"));
+  std::string text(65536, '\0');
+  uint64_t sum = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    // Every value but Ctrl-A, which is the terminal's own key (not on a pipe, but a test should not depend on it).
+    const auto byte = static_cast<unsigned char>((i * 7919 + i / 251) % 255 + 1);
+    text[i] = static_cast<char>(byte == 1 ? 2 : byte);
+    sum = sum * 31 + static_cast<unsigned char>(text[i]);
+  }
+  char expected[17];
+  std::snprintf(expected, sizeof expected, "%016llx", static_cast<unsigned long long>(sum));
+  ASSERT_TRUE(vm.send(text));
+  ASSERT_TRUE(vm.expect_match("guest: checksum ([0-9a-f]{16})"));
+  EXPECT_EQ(vm.matches()[1], expected);
+  std::string alphabet;
+  for (size_t i = 0; i < 65536; ++i)
+    alphabet += static_cast<char>('a' + i % 26);
+  EXPECT_TRUE(vm.expect("guest: output " + alphabet + "\n"));
+  EXPECT_TRUE(vm.ends_with(0));
+}
+
+// What KVM cannot emulate is the guest's end, or on some kernels and machines the guest's own trap.
+class UnemulableAccess : public KvmTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(UnemulableAccess, EndsInOneReportOrTheGuestsOwnTrap) {
+  VmProcess vm{{"--kernel", environment().guest(GetParam()), "--mem", "64M"}};
+  const std::optional<int> status = vm.wait(kSoon);
+  ASSERT_TRUE(status.has_value()) << vm.output() << vm.errors();
+  if (*status == 0) {
+    EXPECT_NE(vm.output().find("guest: own trap"), std::string::npos) << vm.output();
+    return;
+  }
+  EXPECT_EQ(*status, 82) << vm.errors();
+  // One report: which hart, where, and the registers (s4 of the guest is in them).
+  const std::string report = vm.errors();
+  EXPECT_NE(report.find("hart 0"), std::string::npos) << report;
+  EXPECT_NE(report.find("pc"), std::string::npos) << report;
+  EXPECT_NE(report.find("1122334455667788"), std::string::npos) << report;
+  EXPECT_EQ(report.find("1122334455667788"), report.rfind("1122334455667788")) << report;
+}
+
+INSTANTIATE_TEST_SUITE_P(Mmio, UnemulableAccess,
+                         ::testing::Values("amo_mmio", "lr_mmio", "fp_mmio", "misaligned_mmio", "fetch_mmio"),
+                         [](const auto& instance) { return std::string{instance.param}; });
+
+TEST_F(BareMetalConsole, AtomicOnADeviceIsAGuestFault) {
+  VmProcess vm{{"--kernel", environment().guest("amo_mmio"), "--mem", "64M"}};
+  EXPECT_TRUE(vm.ends_with(82));
+}
+
+}  // namespace
+}  // namespace rvvmm::test

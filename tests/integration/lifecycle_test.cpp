@@ -1,0 +1,112 @@
+// How a VM ends, restarts and idles: resets, signals, stdin that is no terminal, a reader that went away.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "process_facts.hpp"
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::vector<std::string> arguments(const std::string& guest, unsigned smp = 1) {
+  return {"--kernel", TestEnvironment::get().guest(guest), "--mem", "64M", "--smp", std::to_string(smp)};
+}
+
+class Reset : public KvmTest {};
+
+TEST_F(Reset, EveryWayOfResettingBootsTheSameProcessAnew) {
+  VmProcess vm{arguments("reboot", 2)};
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  // One reset first: what is opened lazily is open then.
+  ASSERT_TRUE(vm.send("c"));
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  const size_t descriptors = open_descriptors(vm.pid());
+  const size_t threads = thread_cpus(vm.pid()).size();
+  for (const char* way : {"w", "f", "c", "f", "w"}) {
+    ASSERT_TRUE(vm.send(way));
+    ASSERT_TRUE(vm.expect("guest: booted")) << "after reset by " << way;
+  }
+  EXPECT_EQ(open_descriptors(vm.pid()), descriptors) << "descriptors leak across resets";
+  EXPECT_EQ(thread_cpus(vm.pid()).size(), threads) << "threads leak across resets";
+  ASSERT_TRUE(vm.send("o"));
+  EXPECT_TRUE(vm.ends_with(0));
+}
+
+struct StopCase {
+  const char* guest;
+  int signal;
+  unsigned smp;
+};
+
+class StopBySignal : public KvmTest, public ::testing::WithParamInterface<StopCase> {};
+
+TEST_P(StopBySignal, IsOrderlyAndWithinSeconds) {
+  const auto& [guest, number, smp] = GetParam();
+  VmProcess vm{arguments(guest, smp), Console::kNullInput};
+  ASSERT_TRUE(vm.expect(std::string{guest} == "spin_all_harts" ? "guest: all started" : "guest: ready"));
+  vm.signal(number);
+  EXPECT_TRUE(vm.ends_with(128 + number, std::chrono::seconds{30}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, StopBySignal,
+                         ::testing::Values(StopCase{"wfi_forever", SIGTERM, 1}, StopCase{"wfi_forever", SIGINT, 1},
+                                           StopCase{"wfi_forever", SIGHUP, 1}, StopCase{"wfi_forever", SIGTERM, 4},
+                                           StopCase{"spin_forever", SIGTERM, 1}, StopCase{"spin_forever", SIGINT, 4},
+                                           StopCase{"spin_all_harts", SIGTERM, 4}, StopCase{"uart_flood", SIGTERM, 1}),
+                         [](const auto& instance) {
+                           return std::string{instance.param.guest} + "_" + sigabbrev_np(instance.param.signal) +
+                                  "_smp" + std::to_string(instance.param.smp);
+                         });
+
+class Stop : public KvmTest {};
+
+TEST_F(Stop, ASignalRightAfterTheStartEndsItToo) {
+  for (int i = 0; i < 10; ++i) {
+    VmProcess vm{arguments("wfi_forever", 2), Console::kNullInput};
+    usleep(static_cast<useconds_t>(i) * 4000);
+    vm.signal(SIGTERM);
+    EXPECT_TRUE(vm.ends_with(128 + SIGTERM)) << "after " << i * 4 << " ms";
+  }
+}
+
+TEST_F(Stop, AGuestWhoseOutputNobodyReadsCanBeStopped) {
+  VmProcess vm{arguments("uart_flood"), Console::kNoReader};
+  ASSERT_TRUE(vm.lives_for(milliseconds{2000})) << vm.errors();
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM, std::chrono::seconds{30}));
+}
+
+class NoInput : public KvmTest, public ::testing::WithParamInterface<Console> {};
+
+TEST_P(NoInput, LetsTheGuestGoOnAndCostsNothing) {
+  VmProcess vm{arguments("wfi_forever", 2), GetParam()};
+  ASSERT_TRUE(vm.expect("guest: ready"));
+  ASSERT_TRUE(vm.lives_for(milliseconds{500})) << vm.errors();
+  const uint64_t before = cpu_ticks(vm.pid());
+  ASSERT_TRUE(vm.lives_for(milliseconds{2000})) << vm.errors();
+  // A tick is 10 ms: a loop that spins would use some 200.
+  EXPECT_LE(cpu_ticks(vm.pid()) - before, 20U);
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stdin, NoInput, ::testing::Values(Console::kNullInput, Console::kClosedInput),
+                         [](const auto& instance) {
+                           return std::string{instance.param == Console::kNullInput ? "dev_null" : "end_of_file"};
+                         });
+
+TEST_F(Stop, InputThatEndsLaterDoesNotEndTheGuest) {
+  VmProcess vm{arguments("echo_hex")};
+  ASSERT_TRUE(vm.expect("guest: ready"));
+  ASSERT_TRUE(vm.send("a"));
+  vm.close_input();
+  ASSERT_TRUE(vm.expect("byte 0000000000000061"));
+  EXPECT_TRUE(vm.lives_for(milliseconds{1000}));
+}
+
+}  // namespace
+}  // namespace rvvmm::test

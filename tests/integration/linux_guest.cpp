@@ -1,0 +1,79 @@
+// Boots a Linux guest to its shell; commands go to a loop that reads a line and evaluates it.
+#include "linux_guest.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace rvvmm::test {
+namespace {
+
+void pad_to_4(std::string& archive) {
+  archive.resize((archive.size() + 3) & ~size_t{3}, '\0');
+}
+
+// One entry of the "newc" format of cpio(5): a header of 8-digit hexadecimal numbers, the name, the content.
+void add_cpio_entry(std::string& archive, const std::string& name, unsigned mode, const std::string& content) {
+  static unsigned inode = 0x10000;
+  char header[111];
+  std::snprintf(header, sizeof header, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", ++inode, mode,
+                0U, 0U, 1U, 0U, content.size(), 0U, 0U, 0U, 0U, name.size() + 1, 0U);
+  archive += header;
+  archive += name + '\0';
+  pad_to_4(archive);
+  archive += content;
+  pad_to_4(archive);
+}
+
+std::vector<std::string> arguments_for(const LinuxLaunch& launch, const std::string& initrd) {
+  std::vector<std::string> arguments = {
+      "--kernel", launch.kernel,
+      "--initrd", initrd,
+      "--smp",    std::to_string(launch.smp),
+      "--mem",    "256M",
+      "--append", "console=ttyS0 quiet " + launch.append,
+  };
+  arguments.insert(arguments.end(), launch.options.begin(), launch.options.end());
+  return arguments;
+}
+
+// A terminal's echo and line editing make output hard to read: this shell has neither.
+constexpr const char* kQuietShell =
+    "exec sh -c 'stty -echo -onlcr; echo qui\"\"et; while IFS= read -r line; do eval \"$line\"; done'\n";
+
+}  // namespace
+
+std::string initrd_with_programs(const TestEnvironment& environment) {
+  std::string archive = read_file(environment.guest_initrd);
+  pad_to_4(archive);
+  add_cpio_entry(archive, "usr/bin/read-time", 0100755, read_file(environment.guest("read_time")));
+  add_cpio_entry(archive, "TRAILER!!!", 0, "");
+  return archive;
+}
+
+LinuxGuest::LinuxGuest(const LinuxLaunch& launch)
+    : initrd_(initrd_with_programs(TestEnvironment::get())), vm_(arguments_for(launch, initrd_.path())) {}
+
+::testing::AssertionResult LinuxGuest::boots() {
+  if (auto prompt = vm_.expect("guest# ", kBoot); !prompt) return prompt;
+  if (auto typed = vm_.send(kQuietShell); !typed) return typed;
+  return vm_.expect("quiet");
+}
+
+::testing::AssertionResult LinuxGuest::run(const std::string& command, int status, std::chrono::seconds limit) {
+  const std::string number = std::to_string(++commands_);
+  const std::string line = "echo; echo @begin" + number + "@; " + command + "; echo @end" + number + "=$?@\n";
+  if (auto typed = vm_.send(line, limit); !typed) return typed;
+  if (auto begun = vm_.expect("@begin" + number + "@", limit); !begun) return begun;
+  if (auto ended = vm_.expect_match("@end" + number + "=([0-9]+)@", limit); !ended) return ended;
+  output_ = vm_.before_match();
+  std::erase(output_, '\r');
+  while (output_.starts_with('\n'))
+    output_.erase(0, 1);
+  if (vm_.matches()[1] == std::to_string(status)) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "in the guest: " << command << "\nstatus " << vm_.matches()[1] << ", not "
+                                       << status << "; it printed:\n"
+                                       << output_;
+}
+
+}  // namespace rvvmm::test

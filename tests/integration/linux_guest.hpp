@@ -1,0 +1,43 @@
+// A Linux guest with a shell on its console that takes commands one by one and tells their status.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+
+struct LinuxLaunch {
+  std::string kernel;
+  unsigned smp = 1;
+  std::vector<std::string> options = {};
+  std::string append = {};  ///< more for the guest's command line
+};
+
+class LinuxGuest {
+ public:
+  explicit LinuxGuest(const LinuxLaunch& launch);
+
+  /// Waits for the shell and makes it one that does not echo. Also after a reboot.
+  ::testing::AssertionResult boots();
+  /// Runs `command` and waits for it; the result holds if its status is `status`. output() has what it printed.
+  ::testing::AssertionResult run(const std::string& command, int status = 0, std::chrono::seconds limit = kSoon);
+  const std::string& output() const { return output_; }
+
+  VmProcess& vm() { return vm_; }
+
+ private:
+  TemporaryFile initrd_;
+  VmProcess vm_;
+  unsigned commands_ = 0;
+  std::string output_;
+};
+
+/// The guest's initramfs and behind it an archive with our own programs, as Linux takes several in a row.
+std::string initrd_with_programs(const TestEnvironment& environment);
+
+}  // namespace rvvmm::test

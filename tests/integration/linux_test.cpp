@@ -1,0 +1,183 @@
+// Debian kernels as guests. A boot costs seconds on the emulated host, so one boot carries many checks.
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "linux_guest.hpp"
+#include "process_facts.hpp"
+#include "test_environment.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+class LinuxTest : public KvmTest {
+ protected:
+  void SetUp() override {
+    KvmTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    for (const std::string& file : {kernel("612"), kernel("latest"), environment().guest_initrd}) {
+      if (!std::filesystem::exists(file)) {
+        GTEST_SKIP() << "skipped: set RVVMM_GUEST_KERNEL_612, RVVMM_GUEST_KERNEL_LATEST and RVVMM_GUEST_INITRD";
+      }
+    }
+  }
+
+  std::string kernel(const std::string& name) const {
+    return name == "612" ? environment().guest_kernel_612 : environment().guest_kernel_latest;
+  }
+};
+
+struct SessionCase {
+  const char* kernel;
+  unsigned smp;
+};
+
+class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {
+ protected:
+  void check_date(LinuxGuest& guest) {
+    const std::time_t before = std::time(nullptr);
+    ASSERT_TRUE(guest.run("date -u +%s"));
+    const std::time_t after = std::time(nullptr);
+    const long long date = std::stoll(guest.output());
+    EXPECT_GE(date, before - 3) << "the guest's clock is behind";
+    EXPECT_LE(date, after + 3) << "the guest's clock is ahead";
+  }
+
+  // Typed as fast as the console takes it, while the guest reads.
+  void check_paste(LinuxGuest& guest) {
+    std::string text;
+    while (text.size() < 65536)
+      text += "line " + std::to_string(text.size()) + " of what is pasted\n";
+    text.resize(65536);
+    const TemporaryFile reference{text};
+    ASSERT_TRUE(guest.run("stty raw"));
+    VmProcess& vm = guest.vm();
+    ASSERT_TRUE(vm.send("echo; echo re\"\"ady; head -c 65536 | sha256sum; stty -raw -echo -onlcr; echo do\"\"ne\n"));
+    ASSERT_TRUE(vm.expect("ready"));
+    ASSERT_TRUE(vm.send(text));
+    ASSERT_TRUE(vm.expect_match("([0-9a-f]{64})  -"));
+    const std::string sum = vm.matches()[1];
+    ASSERT_TRUE(vm.expect("done"));
+    EXPECT_EQ(sum, sha256_of(reference.path()));
+  }
+
+  static std::string sha256_of(const std::string& path) {
+    FILE* pipe = popen(("sha256sum " + path).c_str(), "re");
+    char sum[65] = {};
+    if (pipe == nullptr || fread(sum, 1, 64, pipe) != 64) ADD_FAILURE() << "sha256sum";
+    if (pipe != nullptr) pclose(pipe);
+    return sum;
+  }
+};
+
+TEST_P(LinuxSession, BootsToAShellWithAllHartsWorking) {
+  const auto& [name, smp] = GetParam();
+  LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
+  ASSERT_TRUE(guest.boots());
+  check_date(guest);
+  EXPECT_TRUE(guest.run("/tests/harts " + std::to_string(smp), 0, kBoot));
+  EXPECT_TRUE(guest.run("/tests/time", 0, kBoot));
+  // A hart that comes back is reset by the kernel, its scounteren too: user programs must still read the time.
+  if (smp > 1) {
+    EXPECT_TRUE(guest.run("/tests/hotplug 1 && /tests/time", 0, kBoot));
+  }
+  EXPECT_TRUE(guest.run("/tests/interrupts"));
+  check_paste(guest);
+  ASSERT_TRUE(guest.vm().send("poweroff -f\n"));
+  EXPECT_TRUE(guest.vm().ends_with(0));
+  EXPECT_EQ(guest.vm().errors(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxSession,
+                         ::testing::Values(SessionCase{"612", 1}, SessionCase{"612", 4}, SessionCase{"latest", 1},
+                                           SessionCase{"latest", 4}),
+                         [](const auto& instance) {
+                           return std::string{instance.param.kernel} + "_smp" + std::to_string(instance.param.smp);
+                         });
+
+// The user-space PLIC where the host would give us better.
+class LinuxOnPlic : public LinuxSession {};
+
+TEST_P(LinuxOnPlic, BootsAndTakesInput) {
+  const auto& [name, smp] = GetParam();
+  if (environment().host_irqchip == "none") GTEST_SKIP() << "the other sessions run on the PLIC on this host";
+  LinuxGuest guest{{.kernel = kernel(name), .smp = smp, .options = {"--irqchip", "plic"}}};
+  ASSERT_TRUE(guest.boots());
+  EXPECT_TRUE(guest.run("grep -i plic /proc/interrupts"));
+  EXPECT_TRUE(guest.run("/tests/harts " + std::to_string(smp), 0, kBoot));
+  check_paste(guest);
+  ASSERT_TRUE(guest.vm().send("finish 42\n"));
+  EXPECT_TRUE(guest.vm().ends_with(42));
+}
+
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxOnPlic, ::testing::Values(SessionCase{"latest", 4}), [](const auto& instance) {
+  return std::string{instance.param.kernel} + "_smp" + std::to_string(instance.param.smp);
+});
+
+class LinuxLifecycle : public LinuxTest {};
+
+TEST_F(LinuxLifecycle, RebootsThreeTimesInOneProcess) {
+  const std::string name = environment().host_kernel == "6.12" ? "latest" : "612";
+  const unsigned smp = 4;
+  LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
+  ASSERT_TRUE(guest.boots());
+  size_t descriptors = 0;
+  for (int reboot = 1; reboot <= 3; ++reboot) {
+    ASSERT_TRUE(guest.vm().send("reboot -f\n"));
+    ASSERT_TRUE(guest.boots()) << "reboot " << reboot;
+    ASSERT_TRUE(guest.run("[ $(nproc) = 4 ]")) << "reboot " << reboot;
+    if (reboot == 1) descriptors = open_descriptors(guest.vm().pid());
+  }
+  EXPECT_EQ(open_descriptors(guest.vm().pid()), descriptors) << "descriptors leak across reboots";
+  ASSERT_TRUE(guest.vm().send("poweroff -f\n"));
+  EXPECT_TRUE(guest.vm().ends_with(0));
+}
+
+TEST_F(LinuxLifecycle, APanicResetsAndNoRebootEndsThere) {
+  LinuxGuest guest{{.kernel = kernel("latest"), .options = {"--no-reboot"}, .append = "panic=1"}};
+  ASSERT_TRUE(guest.boots());
+  ASSERT_TRUE(guest.vm().send("echo c >/proc/sysrq-trigger\n"));
+  EXPECT_TRUE(guest.vm().ends_with(80));
+}
+
+// A guest that needs nobody at its console: stdin is /dev/null, the result is the status.
+TEST_F(LinuxLifecycle, RunsAScriptWithoutInputAndReturnsItsStatus) {
+  const TestEnvironment& all = environment();
+  VmProcess vm{{"--kernel", kernel("latest"), "--initrd", all.guest_initrd, "--mem", "256M", "--append",
+                "console=ttyS0 quiet rvvmm.test=status rvvmm.status=7"},
+               Console::kNullInput};
+  EXPECT_TRUE(vm.ends_with(7, kBoot));
+}
+
+TEST_F(LinuxLifecycle, IdleAtThePromptCostsNextToNothing) {
+  if (!environment().full) GTEST_SKIP() << "only with RVVMM_TEST_FULL=1";
+  LinuxGuest guest{{.kernel = kernel("latest"), .smp = 4}};
+  ASSERT_TRUE(guest.boots());
+  ASSERT_TRUE(guest.vm().lives_for(std::chrono::seconds{5}));
+  const uint64_t before = cpu_ticks(guest.vm().pid());
+  ASSERT_TRUE(guest.vm().lives_for(std::chrono::seconds{10}));
+  EXPECT_LE(cpu_ticks(guest.vm().pid()) - before, 300U) << "ticks of 10 ms, over 10 s";
+}
+
+// configs/*.conf are what people start from: each boots.
+class Configs : public LinuxTest {};
+
+TEST_F(Configs, EachBootsToUserSpace) {
+  const TestEnvironment& all = environment();
+  ASSERT_TRUE(std::filesystem::is_directory(all.configs)) << all.configs;
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{all.configs}) {
+    if (entry.path().extension() != ".conf") continue;
+    ++count;
+    SCOPED_TRACE(entry.path());
+    VmProcess vm{{"--config", entry.path(), "--kernel", kernel("latest"), "--initrd", all.guest_initrd, "--append",
+                  "console=ttyS0 quiet rvvmm.test=status rvvmm.status=9"},
+                 Console::kNullInput};
+    EXPECT_TRUE(vm.ends_with(9, kBoot));
+  }
+  EXPECT_GE(count, 3);
+}
+
+}  // namespace
+}  // namespace rvvmm::test

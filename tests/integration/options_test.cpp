@@ -1,0 +1,126 @@
+// Options seen from outside: interrupt controllers and why they were chosen, device trees, threads, log files.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "process_facts.hpp"
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+class Options : public KvmTest {
+ protected:
+  std::vector<std::string> hello(std::vector<std::string> more) const {
+    std::vector<std::string> all{"--kernel", environment().guest("hello"), "--mem", "64M"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  bool host_has_aia() const { return environment().host_irqchip != "none"; }
+};
+
+TEST_F(Options, PlicWorksOnEveryHost) {
+  VmProcess vm{hello({"--irqchip", "plic", "--log-level", "kvm=debug,vmm=debug"})};
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_NE(vm.errors().find("PLIC"), std::string::npos) << vm.errors();
+}
+
+TEST_F(Options, AutoWorksOnEveryHostAndSaysWhatItChose) {
+  VmProcess vm{hello({"--irqchip", "auto", "--log-level", "kvm=info,vmm=info"})};
+  EXPECT_TRUE(vm.ends_with(0));
+  if (environment().host_irqchip.empty()) return;
+  EXPECT_NE(vm.errors().find(host_has_aia() ? "AIA" : "PLIC"), std::string::npos) << vm.errors();
+}
+
+TEST_F(Options, AiaWorksWhereTheHostHasItAndIsRefusedWhereNot) {
+  if (environment().host_irqchip.empty()) GTEST_SKIP() << "RVVMM_HOST_IRQCHIP does not say what this host has";
+  VmProcess vm{hello({"--irqchip", "aia"})};
+  if (host_has_aia()) {
+    EXPECT_TRUE(vm.ends_with(0));
+    return;
+  }
+  EXPECT_TRUE(vm.ends_with(69));
+  EXPECT_EQ(vm.error_lines(), 1U) << vm.errors();
+  EXPECT_NE(vm.errors().find("irqchip"), std::string::npos) << vm.errors();
+}
+
+class DumpDtb : public Options, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(DumpDtb, WritesATreeThatBoots) {
+  const std::string irqchip = GetParam();
+  if (irqchip == "aia" && (environment().host_irqchip.empty() || !host_has_aia())) GTEST_SKIP() << "no AIA here";
+  const TemporaryFile dumped;
+  VmProcess dump{hello({"--smp", "3", "--irqchip", irqchip, "--dump-dtb", dumped.path()})};
+  ASSERT_TRUE(dump.ends_with(0));
+  EXPECT_EQ(dump.output(), "") << "--dump-dtb runs the guest";
+  const std::string tree = dumped.content();
+  ASSERT_GE(tree.size(), 40U);
+  EXPECT_EQ(tree.substr(0, 4), std::string("\xd0\x0d\xfe\xed"));
+  VmProcess boot{hello({"--smp", "3", "--irqchip", irqchip, "--dtb", dumped.path()})};
+  EXPECT_TRUE(boot.ends_with(0));
+  // The runner lets dtc look at these (docs/testing.md).
+  if (!environment().artifacts.empty()) {
+    std::filesystem::copy_file(dumped.path(),
+                               environment().artifacts + "/" + environment().host_kernel + "-" +
+                                   environment().host_irqchip + "-" + irqchip + ".dtb",
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Irqchips, DumpDtb, ::testing::Values("auto", "aia", "plic"),
+                         [](const auto& instance) { return std::string{instance.param}; });
+
+TEST_F(Options, EachHartHasAThreadWithItsNameOnItsCpu) {
+  const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  const std::string affinity = cpus > 1 ? "0,1" : "0";
+  VmProcess vm{
+      {"--kernel", environment().guest("wfi_forever"), "--mem", "64M", "--smp", "4", "--cpu-affinity", affinity},
+      Console::kNullInput};
+  ASSERT_TRUE(vm.expect("guest: ready"));
+  const auto threads = thread_cpus(vm.pid());
+  for (int hart = 0; hart < 4; ++hart) {
+    const std::string name = "vcpu" + std::to_string(hart);
+    ASSERT_TRUE(threads.contains(name)) << "no thread " << name;
+    EXPECT_EQ(threads.at(name), cpus > 1 && hart % 2 == 1 ? "1" : "0") << name;
+  }
+}
+
+TEST_F(Options, AnAbsentCpuIsRefused) {
+  VmProcess vm{hello({"--cpu-affinity", "100000"})};
+  const std::optional<int> status = vm.wait(kSoon);
+  ASSERT_TRUE(status.has_value());
+  EXPECT_NE(*status, 0);
+  EXPECT_EQ(vm.error_lines(), 1U) << vm.errors();
+}
+
+TEST_F(Options, LogsGoToTheFileAndNotToTheConsole) {
+  const TemporaryFile log;
+  VmProcess vm{hello({"--log-level", "vmm=debug,kvm=debug,loader=debug", "--log-file", log.path()})};
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_EQ(vm.errors(), "");
+  EXPECT_NE(log.content(), "");
+  EXPECT_EQ(vm.output().find("loader"), std::string::npos);
+}
+
+TEST_F(Options, NothingOfOursIsOnTheConsoleByDefault) {
+  VmProcess vm{hello({})};
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_EQ(vm.errors(), "");
+  EXPECT_EQ(vm.output(), "guest: hello\nguest: pass\n");
+}
+
+TEST_F(Options, TheCommandLineWinsOverTheConfig) {
+  const TemporaryFile config{"# a comment\nkernel = " + environment().guest("smp_start") + "\nsmp = 2\nmem = 64M\n"};
+  VmProcess from_file{{"--config", config.path()}};
+  EXPECT_TRUE(from_file.expect("guest: harts 0000000000000002"));
+  EXPECT_TRUE(from_file.ends_with(0));
+  VmProcess overridden{{"--config", config.path(), "--smp", "3"}};
+  EXPECT_TRUE(overridden.expect("guest: harts 0000000000000003"));
+  EXPECT_TRUE(overridden.ends_with(0));
+}
+
+}  // namespace
+}  // namespace rvvmm::test

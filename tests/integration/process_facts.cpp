@@ -1,0 +1,54 @@
+// Parses /proc/<pid>/{stat,fd,task}.
+#include "process_facts.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace rvvmm::test {
+namespace {
+
+std::string proc(pid_t pid, const std::string& file) {
+  return "/proc/" + std::to_string(pid) + "/" + file;
+}
+
+}  // namespace
+
+uint64_t cpu_ticks(pid_t pid) {
+  std::string line;
+  std::getline(std::ifstream{proc(pid, "stat")}, line);
+  // Fields are counted from behind the name, which may hold anything; 12 and 13 are utime and stime (proc(5)).
+  const size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields{line.substr(name_end + 1)};
+  std::string skipped;
+  for (int field = 0; field < 11; ++field)
+    fields >> skipped;
+  uint64_t user = 0;
+  uint64_t system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+size_t open_descriptors(pid_t pid) {
+  const std::filesystem::directory_iterator entries{proc(pid, "fd")};
+  return static_cast<size_t>(std::distance(begin(entries), end(entries)));
+}
+
+std::map<std::string, std::string> thread_cpus(pid_t pid) {
+  std::map<std::string, std::string> threads;
+  for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
+    std::string name;
+    std::getline(std::ifstream{task.path() / "comm"}, name);
+    std::ifstream status{task.path() / "status"};
+    for (std::string line; std::getline(status, line);) {
+      const std::string key = "Cpus_allowed_list:\t";
+      if (line.starts_with(key)) threads[name] = line.substr(key.size());
+    }
+  }
+  return threads;
+}
+
+}  // namespace rvvmm::test

@@ -1,0 +1,20 @@
+// What /proc says about a running process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace rvvmm::test {
+
+/// User and system time of all threads, in ticks of sysconf(_SC_CLK_TCK).
+uint64_t cpu_ticks(pid_t pid);
+/// Open descriptors.
+size_t open_descriptors(pid_t pid);
+/// Names of the threads, each with its Cpus_allowed_list.
+std::map<std::string, std::string> thread_cpus(pid_t pid);
+
+}  // namespace rvvmm::test
