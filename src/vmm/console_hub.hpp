@@ -53,13 +53,13 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   size_t read(std::span<std::byte> out) noexcept override;
 
   /// Queues input for the guest and tells the listeners; returns how many bytes fitted. If `bytes` filled the ring,
-  /// on_input_room is called once the guest has read from it.
+  /// on_input_room is called once the guest has read half of it.
   size_t queue_input(std::span<const std::byte> bytes) noexcept;
 
   /// Free bytes in the input ring; can only grow until the next queue_input().
   size_t input_room() const noexcept { return kInputCapacity - input_count_.load(std::memory_order_acquire); }
 
-  /// Called by a hart that made room in a full ring; must not throw. Before harts start.
+  /// Called by the hart that emptied half of a ring that was full; must not throw. Before harts start.
   void set_on_input_room(std::function<void()> on_room) { on_input_room_ = std::move(on_room); }
 
  private:
@@ -76,9 +76,11 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   std::condition_variable work_;   // for the thread
   std::condition_variable space_;  // for harts that wait for room, and for flush() and stop()
   std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_;
-  size_t filling_ = 0;  // index of the harts' buffer
-  size_t filled_ = 0;   // bytes in it
-  uint64_t flushers_ = 0;
+  size_t filling_ = 0;          // index of the harts' buffer
+  size_t filled_ = 0;           // bytes in it
+  uint64_t batches_taken_ = 0;  // by the thread, from the harts' buffer
+  uint64_t batches_out_ = 0;
+  uint32_t flushers_ = 0;
   ThreadState state_ = ThreadState::kFinished;
   std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
   bool reader_gone_ = false;            // the thread's own

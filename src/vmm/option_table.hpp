@@ -34,14 +34,14 @@ enum class Completion : uint8_t { kNone, kFile, kWords };
 
 struct OptionSpec {
   OptionId id;
-  std::string_view name;      ///< without dashes; also the key in the configuration file
-  char short_name;            ///< 0: none
-  std::string_view argument;  ///< what --help shows for it; empty: the option is a switch
-  std::string_view group;     ///< heading in --help; options of a group follow each other
-  std::string_view help;      ///< '\n' starts a line of its own
-  Completion completion;
-  std::string_view words;     ///< for kWords, separated by spaces
-  bool in_file;               ///< may stand in a configuration file
+  std::string_view name;           ///< without dashes; also the key in the configuration file
+  char short_name = 0;             ///< 0: none
+  std::string_view argument = {};  ///< what --help shows for it; empty: the option is a switch
+  std::string_view group;          ///< heading in --help; options of a group follow each other
+  std::string_view help;           ///< '\n' starts a line of its own
+  Completion completion = Completion::kNone;
+  std::string_view words = {};  ///< for kWords, separated by spaces
+  bool in_file = true;          ///< may stand in a configuration file
 };
 
 /// In the order of --help.

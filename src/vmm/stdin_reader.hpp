@@ -20,7 +20,7 @@ class StdinReader {
 
  private:
   void on_readable();
-  void take_keys(std::span<std::byte> bytes);
+  void take(std::span<std::byte> bytes);
   void wait_for_foreground();
   void look_for_foreground();
 

@@ -1,0 +1,154 @@
+#include "vmm/cli.hpp"
+
+#include <array>
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/value_semantic.hpp>
+#include <format>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "vmm/config_file.hpp"
+#include "vmm/option_table.hpp"
+#include "vmm/option_values.hpp"
+
+namespace rvvmm {
+namespace {
+
+namespace po = boost::program_options;
+
+SetupError usage(const std::string& message) {
+  return SetupError{ExitStatus::kUsage, message};
+}
+
+po::options_description describe_options() {
+  po::options_description description;
+  for (const OptionSpec& spec : option_table()) {
+    std::string names{spec.name};
+    if (spec.short_name != 0) names.append({',', spec.short_name});
+    // Boost owns the semantic; values are parsed by option_values, which words its errors for people.
+    description.add_options()(names.c_str(), new po::untyped_value(spec.argument.empty()));
+  }
+  return description;
+}
+
+SetupError explain(const po::invalid_command_line_syntax& problem) {
+  const std::string option = printable(problem.get_option_name());
+  switch (problem.kind()) {
+    case po::invalid_command_line_syntax::missing_parameter:
+    case po::invalid_command_line_syntax::empty_adjacent_parameter:
+      return usage(std::format("{}: its argument is missing; see rvvmm --help", option));
+    case po::invalid_command_line_syntax::extra_parameter:
+      return usage(std::format("{}: is a switch and takes no argument", option));
+    default: return usage(printable(problem.what()));
+  }
+}
+
+// What the parser took for an option but is none of ours, or not meant as the one that it took it for.
+void refuse_stranger(const po::option& option) {
+  const std::string token = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
+  if (option.position_key >= 0) {
+    throw usage(std::format("{}: is no option; to boot a kernel, give --kernel FILE", quoted(token)));
+  }
+  const std::string_view typed = std::string_view{token}.substr(std::min(token.find_first_not_of('-'), token.size()));
+  const std::string_view name = typed.substr(0, typed.find('='));
+  // "-kernel Image", as other programs have it, would be read as "-k ernel" and a stray word.
+  const bool long_with_one_dash = !token.starts_with("--") && name.size() > 1 && find_option(name) != nullptr;
+  if (!option.unregistered && !long_with_one_dash) return;
+  const std::string shown = printable(std::string_view{token}.substr(0, token.find('=')));
+  const std::string advice = suggestion(name, "--", false);
+  throw usage(std::format("{}: unknown option{}", shown, advice.empty() ? "; see rvvmm --help" : advice));
+}
+
+std::vector<Setting> parse_arguments(std::span<const char* const> args) {
+  const po::options_description description = describe_options();
+  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+  po::command_line_parser parser{std::vector<std::string>(args.begin(), args.end())};
+  std::vector<Setting> settings;
+  std::array<bool, static_cast<size_t>(OptionId::kCount)> seen{};
+  for (po::option& option : parser.options(description).style(style).allow_unregistered().run().options) {
+    refuse_stranger(option);
+    const OptionSpec* spec = find_option(option.string_key);
+    std::string where = std::format("--{}", spec->name);
+    if (std::exchange(seen[static_cast<size_t>(spec->id)], true)) throw usage(where + ": given twice");
+    std::string value = spec->argument.empty() ? "true" : std::move(option.value.front());
+    settings.push_back({.spec = spec, .value = std::move(value), .where = std::move(where)});
+  }
+  return settings;
+}
+
+const Setting* find_setting(std::span<const Setting> settings, OptionId id) noexcept {
+  for (const Setting& setting : settings) {
+    if (setting.spec->id == id) return &setting;
+  }
+  return nullptr;
+}
+
+void apply(Config& config, const Setting& setting) {
+  const auto& [spec, value, where] = setting;
+  switch (spec->id) {
+    case OptionId::kKernel: config.kernel = parse_path(where, value); break;
+    case OptionId::kInitrd: config.initrd = parse_path(where, value); break;
+    case OptionId::kAppend: config.append = value; break;
+    case OptionId::kDtb: config.dtb = parse_path(where, value); break;
+    case OptionId::kDumpDtb: config.dump_dtb = parse_path(where, value); break;
+    case OptionId::kSmp: config.smp = parse_smp(where, value); break;
+    case OptionId::kMem: config.mem_bytes = parse_size(where, value); break;
+    case OptionId::kIrqchip: config.irqchip = parse_irqchip(where, value); break;
+    case OptionId::kCpuAffinity: config.cpu_affinity = parse_cpu_list(where, value); break;
+    case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;
+    case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
+    case OptionId::kLogFile: config.log_file = parse_path(where, value); break;
+    case OptionId::kConfig:
+    case OptionId::kHelp:
+    case OptionId::kVersion:
+    case OptionId::kCompletion:
+    case OptionId::kCount: break;  // not about the machine
+  }
+}
+
+PrintText completion_script(const Setting& setting) {
+  if (setting.value != "bash") {
+    throw usage(std::format("{}: {} is not supported; give bash", setting.where, quoted(setting.value)));
+  }
+  return {bash_completion_text()};
+}
+
+}  // namespace
+
+ParseResult parse_command_line(std::span<const char* const> args) {
+  std::vector<Setting> given;
+  try {
+    given = parse_arguments(args);
+  } catch (const po::invalid_command_line_syntax& problem) {
+    throw explain(problem);
+  } catch (const po::error& problem) {
+    throw usage(printable(problem.what()));
+  }
+  if (find_setting(given, OptionId::kHelp) != nullptr) return PrintText{help_text()};
+  if (find_setting(given, OptionId::kVersion) != nullptr) return PrintVersion{};
+  if (const Setting* shell = find_setting(given, OptionId::kCompletion)) return completion_script(*shell);
+
+  Config config;
+  if (const Setting* file = find_setting(given, OptionId::kConfig)) {
+    for (const Setting& setting : read_config_file(parse_path(file->where, file->value)))
+      apply(config, setting);
+  }
+  for (const Setting& setting : given)
+    apply(config, setting);
+  if (config.kernel.empty()) {
+    throw usage("--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
+  }
+  return config;
+}
+
+std::string version_text(std::string_view host_facts) {
+  std::string text = "rvvmm " RVVMM_VERSION "\n";
+  text += host_facts;
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,189 @@
+#include "vmm/console_hub.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "vmm/signals.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr size_t kHalfFull = ConsoleHub::kOutputCapacity / 2;
+
+void unblock_kick_signal() noexcept {
+  sigset_t kick;
+  ::sigemptyset(&kick);
+  ::sigaddset(&kick, kConsoleKickSignal);
+  ::pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
+}
+
+}  // namespace
+
+ConsoleHub::~ConsoleHub() {
+  flush();
+  stop();
+}
+
+void ConsoleHub::start() {
+  ::signal(SIGPIPE, SIG_IGN);
+  struct sigaction nothing{};
+  nothing.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
+  ::sigaction(kConsoleKickSignal, &nothing, nullptr);
+  state_ = ThreadState::kGathering;
+  try {
+    thread_ = std::jthread([this] { output_loop(); });
+  } catch (const std::system_error& problem) {
+    state_ = ThreadState::kFinished;
+    throw SetupError{ExitStatus::kInternal, std::string{"thread for the console's output: "} + problem.what()};
+  }
+}
+
+void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
+  std::unique_lock lock(mu_);
+  while (!bytes.empty()) {
+    if (filled_ == kOutputCapacity) space_.wait(lock, [this] { return filled_ < kOutputCapacity || stopping_; });
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    const size_t take = std::min(bytes.size(), kOutputCapacity - filled_);
+    append(bytes.first(take));
+    bytes = bytes.subspan(take);
+  }
+}
+
+// Wakes the thread only where it would not look by itself: it sleeps, or it waits for company that is now complete.
+void ConsoleHub::append(std::span<const std::byte> bytes) noexcept {
+  const size_t before = filled_;
+  std::memcpy(buffers_[filling_].data() + before, bytes.data(), bytes.size());
+  filled_ += bytes.size();
+  const bool complete = before < kHalfFull && filled_ >= kHalfFull;
+  if (state_ == ThreadState::kAsleep || (state_ == ThreadState::kGathering && complete)) {
+    state_ = ThreadState::kGathering;
+    work_.notify_one();
+  }
+}
+
+void ConsoleHub::output_loop() noexcept {
+  ::pthread_setname_np(::pthread_self(), "io-console");
+  unblock_kick_signal();
+  std::unique_lock lock(mu_);
+  while (!stopping_) {
+    if (filled_ == 0) {
+      state_ = ThreadState::kAsleep;
+      work_.wait(lock, [this] { return filled_ > 0 || stopping_; });
+    }
+    state_ = ThreadState::kGathering;
+    work_.wait_for(lock, kGatherTime, [this] { return filled_ >= kHalfFull || flushers_ > 0 || stopping_; });
+    if (stopping_) break;
+    state_ = ThreadState::kWriting;
+    const std::span<const std::byte> batch{buffers_[filling_].data(), filled_};
+    filling_ ^= 1;
+    filled_ = 0;
+    ++batches_taken_;
+    space_.notify_all();
+    lock.unlock();
+    write_out(batch);
+    lock.lock();
+    ++batches_out_;
+    if (flushers_ > 0) space_.notify_all();
+  }
+  state_ = ThreadState::kFinished;
+  space_.notify_all();
+}
+
+void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
+  while (!bytes.empty() && !reader_gone_ && !stopping_) {
+    const ssize_t written = ::write(output_fd_, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes = bytes.subspan(static_cast<size_t>(written));
+      continue;
+    }
+    // Somebody who shares the descriptor may have made it non-blocking; undoing that would be as rude.
+    const bool again = errno == EINTR || (errno == EAGAIN && wait_writable());
+    if (again) continue;
+    reader_gone_ = true;
+    log::line(log::Module::kVmm, log::Level::kWarn,
+              "console output: {}; the guest goes on and its output is dropped from here", std::strerror(errno));
+  }
+}
+
+bool ConsoleHub::wait_writable() noexcept {
+  pollfd waiting{.fd = output_fd_, .events = POLLOUT, .revents = 0};
+  return ::poll(&waiting, 1, -1) >= 0 || errno == EINTR;
+}
+
+bool ConsoleHub::flush() noexcept {
+  std::unique_lock lock(mu_);
+  if (state_ == ThreadState::kFinished) return filled_ == 0;
+  const uint64_t last = batches_taken_ + (filled_ > 0 ? 1 : 0);
+  ++flushers_;
+  work_.notify_one();
+  space_.wait_for(lock, kFlushLimit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
+  --flushers_;
+  return batches_out_ >= last;
+}
+
+void ConsoleHub::stop() noexcept {
+  {
+    std::unique_lock lock(mu_);
+    stopping_ = true;
+    work_.notify_all();
+    space_.notify_all();
+    // A signal that comes just before the thread enters write(2) is lost on it, hence one after the other.
+    const auto finished = [this] { return state_ == ThreadState::kFinished; };
+    while (!space_.wait_for(lock, std::chrono::milliseconds{1}, finished)) {
+      ::pthread_kill(thread_.native_handle(), kConsoleKickSignal);
+    }
+    filled_ = 0;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
+  if (input_count_.load(std::memory_order_acquire) == 0) return 0;  // what a UART's status register asks all the time
+  bool room_again = false;
+  size_t count = 0;
+  {
+    const std::scoped_lock lock(input_mu_);
+    count = std::min(out.size(), input_count_.load(std::memory_order_relaxed));
+    const size_t until_wrap = std::min(count, kInputCapacity - ring_head_);
+    std::memcpy(out.data(), ring_.data() + ring_head_, until_wrap);
+    std::memcpy(out.data() + until_wrap, ring_.data(), count - until_wrap);
+    ring_head_ = (ring_head_ + count) % kInputCapacity;
+    const size_t left = input_count_.fetch_sub(count, std::memory_order_release) - count;
+    // Not at the first free byte: the loop would be woken again for each byte of a long paste.
+    if (left <= kInputCapacity / 2) room_again = std::exchange(input_was_full_, false);
+  }
+  if (room_again && on_input_room_) on_input_room_();
+  return count;
+}
+
+size_t ConsoleHub::queue_input(std::span<const std::byte> bytes) noexcept {
+  size_t take = 0;
+  {
+    const std::scoped_lock lock(input_mu_);
+    const size_t held = input_count_.load(std::memory_order_relaxed);
+    take = std::min(bytes.size(), kInputCapacity - held);
+    const size_t tail = (ring_head_ + held) % kInputCapacity;
+    const size_t until_wrap = std::min(take, kInputCapacity - tail);
+    std::memcpy(ring_.data() + tail, bytes.data(), until_wrap);
+    std::memcpy(ring_.data(), bytes.data() + until_wrap, take - until_wrap);
+    input_count_.fetch_add(take, std::memory_order_release);
+    input_was_full_ = held + take == kInputCapacity;
+  }
+  if (take > 0) {
+    for (ConsoleListener* listener : listeners_)
+      listener->on_console_input();
+  }
+  return take;
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,176 @@
+#include "vmm/option_values.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <format>
+#include <limits>
+#include <optional>
+
+#include "base/error.hpp"
+#include "vmm/option_table.hpp"
+#include "vmm/suggest.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr uint64_t kPage = 4_KiB;
+constexpr uint32_t kMaxCpu = 4095;  // no host has more; keeps "0-4000000000" from filling our memory
+constexpr size_t kMaxShown = 100;
+
+SetupError wrong(const std::string& where, std::string_view text, std::string_view expected) {
+  return SetupError{ExitStatus::kUsage, std::format("{}: {} {}", where, quoted(text), expected)};
+}
+
+// Digits only, all of them: no sign, no spaces, no 0x.
+template <typename Number>
+std::optional<Number> parse_decimal(std::string_view text) noexcept {
+  Number value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Calls `use` with each part between commas, the empty ones too.
+template <typename Use>
+void for_each_part(std::string_view text, Use use) {
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    use(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+template <typename Enum>
+std::string names_of(Enum last) {
+  std::string names;
+  for (int i = 0; i <= static_cast<int>(last); ++i) {
+    names += std::format("{}{}", i == 0 ? "" : ", ", log::name_of(static_cast<Enum>(i)));
+  }
+  return names;
+}
+
+log::Level parse_level(const std::string& where, std::string_view text) {
+  if (const auto level = log::level_named(text)) return *level;
+  throw wrong(where, text, std::format("is no log level; levels are {}", names_of(log::Level::kOff)));
+}
+
+log::Module parse_module(const std::string& where, std::string_view text) {
+  if (const auto module = log::module_named(text)) return *module;
+  constexpr auto kLast = static_cast<log::Module>(static_cast<int>(log::Module::kCount) - 1);
+  throw wrong(where, text, std::format("is no log module; modules are {}", names_of(kLast)));
+}
+
+// Bits by which a suffix shifts; no suffix is MiB.
+std::optional<int> suffix_shift(std::string_view suffix) noexcept {
+  if (suffix.empty()) return 20;
+  if (suffix.size() > 1) return std::nullopt;
+  switch (suffix.front()) {
+    case 'K':
+    case 'k': return 10;
+    case 'M':
+    case 'm': return 20;
+    case 'G':
+    case 'g': return 30;
+    case 'T':
+    case 't': return 40;
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string shown{text.substr(0, kMaxShown)};
+  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+  if (text.size() > kMaxShown) shown += "...";
+  return shown;
+}
+
+std::string quoted(std::string_view text) {
+  return std::format("\"{}\"", printable(text));
+}
+
+std::string suggestion(std::string_view typed, std::string_view prefix, bool in_file) {
+  std::vector<std::string_view> names;
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.in_file || !in_file) names.push_back(spec.name);
+  }
+  const std::string_view nearest = nearest_name(typed, names);
+  return nearest.empty() ? std::string{} : std::format("; did you mean {}{}?", prefix, nearest);
+}
+
+uint32_t parse_smp(const std::string& where, std::string_view text) {
+  const auto harts = parse_decimal<uint32_t>(text);
+  if (!harts || *harts == 0) throw wrong(where, text, "is no number of harts; give a number from 1");
+  return *harts;
+}
+
+uint64_t parse_size(const std::string& where, std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::optional<int> shift = suffix_shift(text.substr(digits));
+  if (digits == 0 || !shift) {
+    throw wrong(where, text, "is no size; give a number of MiB, or one with suffix K, M, G or T");
+  }
+  const auto number = parse_decimal<uint64_t>(text.substr(0, digits));
+  if (!number || *number > std::numeric_limits<uint64_t>::max() >> *shift) {
+    throw wrong(where, text, "is more than 64 bits can hold");
+  }
+  const uint64_t bytes = *number << *shift;
+  if (bytes == 0 || bytes % kPage != 0) {
+    throw wrong(where, text, "is no RAM size; give a multiple of 4K that is not 0");
+  }
+  return bytes;
+}
+
+IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
+  if (text == "auto") return IrqchipChoice::kAuto;
+  if (text == "aia") return IrqchipChoice::kAia;
+  if (text == "plic") return IrqchipChoice::kPlic;
+  throw wrong(where, text, "is no interrupt controller; give auto, aia or plic");
+}
+
+std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text) {
+  std::vector<uint32_t> cpus;
+  for_each_part(text, [&](std::string_view part) {
+    const size_t dash = std::min(part.find('-'), part.size());
+    const auto first = parse_decimal<uint32_t>(part.substr(0, dash));
+    const auto last = dash == part.size() ? first : parse_decimal<uint32_t>(part.substr(dash + 1));
+    if (!first || !last || *last < *first || *last > kMaxCpu) {
+      throw wrong(where, part,
+                  std::format("is no CPU or range of CPUs from 0 to {}; give a list like 0,2,4-7", kMaxCpu));
+    }
+    for (uint32_t cpu = *first; cpu <= *last; ++cpu)
+      cpus.push_back(cpu);
+  });
+  return cpus;
+}
+
+std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string& where, std::string_view text) {
+  std::vector<std::pair<log::Module, log::Level>> levels;
+  for_each_part(text, [&](std::string_view part) {
+    const size_t equals = part.find('=');
+    if (equals != std::string_view::npos) {
+      const log::Module module = parse_module(where, part.substr(0, equals));
+      levels.emplace_back(module, parse_level(where, part.substr(equals + 1)));
+      return;
+    }
+    const log::Level level = parse_level(where, part);
+    for (int i = 0; i < static_cast<int>(log::Module::kCount); ++i) {
+      levels.emplace_back(static_cast<log::Module>(i), level);
+    }
+  });
+  return levels;
+}
+
+bool parse_switch(const std::string& where, std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  throw wrong(where, text, "is neither true nor false");
+}
+
+std::string parse_path(const std::string& where, std::string_view text) {
+  if (text.empty()) throw wrong(where, text, "is no file; give a path");
+  return std::string{text};
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,41 @@
+// Values of options as people write them, checked and typed, and how messages show what was written.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "vmm/config.hpp"
+
+namespace rvvmm {
+
+/// `text` on one line: control characters become '?', and what is behind 100 characters "...".
+std::string printable(std::string_view text);
+/// printable(), between double quotes.
+std::string quoted(std::string_view text);
+
+/// "; did you mean <prefix><name>?" for the option whose name is nearest to `typed`, or nothing.
+/// `in_file`: only options that may stand in a configuration file.
+std::string suggestion(std::string_view typed, std::string_view prefix, bool in_file);
+
+/// All throw SetupError (kUsage): "<where>: <what is wrong>; <what would be right>".
+
+/// 1..2^32-1 in decimal; what KVM takes is checked where KVM is asked.
+uint32_t parse_smp(const std::string& where, std::string_view text);
+/// Bytes, a multiple of 4 KiB and not 0: a decimal number of MiB, or of the unit of its suffix K, M, G, T (also
+/// in lower case; powers of 1024).
+uint64_t parse_size(const std::string& where, std::string_view text);
+IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
+/// "0,2,4-7"; numbers below 4096, at least one.
+std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text);
+/// "debug", "kvm=trace,sbi=debug", "warn,kvm=trace": a level alone is for all modules; later ones win.
+std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string& where, std::string_view text);
+/// true or false.
+bool parse_switch(const std::string& where, std::string_view text);
+/// A path: anything but empty.
+std::string parse_path(const std::string& where, std::string_view text);
+
+}  // namespace rvvmm

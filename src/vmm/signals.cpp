@@ -1,0 +1,100 @@
+#include "vmm/signals.hpp"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr std::array kEndingSignals{SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+int exit_status_for(int signal) noexcept {
+  return static_cast<int>(ExitStatus::kSignalBase) + signal;
+}
+
+[[noreturn]] void end_now(int signal) noexcept {
+  Terminal::restore_in_crash();
+  ::_exit(exit_status_for(signal));
+}
+
+bool is_ignored(int signal) noexcept {
+  struct sigaction now{};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+// A blocked signal is queued even where it is ignored, so the ignored ones must stay out of the set.
+sigset_t ending_set() noexcept {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : kEndingSignals) {
+    if (!is_ignored(signal)) ::sigaddset(&set, signal);
+  }
+  return set;
+}
+
+Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
+  ::sigaddset(&served, SIGTSTP);
+  ::sigaddset(&served, SIGCONT);
+  sigset_t blocked = served;
+  ::sigaddset(&blocked, kVcpuKickSignal);
+  ::sigaddset(&blocked, kConsoleKickSignal);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
+  Fd fd{::signalfd(-1, &served, SFD_CLOEXEC | SFD_NONBLOCK)};
+  if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, "signalfd", errno);
+  return fd;
+}
+
+}  // namespace
+
+Signals::Signals(EventLoop& loop, Terminal& terminal)
+    : loop_(loop),
+      terminal_(terminal),
+      ending_(ending_set()),
+      fd_(open_signalfd(ending_, old_mask_)),
+      watch_(loop, fd_.get(), [this] { on_signal(); }) {}
+
+Signals::~Signals() {
+  if (stopping_) {
+    for (const int signal : kEndingSignals) {
+      if (::sigismember(&ending_, signal) == 1) ::signal(signal, SIG_DFL);
+    }
+  }
+  ::pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
+}
+
+void Signals::on_signal() {
+  signalfd_siginfo info{};
+  if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return;
+  const int signal = static_cast<int>(info.ssi_signo);
+  switch (signal) {
+    case SIGTSTP:
+      terminal_.restore();
+      ::kill(::getpid(), SIGSTOP);
+      return terminal_.enter_raw();
+    case SIGCONT: return terminal_.enter_raw();
+    default: return end(signal);
+  }
+}
+
+void Signals::end(int signal) {
+  if (stopping_) end_now(signal);
+  stopping_ = true;
+  log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);
+  loop_.stop({.kind = StopReason::Kind::kExit, .status = exit_status_for(signal)});
+  // From here on the main thread may be busy joining others: the next signal must not need the loop.
+  struct sigaction action{};
+  action.sa_handler = end_now;
+  for (const int ending : kEndingSignals) {
+    if (::sigismember(&ending_, ending) == 1) ::sigaction(ending, &action, nullptr);
+  }
+  ::pthread_sigmask(SIG_UNBLOCK, &ending_, nullptr);
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,79 @@
+#include "vmm/stdin_reader.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+
+namespace rvvmm {
+namespace {
+
+// How often a job in the background looks whether it has become the foreground. A shell's `fg` sends no signal to a
+// job that runs.
+constexpr std::chrono::seconds kForegroundInterval{1};
+
+// Straight to the descriptor: help is asked for by a user who watches, and is no line of the log.
+void show(std::string_view text) noexcept {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
+StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console)
+    : fd_(fd),
+      loop_(loop),
+      terminal_(terminal),
+      console_(console),
+      watch_(loop, fd, [this] { on_readable(); }),
+      room_(loop, [this] { watch_.set_enabled(!ended_); }),
+      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
+  console_.set_on_input_room([this] { room_.notify(); });
+}
+
+StdinReader::~StdinReader() {
+  console_.set_on_input_room({});
+}
+
+void StdinReader::on_readable() {
+  // Reading a terminal from the background would stop us by SIGTTIN.
+  if (!terminal_.in_foreground()) return wait_for_foreground();
+  std::array<std::byte, ConsoleHub::kInputCapacity> buffer;
+  const size_t room = console_.input_room();
+  if (room == 0) return watch_.set_enabled(false);  // until the guest has read: room_
+  const ssize_t got = ::read(fd_, buffer.data(), std::min(room, buffer.size()));
+  if (got > 0) return take(std::span{buffer}.first(static_cast<size_t>(got)));
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  ended_ = true;  // the end, or an error that will not go away: the guest goes on without input
+  watch_.set_enabled(false);
+}
+
+void StdinReader::take(std::span<std::byte> bytes) {
+  size_t kept = bytes.size();
+  if (terminal_.is_terminal()) {
+    kept = 0;
+    for (const std::byte byte : bytes) {
+      const EscapeKeys::Step step = keys_.feed(byte);
+      if (step.pass) bytes[kept++] = *step.pass;
+      if (step.action == EscapeKeys::Action::kHelp) show(EscapeKeys::help());
+      if (step.action == EscapeKeys::Action::kQuit) loop_.stop({.kind = StopReason::Kind::kExit, .status = 0});
+    }
+  }
+  console_.queue_input(bytes.first(kept));
+  if (console_.input_room() == 0) watch_.set_enabled(false);
+}
+
+void StdinReader::wait_for_foreground() {
+  watch_.set_enabled(false);
+  foreground_.arm_every(kForegroundInterval);
+}
+
+void StdinReader::look_for_foreground() {
+  if (!terminal_.in_foreground()) return;
+  foreground_.disarm();
+  terminal_.enter_raw();
+  watch_.set_enabled(!ended_);
+}
+
+}  // namespace rvvmm

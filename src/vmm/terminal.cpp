@@ -1,0 +1,120 @@
+#include "vmm/terminal.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+
+namespace rvvmm {
+namespace {
+
+constexpr std::array kCrashSignals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+// What a signal handler needs: it can reach nothing but statics. Written by the one Terminal there is, before
+// `armed` says so.
+struct CrashState {
+  int fd = -1;
+  termios cooked{};
+  std::array<struct sigaction, kCrashSignals.size()> previous{};
+  std::atomic<bool> exists = false;
+  std::atomic<bool> armed = false;  // raw mode is on
+};
+constinit CrashState crash_state;
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+bool foreground(int fd) noexcept {
+  const pid_t group = ::tcgetpgrp(fd);
+  // Not our controlling terminal: no job control there, and nobody to fight with.
+  return group < 0 || group == ::getpgrp();
+}
+
+// We look at the foreground first, but it may change in between: SIGTTOU, which would stop us for this, is kept out,
+// and the kernel then lets us do it.
+void set_mode(int fd, const termios& mode) noexcept {
+  sigset_t ttou;
+  sigset_t old;
+  ::sigemptyset(&ttou);
+  ::sigaddset(&ttou, SIGTTOU);
+  ::pthread_sigmask(SIG_BLOCK, &ttou, &old);
+  // Now, not when all output is out: a terminal that stands still must not hold us.
+  while (::tcsetattr(fd, TCSANOW, &mode) < 0 && errno == EINTR)
+    continue;
+  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+}
+
+void give_back() noexcept {
+  if (crash_state.armed.exchange(false) && foreground(crash_state.fd)) set_mode(crash_state.fd, crash_state.cooked);
+}
+
+void on_crash(int signal, siginfo_t* info, void*) noexcept {
+  const int saved_errno = errno;
+  give_back();
+  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
+    if (kCrashSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
+  }
+  // The faulting instruction runs into it again on return; one that was sent has to be sent again, and arrives then.
+  if (info->si_code <= 0) ::raise(signal);
+  errno = saved_errno;
+}
+
+}  // namespace
+
+void open_missing_standard_fds() noexcept {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // open() returns the lowest free number, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+      [[maybe_unused]] const int opened = ::open("/dev/null", O_RDWR);
+    }
+  }
+}
+
+Terminal::Terminal(int fd) noexcept : fd_(fd), is_terminal_(::tcgetattr(fd, &crash_state.cooked) == 0) {
+  if (!is_terminal_) return;
+  crash_state.fd = fd;
+  struct sigaction action{};
+  action.sa_sigaction = on_crash;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
+    ::sigaction(kCrashSignals[i], &action, &crash_state.previous[i]);
+  }
+  crash_state.exists.store(true);
+  enter_raw();
+}
+
+Terminal::~Terminal() {
+  if (!is_terminal_) return;
+  restore();
+  crash_state.exists.store(false);
+  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
+    ::sigaction(kCrashSignals[i], &crash_state.previous[i], nullptr);
+  }
+}
+
+bool Terminal::in_foreground() const noexcept {
+  return !is_terminal_ || foreground(fd_);
+}
+
+void Terminal::enter_raw() noexcept {
+  if (!is_terminal_ || !in_foreground()) return;
+  termios raw = crash_state.cooked;
+  ::cfmakeraw(&raw);
+  raw.c_cc[VMIN] = 1;
+  raw.c_cc[VTIME] = 0;
+  crash_state.armed.store(true);
+  set_mode(fd_, raw);
+}
+
+void Terminal::restore() noexcept {
+  if (is_terminal_) give_back();
+}
+
+void Terminal::restore_in_crash() noexcept {
+  if (crash_state.exists.load()) give_back();
+}
+
+}  // namespace rvvmm
