@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# tools/dev bench: what rvvmm costs, beside Debian's QEMU and a program that does nothing else, in exact mode.
+
+bench_usage() {
+    cat <<'EOF'
+usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp]
+
+Boots emulated hosts in exact mode (one instruction is one nanosecond) and measures; see docs/benchmarks.md.
+Takes some minutes per kernel. Tables go to stdout, and with the raw lines to build/bench/.
+EOF
+}
+
+BENCH_QEMU_SUITE=testing
+
+# QEMU for riscv64 and its libraries, unpacked: nothing of it runs here.
+fetch_bench_qemu() {
+    local target=$1
+    # shellcheck disable=SC2016 # expanded inside
+    retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=extract --architectures=riscv64 \
+        --include=qemu-system-riscv,libc6,busybox-static --aptopt='Apt::Install-Recommends "false"' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --aptopt='Acquire::Retries "3"' \
+        "$BENCH_QEMU_SUITE" "$target" "deb [signed-by=$SDK$KEYRING] $(debian_mirror) $BENCH_QEMU_SUITE main"
+    slim_bench_qemu "$target"
+}
+
+# Only what the program needs to run: it is copied into the emulated host's RAM.
+slim_bench_qemu() {
+    local target=$1 keep=$1.keep
+    rm -rf "$keep"
+    mkdir -p "$keep"/usr/{bin,lib,share} "$keep"/{dev,proc,sys,pack,tmp,etc}
+    cp "$target/usr/bin/qemu-system-riscv64" "$keep/usr/bin/"
+    in_sdk python3 tools/bench/needed.py "${target/#"$CACHE"//cache}" "${keep/#"$CACHE"//cache}"
+    cp -r "$target/usr/share/qemu" "$keep/usr/share/" 2>/dev/null || true
+    ln -s usr/lib "$keep/lib"
+    ln -s usr/bin "$keep/bin"
+    put_in_place "$keep" "$target"
+}
+
+bench_qemu_setup() {
+    local key target=$CACHE/bench/qemu
+    mkdir -p "$CACHE/bench"
+    key=$(hash_of "$(declare -f fetch_bench_qemu slim_bench_qemu)" "$ROOT/tools/bench/needed.py" "$BENCH_QEMU_SUITE")
+    stamped "$target" "$key" && return
+    step "QEMU for riscv64 (Debian $BENCH_QEMU_SUITE), to measure against" bench-qemu \
+        fetch_bench_qemu "$CACHE/tmp/bench-qemu"
+    put_in_place "$CACHE/tmp/bench-qemu" "$target"
+    stamp "$target" "$key"
+}
+
+# In the SDK: the programs of tools/bench and the guest's initramfs.
+make_bench_files() {
+    local out=$1 tree=/tmp/bench-tree
+    riscv64-linux-gnu-gcc -O2 -static -Wall -Wextra -Werror -o "$out/floor" tools/bench/floor.c
+    riscv64-linux-gnu-gcc -O2 -static -Wall -Wextra -Werror -o "$out/in-root" tools/bench/in-root.c
+    riscv64-linux-gnu-g++ -std=c++23 -O2 -static -Wall -Wextra -Werror -o "$out/measure" tools/bench/measure.cpp
+    mkdir -p "$tree"/{dev,proc,sys,tmp,usr/bin,usr/sbin}
+    ln -s usr/bin "$tree/bin"
+    cp /opt/riscv64/usr/bin/busybox "$tree/usr/bin/busybox"
+    for applet in sh mount cat poweroff setsid cttyhack echo yes head; do ln -s busybox "$tree/usr/bin/$applet"; done
+    mknod -m 600 "$tree/dev/console" c 5 1
+    cp tools/bench/guest-init "$tree/init"
+    chmod 755 "$tree/init"
+    (cd "$tree" && find . | sort | cpio --create --format=newc --owner=0:0 --quiet) >"$out/bench-guest.cpio"
+}
+
+# bench_host KERNEL WHAT SMP: one emulated host.
+bench_host() {
+    local kernel=$1 what=$2 smp=$3 out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests pack=() file
+    for file in "$ROOT/build/riscv64/rvvmm" "$out"/{floor,in-root,measure,bench-guest.cpio} \
+        "$ROOT/tools/bench/host-job.sh" "$guests"/shutdown{,.bin} "$guests"/bench_*; do
+        pack+=(--pack "$file")
+    done
+    cp "$CACHE/kernels/latest/Image" "$out/Image-latest"
+    pack+=(--pack "$out/Image-latest")
+    say "==> measuring on Linux $kernel, $smp hart(s): $what"
+    (host_run --pipe --icount --kernel "$kernel" --smp "$smp" --timeout 3000 "${pack[@]}" -- \
+        bash /pack/host-job.sh "$what" </dev/null) >>"$out/$kernel.lines"
+}
+
+bench_kernel() {
+    local kernel=$1 smp=$2 out=$ROOT/build/bench
+    rm -f "$out/$kernel.lines"
+    bench_host "$kernel" main 1
+    ((smp)) && bench_host "$kernel" smp 2
+    in_sdk python3 tools/bench/table.py "$(<"$CACHE/kernels/$kernel/version")" "build/bench/$kernel.lines" \
+        "build/bench/$kernel.json" | tee "$out/$kernel.md"
+}
+
+bench_verb() {
+    local kernels=() qemu=1 smp=1 kernel
+    while (($# > 0)); do
+        case $1 in
+        --kernel) kernels+=("$2") && shift ;;
+        --no-qemu) qemu=0 ;;
+        --no-smp) smp=0 ;;
+        --help | -h) bench_usage && return ;;
+        *) bench_usage >&2 && die "bench: what is $1?" ;;
+        esac
+        shift
+    done
+    ((${#kernels[@]})) || kernels=(latest 6.12)
+    cd "$ROOT"
+    setup_all
+    build_preset riscv64
+    mkdir -p build/bench
+    in_sdk bash -ec "$(declare -f make_bench_files); make_bench_files build/bench"
+    if ((qemu)); then with_setup_lock bench_qemu_setup; fi
+    for kernel in "${kernels[@]}"; do bench_kernel "$kernel" "$smp"; done
+}
