@@ -240,7 +240,6 @@ void amend(const InputFile& file, int error) {
 }
 
 void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
-  if (!inputs.initrd && inputs.bootargs.empty()) return;
   int chosen = fdt_path_offset(dtb, "/chosen");
   if (chosen == -FDT_ERR_NOTFOUND) chosen = fdt_add_subnode(dtb, 0, "chosen");
   amend(file, chosen);
@@ -273,6 +272,10 @@ std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs&
   }
   if (const int error = fdt_check_full(original.data(), size); error != 0) {
     throw file.error(std::format("is a damaged device tree: {}", fdt_strerror(error)));
+  }
+  if (!inputs.initrd && inputs.bootargs.empty()) {
+    original.resize(fdt_totalsize(original.data()));
+    return original;
   }
   // Room for a node, three properties and their names.
   constexpr size_t kSlack = 512;
