@@ -1,0 +1,49 @@
+#include "devices/test_finisher.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace rvvmm {
+namespace {
+
+enum Status : uint16_t { kFail = 0x3333, kPass = 0x5555, kReset = 0x7777 };
+
+bool is_register_width(size_t width) noexcept {
+  return width == 2 || width == 4;
+}
+
+}  // namespace
+
+IoStatus TestFinisher::read(uint64_t offset, std::span<std::byte> out) noexcept {
+  if (offset != 0) return IoStatus::kNoRegister;
+  if (!is_register_width(out.size())) return IoStatus::kBadWidth;
+  std::ranges::fill(out, std::byte{0});
+  return IoStatus::kOk;
+}
+
+IoStatus TestFinisher::write(uint64_t offset, std::span<const std::byte> in) noexcept {
+  if (offset != 0) return IoStatus::kNoRegister;
+  if (!is_register_width(in.size())) return IoStatus::kBadWidth;
+  uint32_t value = 0;
+  std::memcpy(&value, in.data(), in.size());
+  switch (value & 0xFFFF) {
+    case kPass: listener_.on_finish({.kind = FinishKind::kPass}); break;
+    case kFail: listener_.on_finish({.kind = FinishKind::kFail, .code = static_cast<uint16_t>(value >> 16)}); break;
+    case kReset: listener_.on_finish({.kind = FinishKind::kReset}); break;
+    default:
+      if (unknown_.allow()) {
+        log::line(log::Module::kDevices, log::Level::kWarn,
+                  "finisher: {:#x} is none of pass 0x5555, fail 0x3333, reset 0x7777; ignored", value);
+      }
+  }
+  return IoStatus::kOk;
+}
+
+// "syscon" lets firmware find the register too. No syscon-poweroff or -reboot beside it: SBI SRST does that.
+void TestFinisher::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
+  const auto node = fdt.node("test", slot.window.base.value);
+  fdt.strings("compatible", {"sifive,test1", "sifive,test0", "syscon"});
+  fdt.reg({slot.window});
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,48 @@
+// The test finisher (sifive,test1): a guest ends its machine here, with a status of its own.
+#pragma once
+
+#include <cstdint>
+
+#include "base/log.hpp"
+#include "devices/device.hpp"
+
+namespace rvvmm {
+
+enum class FinishKind : uint8_t { kPass, kFail, kReset };
+
+struct FinishRequest {
+  FinishKind kind = FinishKind::kPass;
+  uint16_t code = 0;  ///< the guest's, for kFail; else 0
+
+  friend bool operator==(const FinishRequest&, const FinishRequest&) = default;
+};
+
+/// Called on the thread of the hart that wrote, which goes on running until the machine stops it.
+class FinisherListener {
+ public:
+  virtual ~FinisherListener() = default;
+  virtual void on_finish(FinishRequest request) noexcept = 0;
+};
+
+/// One write-only register at offset 0. Any hart thread; holds no state but a counter for its log.
+class TestFinisher final : public Device {
+ public:
+  static constexpr uint64_t kWindowSize = 0x1000;
+
+  explicit TestFinisher(FinisherListener& listener) noexcept : listener_(listener) {}
+
+  std::string_view name() const noexcept override { return "finisher"; }
+  /// Zero at offset 0, 2 or 4 bytes wide.
+  IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
+  /// Two or four bytes at offset 0. The lower half says what: 0x5555 pass, 0x3333 fail, 0x7777 reset; the upper
+  /// half is the code of a failure. Anything else is ignored and logged.
+  IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
+  void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
+  void reset() noexcept override {}
+
+ private:
+  FinisherListener& listener_;
+  log::RateLimit unknown_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,82 @@
+#include "devices/test_finisher.hpp"
+
+#include <gtest/gtest.h>
+#include <libfdt.h>
+
+#include <optional>
+#include <vector>
+
+#include "unit/devices/register_access.hpp"
+
+namespace rvvmm {
+namespace {
+
+class Recorder final : public FinisherListener {
+ public:
+  void on_finish(FinishRequest request) noexcept override { requests.push_back(request); }
+  std::vector<FinishRequest> requests;
+};
+
+class TestFinisherTest : public testing::Test {
+ protected:
+  std::optional<FinishRequest> only_request() const {
+    return listener_.requests.size() == 1 ? std::optional{listener_.requests[0]} : std::nullopt;
+  }
+  Recorder listener_;
+  TestFinisher finisher_{listener_};
+};
+
+TEST_F(TestFinisherTest, PassIsReported) {
+  store_register<uint32_t>(finisher_, 0, 0x5555);
+  EXPECT_EQ(only_request(), (FinishRequest{.kind = FinishKind::kPass, .code = 0}));
+}
+
+TEST_F(TestFinisherTest, FailCarriesSixteenBitsOfCode) {
+  store_register<uint32_t>(finisher_, 0, 0xFFFF'3333);
+  EXPECT_EQ(only_request(), (FinishRequest{.kind = FinishKind::kFail, .code = 0xFFFF}));
+}
+
+TEST_F(TestFinisherTest, ResetIsReported) {
+  store_register<uint32_t>(finisher_, 0, 0x7777);
+  EXPECT_EQ(only_request(), (FinishRequest{.kind = FinishKind::kReset, .code = 0}));
+}
+
+TEST_F(TestFinisherTest, AHalfwordIsEnoughAndFailsWithCodeZero) {
+  store_register<uint16_t>(finisher_, 0, 0x3333);
+  EXPECT_EQ(only_request(), (FinishRequest{.kind = FinishKind::kFail, .code = 0}));
+}
+
+TEST_F(TestFinisherTest, OtherValuesAreIgnored) {
+  for (const uint32_t value : {0x0U, 0x1234U, 0x5554U, 0x5556U, 0x5555'0000U, 0xFFFF'FFFFU}) {
+    store_register<uint32_t>(finisher_, 0, value);
+  }
+  EXPECT_TRUE(listener_.requests.empty());
+}
+
+TEST_F(TestFinisherTest, OtherWidthsAndOffsetsAreRefused) {
+  EXPECT_EQ(store_status<uint8_t>(finisher_, 0, 0x55), IoStatus::kBadWidth);
+  EXPECT_EQ(store_status<uint64_t>(finisher_, 0, 0x5555), IoStatus::kBadWidth);
+  EXPECT_EQ(store_status<uint32_t>(finisher_, 4, 0x5555), IoStatus::kNoRegister);
+  EXPECT_EQ(load_status<uint8_t>(finisher_, 0), IoStatus::kBadWidth);
+  EXPECT_EQ(load_status<uint32_t>(finisher_, 4), IoStatus::kNoRegister);
+  EXPECT_TRUE(listener_.requests.empty());
+}
+
+TEST_F(TestFinisherTest, ReadsZero) {
+  EXPECT_EQ(load_register<uint32_t>(finisher_, 0), 0U);
+  EXPECT_EQ(load_register<uint16_t>(finisher_, 0), 0U);
+}
+
+TEST_F(TestFinisherTest, DescribesItself) {
+  FdtBuilder fdt;
+  finisher_.describe(fdt, {.window = {.base = Gpa{0x10'0000}, .size = 0x1000}, .interrupts = {}});
+  const std::vector<std::byte> blob = fdt.finish();
+  const int node = fdt_path_offset(blob.data(), "/test@100000");
+  ASSERT_GE(node, 0);
+  for (const char* name : {"sifive,test1", "sifive,test0", "syscon"}) {
+    EXPECT_EQ(fdt_node_check_compatible(blob.data(), node, name), 0) << name;
+  }
+}
+
+}  // namespace
+}  // namespace rvvmm
