@@ -1,0 +1,71 @@
+// The goldfish real-time clock (google,goldfish-rtc): nanoseconds since 1970, and one alarm.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "base/irq.hpp"
+#include "base/mutex.hpp"
+#include "devices/device.hpp"
+
+namespace rvvmm {
+
+/// Wakes the device's owner at a time of the host's wall clock; it then calls on_alarm().
+class AlarmTimer {
+ public:
+  virtual ~AlarmTimer() = default;
+  /// Replaces the deadline (since 1970; one that has passed expires at once), or takes it away. Any hart thread,
+  /// with the device's mutex held: calls nothing back.
+  virtual void arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept = 0;
+};
+
+/// Any hart thread, and the event loop for on_alarm(); guarded by mu_.
+class GoldfishRtc final : public Device {
+ public:
+  static constexpr uint64_t kWindowSize = 0x1000;
+
+  /// Time since 1970. Any thread; must not throw.
+  using WallClock = std::function<std::chrono::nanoseconds()>;
+  /// The host's.
+  static std::chrono::nanoseconds host_time() noexcept;
+
+  GoldfishRtc(IrqLine& irq, AlarmTimer& timer, WallClock clock = host_time)
+      : irq_(irq), timer_(timer), clock_(std::move(clock)) {}
+
+  std::string_view name() const noexcept override { return "rtc"; }
+  /// Registers are 32 bits wide.
+  IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
+  IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
+  void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
+  /// Alarm and interrupt go; the time that the guest set stays, as on a board with a battery.
+  void reset() noexcept override;
+
+  /// The deadline given to the timer has come. One too early or too late does no harm.
+  void on_alarm() noexcept;
+
+ private:
+  uint64_t host_now() const noexcept { return static_cast<uint64_t>(clock_().count()); }
+  uint64_t guest_now() const noexcept REQUIRES(mu_) { return host_now() + offset_; }
+  void set_time(uint32_t low) noexcept REQUIRES(mu_);
+  void set_alarm() noexcept REQUIRES(mu_);
+  void clear_alarm() noexcept REQUIRES(mu_);
+  void update_irq() noexcept REQUIRES(mu_);
+
+  IrqLine& irq_;
+  AlarmTimer& timer_;
+  const WallClock clock_;
+
+  Mutex mu_;
+  uint64_t offset_ GUARDED_BY(mu_) = 0;         // guest time less host time, modulo 2^64
+  uint32_t latched_high_ GUARDED_BY(mu_) = 0;   // of the last read of TIME_LOW
+  uint32_t new_time_high_ GUARDED_BY(mu_) = 0;  // waits for the write of TIME_LOW
+  uint64_t alarm_ GUARDED_BY(mu_) = 0;          // guest time
+  bool alarm_armed_ GUARDED_BY(mu_) = false;
+  bool irq_enabled_ GUARDED_BY(mu_) = false;
+  bool irq_pending_ GUARDED_BY(mu_) = false;
+  bool irq_asserted_ GUARDED_BY(mu_) = false;
+};
+
+}  // namespace rvvmm
