@@ -1,15 +1,64 @@
 # shellcheck shell=bash
 # Configure and build, format, lint, clean.
+
 build_preset() {
-    local preset=$1
-    in_sdk nice cmake --preset "$preset" >"$CACHE/logs/configure-$preset.log" 2>&1 ||
-        { cat "$CACHE/logs/configure-$preset.log" >&2 && die "configuring $preset failed"; }
-    in_sdk nice cmake --build "build/$preset" >&2
+    in_sdk nice cmake --preset "$1"
+    in_sdk nice cmake --build "build/$1"
 }
+
 build_verb() {
+    local preset
     cd "$ROOT"
     setup_all
-    (($# > 0)) || set -- riscv64
-    local preset
+    (($# > 0)) || set -- "$(default_preset)"
     for preset in "$@"; do build_preset "$preset"; done
+}
+
+default_preset() { if on_riscv64; then echo riscv64-native; else echo riscv64; fi; }
+
+# Names of files of ours, relative to the root, one per line.
+cpp_sources() { (cd "$ROOT" && find src tests -name '*.cpp' -o -name '*.hpp' | sort); }
+shell_scripts() {
+    (cd "$ROOT" && {
+        printf '%s\n' tools/dev .ci/run
+        find tools/lib -name '*.sh'
+        find tools/host tools/guest -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +
+    } | sort)
+}
+
+fmt_verb() {
+    cd "$ROOT"
+    setup_all
+    cpp_sources | in_sdk xargs -r clang-format -i --style=file
+}
+
+check_format() { cpp_sources | in_sdk xargs -r clang-format --dry-run --Werror --style=file; }
+
+check_shell() { shell_scripts | in_sdk xargs shellcheck --severity=warning; }
+
+# clang-tidy on every .cpp, with the commands of the riscv64 build, which has all of them. A file already found clean
+# with the same headers and the same checks is not read again.
+check_tidy() {
+    local headers
+    in_sdk cmake --preset riscv64 >/dev/null
+    mkdir -p "$CACHE/tidy"
+    headers=$(cpp_sources | grep '\.hpp$' | (cd "$ROOT" && xargs cat .clang-tidy) | sha256sum)
+    cpp_sources | grep '\.cpp$' | grep -v '^tests/fuzz/' |
+        in_sdk xargs -r -n 1 -P "$(nproc)" bash tools/lib/tidy-one.sh "$(hash_of "$headers" "$SDK")"
+}
+
+lint_verb() {
+    cd "$ROOT"
+    setup_all
+    say "==> clang-format" && check_format
+    say "==> shellcheck" && check_shell
+    say "==> clang-tidy" && check_tidy
+}
+
+clean_verb() {
+    rm -rf "$ROOT/build"
+    [[ ${1:-} == --all ]] || return 0
+    prepare_cache
+    flock --nonblock --exclusive "$USE_LOCK" || die "another tools/dev is using the cache"
+    rm -rf "$CACHE"
 }

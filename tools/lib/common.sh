@@ -29,6 +29,12 @@ prepare_cache() {
     CACHE=$(cd "$CACHE" && pwd)
     exec {USE_LOCK}>"$CACHE/use.lock"
     flock --shared "$USE_LOCK"
+    # Folders of runs whose script was killed outright.
+    local job pid
+    for job in "$CACHE"/run/*; do
+        pid=${job##*/} pid=${pid%%.*}
+        [[ ! -d $job || -d /proc/$pid ]] || rm -rf "$job"
+    done
 }
 
 # Runs a function while no other tools/dev makes things in the cache.

@@ -67,7 +67,7 @@ host_machine() {
         qemu-system-riscv64 -nodefaults -no-user-config -display none -no-reboot
         -M "$machine" -cpu "rv64,h=true,sstc=true,sscofpmf=$HOST_PMU$HOST_CPU" -smp "$HOST_SMP" -m "$HOST_MEM"
         -kernel "/cache/kernels/$HOST_KERNEL/Image"
-        -append "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init $HOST_APPEND"
+        -append "console=ttyS0 quiet loglevel=4 panic=-1 swiotlb=noforce rdinit=/init $HOST_APPEND"
         -serial "file:/export/rw/job/serial.log"
         -device virtio-serial-pci
         -fsdev "local,id=ro,path=/export/ro,security_model=none,readonly=on,multidevs=remap"
@@ -96,8 +96,7 @@ host_pipes() {
     HOST_CATS=($!)
     cat "$job/err" >&2 &
     HOST_CATS+=($!)
-    # Explicit redirection: bash gives a job in the background /dev/null otherwise. Opened for reading and writing
-    # only to hand QEMU its end at once; the writer that matters is cat, whose end is the end of input.
+    # Explicit redirection: bash gives a job in the background /dev/null otherwise.
     cat <&0 >"$job/in" &
     HOST_FEEDER=$!
     at_exit "kill $HOST_FEEDER 2>/dev/null"
@@ -112,15 +111,14 @@ host_initrd() {
     fi
     mkdir -p "$job/tree/pack"
     for file in "${HOST_PACK[@]}"; do cp "$file" "$job/tree/pack/"; done
-    in_sdk bash -ec "$(declare -f pack_tree); pack_tree '${job/#"$CACHE"//cache}/tree' '${job/#"$CACHE"//cache}/pack.cpio'"
+    in_sdk bash -ec "$(declare -f pack_tree); pack_tree '$(inner_path "$job/tree")' '$(inner_path "$job/pack.cpio")'"
     cat "$CACHE/images/host-$HOST_KERNEL.cpio" "$job/pack.cpio" >"$job/initrd"
     rm -rf "$job/tree" "$job/pack.cpio"
     QEMU+=(-initrd /export/rw/job/initrd)
 }
 
 write_job() {
-    local job=$1 interactive=$2 directory=/src name
-    [[ $PWD/ == "$ROOT"/* ]] && directory=/src${PWD#"$ROOT"}
+    local job=$1 interactive=$2 name
     {
         echo "epoch=$( ((HOST_ICOUNT)) && echo 1767225600 || date +%s)"
         echo "interactive=$interactive"
@@ -131,7 +129,7 @@ write_job() {
         for name in $(compgen -e RVVMM_) $(compgen -e GTEST_); do
             [[ $name == RVVMM_CACHE ]] || printf 'export %s=%q\n' "$name" "${!name}"
         done
-        printf 'cd %q\n' "$directory"
+        printf 'cd %q\n' "$(inner_directory)"
         if ((${#HOST_COMMAND[@]})); then
             printf 'exec '
             printf '%q ' "${HOST_COMMAND[@]}"
@@ -146,7 +144,8 @@ write_job() {
 host_run() {
     local job interactive=0 status=0 limit=() terminal
     parse_host_options "$@"
-    job=$(mktemp -d "$CACHE/run/host.XXXXXX")
+    if on_riscv64; then "${HOST_COMMAND[@]:-bash}" && return; fi
+    job=$(mktemp -d "$CACHE/run/$$.XXXXXX")
     at_exit "rm -rf '$job'"
     host_machine
     host_initrd "$job"
@@ -161,11 +160,17 @@ host_run() {
     write_job "$job" "$interactive"
     ((interactive)) || host_pipes "$job"
     [[ -z $HOST_TIMEOUT ]] || limit=(timeout --foreground --kill-after=3 "$HOST_TIMEOUT")
+    export RVVMM_JOB=$job
+    sdk_command "${limit[@]}" "${QEMU[@]}"
     if ((interactive)); then
-        RVVMM_JOB=$job in_sdk "${limit[@]}" "${QEMU[@]}" || status=$?
+        "${SDK_COMMAND[@]}" || status=$?
     else
-        RVVMM_JOB=$job in_sdk "${limit[@]}" "${QEMU[@]}" </dev/null >"$job/qemu.log" 2>&1 || status=$?
+        # In the background, because a shell that waits for a foreground command does not act on signals.
+        "${SDK_COMMAND[@]}" </dev/null >"$job/qemu.log" 2>&1 &
+        at_exit "kill $! 2>/dev/null"
+        wait $! || status=$?
     fi
+    unset RVVMM_JOB
     host_status "$job" "$status"
 }
 

@@ -41,8 +41,8 @@ base_tree() {
     ln -s usr/bin "$tree/bin"
     ln -s usr/sbin "$tree/sbin"
     ln -s usr/lib "$tree/lib"
-    cp /opt/riscv64/usr/bin/busybox "$tree/usr/bin/busybox"
-    for applet in $(qemu-riscv64 /opt/riscv64/usr/bin/busybox --list); do
+    cp "$RISCV64_BIN/busybox" "$tree/usr/bin/busybox"
+    for applet in $("${RUN_RISCV64[@]}" "$RISCV64_BIN/busybox" --list); do
         [[ $applet == busybox ]] || ln -s busybox "$tree/usr/bin/$applet"
     done
     echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
@@ -59,21 +59,24 @@ pack_tree() {
 }
 
 make_host_image() {
-    local kernel=$1 tree=/tmp/tree
+    local kernel=$1 tree
+    tree=$(mktemp -d)
     base_tree "$tree"
-    cp /opt/riscv64/usr/bin/bash-static "$tree/usr/bin/bash"
+    cp "$RISCV64_BIN/bash-static" "$tree/usr/bin/bash"
     # Dynamic programs of the build tree find their loader and libraries in the SDK.
     ln -s /sdk/usr/lib/riscv64-linux-gnu "$tree/usr/lib/riscv64-linux-gnu"
     ln -s riscv64-linux-gnu/ld-linux-riscv64-lp64d.so.1 "$tree/usr/lib/ld-linux-riscv64-lp64d.so.1"
     mkdir -p "$tree"/{src,cache,sdk,export}
     cp tools/host/init "$tree/init"
     chmod 755 "$tree/init"
-    add_modules "$tree" "/cache/kernels/$kernel" "${HOST_MODULES[@]}"
-    pack_tree "$tree" "/cache/images/host-$kernel.cpio"
+    add_modules "$tree" "$INNER_CACHE/kernels/$kernel" "${HOST_MODULES[@]}"
+    pack_tree "$tree" "$INNER_CACHE/images/host-$kernel.cpio"
+    rm -rf "$tree"
 }
 
 make_guest_image() {
-    local tree=/tmp/tree kernel
+    local tree kernel
+    tree=$(mktemp -d)
     base_tree "$tree"
     cp tools/guest/init "$tree/init"
     mkdir -p "$tree/tests"
@@ -81,42 +84,50 @@ make_guest_image() {
     cp tools/guest/finish "$tree/usr/bin/finish"
     chmod -R 755 "$tree/init" "$tree/tests" "$tree/usr/bin/finish"
     for kernel in "${KERNELS[@]}"; do
-        add_modules "$tree" "/cache/kernels/$kernel" "${GUEST_MODULES[@]}"
+        add_modules "$tree" "$INNER_CACHE/kernels/$kernel" "${GUEST_MODULES[@]}"
     done
-    pack_tree "$tree" /cache/images/guest.cpio
+    pack_tree "$tree" "$INNER_CACHE/images/guest.cpio"
+    rm -rf "$tree"
 }
 
-# Runs one of the functions above in the SDK.
+# Runs one of the functions above in the SDK; on RISC-V, which has none, with this machine's own programs.
 in_sdk_function() {
-    in_sdk bash -ec "set -o pipefail; $(declare -p HOST_MODULES GUEST_MODULES KERNELS)
+    local INNER_CACHE RISCV64_BIN=/opt/riscv64/usr/bin RUN_RISCV64=(qemu-riscv64)
+    INNER_CACHE=$(inner_path "$CACHE")
+    if on_riscv64; then RISCV64_BIN=/usr/bin RUN_RISCV64=(env); fi
+    in_sdk bash -ec "set -o pipefail
+        $(declare -p HOST_MODULES GUEST_MODULES KERNELS INNER_CACHE RISCV64_BIN RUN_RISCV64)
         $(declare -f add_modules base_tree pack_tree make_host_image make_guest_image); $(printf '%q ' "$@")"
+}
+
+# image_setup NAME TITLE KEY FUNCTION...: makes cache/images/NAME.cpio where its inputs have changed.
+image_setup() {
+    local image=$CACHE/images/$1.cpio title=$2 key=$3
+    if stamped "$image" "$key"; then return; fi
+    step "$title" "image-$1" in_sdk_function "${@:4}"
+    stamp "$image" "$key"
 }
 
 images_setup() {
     local key kernel common
     common=$(hash_of "$(declare -f add_modules base_tree pack_tree make_host_image make_guest_image)" "$SDK" \
         "${HOST_MODULES[@]}" "${GUEST_MODULES[@]}" "$CACHE"/kernels/*/version)
+    key=$(hash_of "$common" "$ROOT/tools/host/init")
     for kernel in "${KERNELS[@]}"; do
-        key=$(hash_of "$common" "$ROOT/tools/host/init")
-        stamped "$CACHE/images/host-$kernel.cpio" "$key" && continue
-        step "initramfs of the $kernel host" "image-host-$kernel" in_sdk_function make_host_image "$kernel"
-        stamp "$CACHE/images/host-$kernel.cpio" "$key"
+        on_riscv64 || image_setup "host-$kernel" "initramfs of the $kernel host" "$key" make_host_image "$kernel"
     done
     key=$(hash_of "$common" "$ROOT"/tools/guest/{init,finish} "$ROOT"/tools/guest/tests/*)
-    stamped "$CACHE/images/guest.cpio" "$key" && return
-    step "initramfs of the guest" image-guest in_sdk_function make_guest_image
-    stamp "$CACHE/images/guest.cpio" "$key"
+    image_setup guest "initramfs of the guest" "$key" make_guest_image
 }
 
 setup_all() { with_setup_lock setup_steps "$@"; }
 setup_steps() {
-    sdk_setup
+    if on_riscv64; then native_setup; else sdk_setup; fi
     kernels_setup "$@"
     images_setup
 }
 
 setup_verb() {
-    if on_riscv64; then native_setup && return; fi
     setup_all "$@"
-    say "ready: SDK $SDK, kernels and images in $CACHE/{kernels,images}"
+    say "ready: ${SDK:+SDK $SDK, }kernels and images in $CACHE/{kernels,images}"
 }

@@ -55,7 +55,7 @@ fetch_kernel() {
     echo "$version" >"$target/version"
     dpkg-deb -f "$target"/debs/linux-image-*.deb Version >"$target/package-version"
     rm -rf "$target/debs" "$target/root"
-    in_sdk depmod -b "${target/#"$CACHE"//cache}" "$version"
+    in_sdk depmod -b "$(inner_path "$target")" "$version"
 }
 
 # kernels_setup [--refresh]: fetched once; --refresh asks the mirror for newer ones.

@@ -8,7 +8,7 @@ SDK_TOOLS=(
     clang-19 clang clang-tidy clang-format libclang-rt-19-dev llvm-19 lld
     cmake ninja-build ccache git gdb-multiarch strace
     qemu-system-riscv qemu-system-data qemu-user opensbi device-tree-compiler
-    shellcheck python3-minimal cpio gzip xz-utils zstd kmod
+    shellcheck python3 file cpio gzip xz-utils zstd kmod
     libc6-dev:riscv64 libstdc++6:riscv64 libgcc-s1:riscv64
 )
 # Installed for amd64 and riscv64 side by side: all of them are Multi-Arch: same.
@@ -88,21 +88,49 @@ prune_sdks() {
 
 # in_sdk CMD...: runs CMD in the SDK with the repository at /src and the cache at /cache, in the directory that
 # corresponds to the present one. Own mount and pid namespaces: no mount and no process is left, however it ends.
-# Only variables that mean something to our own tools get in.
 in_sdk() {
-    local directory=/src env=() name
-    [[ $PWD/ == "$ROOT"/* ]] && directory=/src${PWD#"$ROOT"}
+    sdk_command "$@"
+    "${SDK_COMMAND[@]}"
+}
+
+# What in_sdk runs, in SDK_COMMAND, for callers that want it in the background: setpriv must be a child of this very
+# shell to die with it. Only variables that mean something to our own tools get in. On RISC-V there is no SDK.
+sdk_command() {
+    local env=() name
+    if on_riscv64; then SDK_COMMAND=("$@") && return; fi
     for name in $(compgen -e); do
         case $name in
         RVVMM_CACHE) ;;
         TERM | RVVMM_* | GTEST_* | CTEST_* | CMAKE_* | NINJA_* | ASAN_* | UBSAN_* | TSAN_*) env+=("$name=${!name}") ;;
         esac
     done
-    setpriv --pdeathsig KILL \
-        unshare --mount --pid --fork --kill-child --propagation private \
-        bash "$ROOT/tools/lib/enter-sdk.sh" "$SDK" "$ROOT" "$CACHE" "$directory" \
-        env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/tmp LANG=C.UTF-8 CCACHE_DIR=/cache/ccache \
+    SDK_COMMAND=(
+        setpriv --pdeathsig KILL
+        unshare --mount --pid --fork --kill-child --propagation private
+        bash "$ROOT/tools/lib/enter-sdk.sh" "$SDK" "$ROOT" "$CACHE" "$(inner_directory)"
+        env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/tmp LANG=C.UTF-8 CCACHE_DIR=/cache/ccache
         CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_C_COMPILER_LAUNCHER=ccache CTEST_OUTPUT_ON_FAILURE=1 "${env[@]}" "$@"
+    )
+}
+
+# A path of this machine as the SDK and the emulated host see it.
+inner_path() {
+    if on_riscv64; then
+        echo "$1"
+    elif [[ $1/ == "$CACHE"/* ]]; then
+        echo "/cache${1#"$CACHE"}"
+    elif [[ $1/ == "$ROOT"/* ]]; then
+        echo "/src${1#"$ROOT"}"
+    else
+        echo /src
+    fi
+}
+inner_directory() { inner_path "$PWD"; }
+
+# On a RISC-V machine everything is native: no SDK, no emulated host.
+native_setup() {
+    SDK=''
+    need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" busybox-static cpio xz-utils zstd kmod python3
 }
 
 sdk_verb() {

@@ -1,0 +1,216 @@
+# shellcheck shell=bash
+# Every check there is, in phases. A phase leaves GoogleTest and ctest files in build/results/PHASE, where they are
+# counted; its output goes to build/results/PHASE.log, of which the end is shown where it fails.
+
+TEST_ONLY=lint,unit,fuzz,integration TEST_FULL=0 TEST_FILTER='*' TEST_HOSTS=()
+ALL_HOSTS=(latest:aia 6.12:aia latest:emul 6.12:emul latest:none 6.12:none)
+
+parse_test_options() {
+    while (($# > 0)); do
+        case $1 in
+        --full) TEST_FULL=1 ;;
+        --only) TEST_ONLY=$2 && shift ;;
+        --filter) TEST_FILTER=$2 && shift ;;
+        --host) TEST_HOSTS+=("$2") && shift ;;
+        *) die "test: what is $1?" ;;
+        esac
+        shift
+    done
+    ((${#TEST_HOSTS[@]})) || TEST_HOSTS=("${ALL_HOSTS[@]}")
+}
+
+wanted() { [[ ,$TEST_ONLY, == *",$1,"* ]]; }
+
+# phase NAME CMD...: runs CMD, counts its tests, and adds a line to the table. Goes on after a failure.
+# A phase in which nothing ran has failed: a test that is not found must not pass.
+phase() {
+    local name=$1
+    shift
+    start_phase "$name"
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$RESULTS/$name.log" 2>&1 </dev/null
+    end_phase "$name" $?
+    set -e
+}
+
+start_phase() {
+    say "==> $1"
+    mkdir -p "$RESULTS/$1"
+    date +%s >"$RESULTS/$1/started"
+}
+
+# end_phase NAME STATUS [tolerated]
+end_phase() {
+    local name=$1 status=$2 tolerated=${3:-} passed failed skipped seconds
+    seconds=$(($(date +%s) - $(<"$RESULTS/$name/started")))
+    read -r passed failed skipped < <(in_sdk python3 tools/lib/count-results.py "build/results/$name") || true
+    : "${passed:=0}" "${failed:=0}" "${skipped:=0}"
+    ((status == 0 || failed > 0)) || failed=1
+    ((passed + failed + skipped > 0)) || failed=1
+    if ((failed)); then
+        say "    FAILED; the end of build/results/$name.log:"
+        show_failure "$RESULTS/$name.log"
+    fi
+    if ((failed)) && [[ $tolerated ]]; then
+        say "    WARNING: not counted as failed, because $tolerated"
+        WARNINGS+=("$name: $failed failed on a kernel that is newer than the last one known good")
+        skipped=$((skipped + failed)) failed=0
+    fi
+    say "    $passed passed, $failed failed, $skipped skipped in $seconds s"
+    TABLE+=("$(printf '%-24s %6d s %7d %7d %7d' "$name" "$seconds" "$passed" "$failed" "$skipped")")
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+}
+
+# What failed, by name, then the end.
+show_failure() {
+    grep -aE '^\[  FAILED  \]|error:|Failure$|\*\*\*Failed|\*\*\*Timeout|ERROR: .*Sanitizer|WARNING: ThreadSanitizer' "$1" |
+        head -n 40 >&2 || true
+    tail -n 40 "$1" >&2
+}
+
+# A check without tests of its own is one test: it writes a GoogleTest file for itself.
+as_one_test() {
+    local name=$1 status=0
+    shift
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    status=$?
+    set -e
+    {
+        echo "<testsuites><testsuite><testcase name=\"$name\" status=\"run\" result=\"completed\">"
+        ((status == 0)) || echo "<failure message=\"status $status\"/>"
+        echo "</testcase></testsuite></testsuites>"
+    } >"$RESULTS/$PHASE/$name.xml"
+    return "$status"
+}
+
+
+# unit_phase PRESET: builds, and runs what ctest knows, save what needs KVM.
+unit_phase() {
+    local preset=$1 results=build/results/unit-$1
+    build_preset "$preset"
+    in_sdk ctest --test-dir "build/$preset" --show-only=json-v1 -LE kvm >"$results/ctest.json"
+    # Without address randomisation: the shadow of GCC 14's TSan does not fit kernels with 32 bits of it.
+    GTEST_OUTPUT=xml:$(inner_directory)/$results/ in_sdk setarch --addr-no-randomize \
+        ctest --test-dir "build/$preset" -LE kvm --parallel "$(nproc)" --output-on-failure --no-tests=error \
+        --output-junit "$(inner_directory)/$results/ctest.xml"
+}
+
+fuzz_phase() {
+    local binary seconds=10 status=0
+    ((TEST_FULL)) && seconds=60
+    build_preset fuzz
+    for binary in $(fuzz_targets); do
+        PHASE=fuzz as_one_test "$(basename "$binary")" fuzz_one "$binary" "$seconds" || status=1
+    done
+    return "$status"
+}
+
+# The variables by which the integration tests find everything; see tests/integration/test_environment.hpp.
+integration_environment() {
+    local build cache
+    build=$(inner_path "$ROOT/build/$(default_preset)")
+    cache=$(inner_path "$CACHE")
+    printf '%s\n' \
+        RVVMM_BIN="$build/rvvmm" RVVMM_GUESTS_DIR="$build/tests/guests" \
+        RVVMM_GUEST_KERNEL_612="$cache/kernels/6.12/Image" RVVMM_GUEST_KERNEL_LATEST="$cache/kernels/latest/Image" \
+        RVVMM_GUEST_INITRD="$cache/images/guest.cpio" RVVMM_TEST_FULL="$TEST_FULL" \
+        RVVMM_HOST_KERNEL="$1" RVVMM_HOST_IRQCHIP="$2"
+}
+
+integration_binary() { find "build/$(default_preset)/tests" -type f -name rvvmm_integration_tests | head -n 1; }
+
+# start_integration HOST: boots one emulated host that runs all integration tests, in the background; its process in
+# INTEGRATION_PID. A script of its own, so that it can be ended like any other.
+start_integration() {
+    local host=$1 kernel=${1%%:*} irqchip=${1##*:} name=integration-${1/:/-} settings=() binary
+    binary=$(integration_binary)
+    start_phase "$name"
+    mapfile -t settings < <(integration_environment "$kernel" "$irqchip")
+    env "${settings[@]}" "$ROOT/tools/dev" host --pipe --kernel "$kernel" --irqchip "$irqchip" \
+        --timeout "$((TEST_FULL ? 3600 : 1200))" -- \
+        "${binary:-no-integration-tests}" --gtest_filter="$TEST_FILTER" \
+        --gtest_output="xml:$(inner_directory)/build/results/$name/integration.xml" \
+        >"$RESULTS/$name.log" 2>&1 </dev/null &
+    INTEGRATION_PIDS[$!]=$host
+    at_exit "kill $! 2>/dev/null"
+}
+
+# Waits until one emulated host is done, and counts.
+finish_integration() {
+    local pid status=0 host reason=''
+    wait -n -p pid || status=$?
+    host=${INTEGRATION_PIDS[$pid]}
+    unset "INTEGRATION_PIDS[$pid]"
+    if kernel_is_newer_than_known "${host%%:*}"; then
+        reason="Linux $(kernel_version "${host%%:*}") is newer than $(kernel_field "${host%%:*}" 3)"
+    fi
+    end_phase "integration-${host/:/-}" "$status" "$reason"
+}
+
+# Two hosts at once on two cores: a test waits much of its time.
+integration_phases() {
+    local host at_once=${RVVMM_TEST_JOBS:-2}
+    declare -gA INTEGRATION_PIDS=()
+    for host in "${TEST_HOSTS[@]}"; do
+        while ((${#INTEGRATION_PIDS[@]} >= at_once)); do finish_integration; done
+        start_integration "$host"
+    done
+    while ((${#INTEGRATION_PIDS[@]})); do finish_integration; done
+}
+
+emulated_phases() {
+    if wanted lint; then
+        phase lint-format lint_phase format check_format
+        phase lint-shell lint_phase shell check_shell
+        phase lint-tidy lint_phase tidy check_tidy
+    fi
+    if wanted unit; then
+        phase unit-asan unit_phase asan
+        phase unit-tsan unit_phase tsan
+    fi
+    if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
+    if wanted fuzz; then phase fuzz fuzz_phase; fi
+    if wanted integration; then integration_phases; fi
+}
+# On a RISC-V machine: the same tests, built natively, on its own /dev/kvm.
+native_phases() {
+    if wanted unit || wanted integration; then phase unit-riscv64-native unit_phase riscv64-native; fi
+    if wanted integration; then phase integration-native native_integration; fi
+}
+native_integration() {
+    local settings
+    mapfile -t settings < <(integration_environment "$(uname -r)" native)
+    env "${settings[@]}" "$(integration_binary)" --gtest_filter="$TEST_FILTER" \
+        --gtest_output="xml:$RESULTS/integration-native/integration.xml"
+}
+
+lint_phase() { PHASE=lint-$1 as_one_test "$@"; }
+
+print_summary() {
+    local line
+    printf '\n%-24s %8s %7s %7s %7s\n' phase time passed failed skipped
+    printf '%s\n' "${TABLE[@]}"
+    printf '%-24s %6d s\n' total "$SECONDS"
+    for line in "${WARNINGS[@]}"; do printf '\n**** WARNING: %s ****\n' "$line"; done
+    printf '\n%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+}
+
+test_verb() {
+    parse_test_options "$@"
+    cd "$ROOT"
+    RESULTS=$ROOT/build/results
+    TABLE=() WARNINGS=() PASSED=0 FAILED=0 SKIPPED=0
+    rm -rf "$RESULTS"
+    mkdir -p "$RESULTS"
+    setup_all
+    if on_riscv64; then native_phases; else emulated_phases; fi
+    print_summary
+    ((FAILED == 0))
+}
