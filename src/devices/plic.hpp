@@ -1,0 +1,93 @@
+// A PLIC in user space (sifive,plic-1.0.0) for hosts without an in-kernel interrupt controller.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/irq.hpp"
+#include "base/mutex.hpp"
+#include "devices/device.hpp"
+
+namespace rvvmm {
+
+/// RISC-V PLIC 1.0.0 with level-triggered sources 1..sources and one context a hart: its supervisor mode. Any
+/// thread; guarded by mu_, and pins are driven with it held.
+class Plic final : public Device {
+ public:
+  static constexpr uint64_t kWindowSize = 0x400'0000;
+  static constexpr uint32_t kMaxSources = 1023;
+  static constexpr uint32_t kMaxContexts = 15872;
+  static constexpr uint32_t kMaxPriority = 7;
+
+  /// `pins` by hart; they must outlive the PLIC and call nothing back. Throws SetupError (kInternal: the board's
+  /// mistake) unless there are 1..kMaxSources sources and 1..kMaxContexts pins.
+  Plic(uint32_t sources, std::span<HartIrqPin* const> pins);
+  Plic(const Plic&) = delete;
+  Plic& operator=(const Plic&) = delete;
+
+  /// The input of one source, the same at each call. Throws SetupError (kInternal) unless it is 1..sources.
+  IrqLine& line(Gsi source);
+
+  std::string_view name() const noexcept override { return "plic"; }
+  /// Aligned 32-bit words. Registers of sources that do not exist read zero and ignore writes;
+  /// contexts that do not exist have no registers.
+  IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
+  IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
+  /// Nothing: a controller's node needs phandles, see describe_controller().
+  void describe(FdtBuilder& /*fdt*/, const FdtSlot& /*slot*/) const override {}
+  /// `hart_intcs`: phandles of the harts' own interrupt controllers, one for each pin, in that order.
+  void describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,
+                           uint32_t own_phandle) const;
+  /// Registers go to zero; inputs stay as their devices drive them.
+  void reset() noexcept override;
+
+ private:
+  static constexpr size_t kWords = 32;
+  using Bits = std::array<uint32_t, kWords>;  // one for each source
+
+  class Line final : public IrqLine {
+   public:
+    Line(Plic& plic, uint32_t source) noexcept : plic_(plic), source_(source) {}
+    void set(bool asserted) noexcept override { plic_.set_level(source_, asserted); }
+
+   private:
+    Plic& plic_;
+    uint32_t source_;
+  };
+
+  struct Context {
+    HartIrqPin* pin;
+    Bits enabled{};
+    uint32_t threshold = 0;
+    bool asserted = false;
+  };
+
+  void set_level(uint32_t source, bool asserted) noexcept;
+  void open_gateways() noexcept REQUIRES(mu_);
+
+  bool has_register(uint64_t offset) const noexcept;
+  uint32_t load(uint64_t offset) noexcept REQUIRES(mu_);
+  void store(uint64_t offset, uint32_t value) noexcept REQUIRES(mu_);
+  uint32_t claim(Context& context) noexcept REQUIRES(mu_);
+  void complete(const Context& context, uint32_t source) noexcept REQUIRES(mu_);
+
+  uint32_t best_source(const Context& context, uint32_t above) const noexcept REQUIRES(mu_);
+  void update_pin(Context& context) noexcept REQUIRES(mu_);
+  void update_pins() noexcept REQUIRES(mu_);
+
+  const uint32_t sources_;
+  std::vector<Line> lines_;  // [source - 1]; never grows, since devices hold references
+
+  Mutex mu_;
+  std::vector<Context> contexts_ GUARDED_BY(mu_);
+  const uint64_t context_count_;
+  std::array<uint8_t, kMaxSources + 1> priority_ GUARDED_BY(mu_){};
+  // A source is pending, claimed (waits for its completion), or neither: then its gateway is open.
+  Bits level_ GUARDED_BY(mu_){};
+  Bits pending_ GUARDED_BY(mu_){};
+  Bits claimed_ GUARDED_BY(mu_){};
+};
+
+}  // namespace rvvmm
