@@ -20,6 +20,9 @@ class GuestMemory {
   /// by huge pages. Throws SetupError when the host cannot map that much.
   GuestMemory(Gpa base, uint64_t size);
 
+  /// Back to untouched zeroes, its pages given back to the host: what a guest's reset finds. No hart runs.
+  void discard() const noexcept;
+
   GpaRange range() const noexcept { return range_; }
   std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
 

@@ -68,7 +68,7 @@ enum class IrqchipKind : uint8_t {
 struct AiaLayout {
   Gpa imsic_base;  ///< first hart's interrupt file; one page each
   Gpa aplic_base;
-  uint32_t sources = 0;  ///< wired inputs 1..sources; one of the values KVM takes (6 low bits ones)
+  uint32_t sources = 0;  ///< wired inputs 1..sources, at most 1023
 };
 
 /// What the AIA set-up chose, for the device tree.
@@ -85,9 +85,11 @@ class VmBackend {
   virtual void map_ram(Gpa base, std::span<std::byte> memory) = 0;
   /// Ids count up from 0. All vCPUs are made before set_up_aia() and before the first run. Throws SetupError.
   virtual std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) = 0;
-  /// Whole set-up of the in-kernel AIA for the vCPUs made so far. nullopt, with the step and the reason in
-  /// `why`, when the host cannot; the VM is then of no further use with another controller.
-  virtual std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, std::string& why) = 0;
+  /// Whole set-up of the in-kernel AIA for the vCPUs made so far; `emulated`: without the host's guest interrupt
+  /// files even where it has them. nullopt, with the step and the reason in `why`, when the host cannot; the VM is
+  /// then of no further use.
+  virtual std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
+                                                  std::string& why) = 0;
   /// After create_vcpu(). Throws SetupError.
   virtual CpuDescription describe_cpu(bool with_aia) = 0;
   /// A wired source of the in-kernel AIA.

@@ -64,7 +64,7 @@ bool configure(AiaSetup& aia, const AiaLayout& layout, uint32_t harts) {
 
 }  // namespace
 
-std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, std::string& why) {
+std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) {
   kvm_create_device create{.type = KVM_DEV_TYPE_RISCV_AIA, .fd = 0, .flags = 0};
   if (kvm_ioctl(vm_fd, KVM_CREATE_DEVICE, &create) < 0) {
     why = std::format("KVM_CREATE_DEVICE: {}", std::strerror(errno));
@@ -72,8 +72,11 @@ std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, 
   }
   Aia aia{.device = Fd{static_cast<int>(create.fd)}, .properties = {}};
   AiaSetup setup{aia.device.get(), why};
-  uint32_t mode = 0;
-  // KVM's default is AUTO where this host has guest interrupt files, EMUL where it has none: both are what we want.
+  // KVM's own default is AUTO where this host has guest interrupt files, EMUL where it has none.
+  uint32_t mode = KVM_DEV_RISCV_AIA_MODE_EMUL;
+  if (emulated && !setup.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode")) {
+    return std::nullopt;
+  }
   if (!setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode") ||
       !setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_IDS, aia.properties.ids, "identities") ||
       !configure(setup, layout, harts) ||

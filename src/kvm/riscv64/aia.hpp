@@ -16,6 +16,7 @@ struct Aia {
 
 /// Creates, configures and initialises the AIA of a VM whose vCPUs all exist and never ran. nullopt with the step
 /// that failed and its reason in `why`: hosts exist on which any of them fails, so only the whole sequence tells.
-std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, std::string& why);
+/// `emulated`: interrupt files in software even where the host has free ones.
+std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why);
 
 }  // namespace rvvmm

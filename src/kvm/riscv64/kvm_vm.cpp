@@ -39,8 +39,8 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
   return std::make_unique<KvmVcpu>(std::move(fd), hart, run_size_, guest_code_, sign_extension_);
 }
 
-std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, std::string& why) {
-  auto aia = make_aia(fd_.get(), layout, harts, why);
+std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) {
+  auto aia = make_aia(fd_.get(), layout, harts, emulated, why);
   if (!aia) return std::nullopt;
   aia_ = std::move(*aia);
   return aia_.properties;

@@ -1,0 +1,64 @@
+#include "vmm/board.hpp"
+
+
+namespace rvvmm {
+namespace {
+
+/// A wired input of the in-kernel APLIC. KVM takes a VM-wide lock for each change, so only changes are passed on;
+/// calls come one at a time, under the device's mutex.
+class AiaIrqLine final : public IrqLine {
+ public:
+  AiaIrqLine(VmBackend& backend, Gsi gsi) noexcept : backend_(backend), gsi_(gsi) {}
+
+  void set(bool asserted) noexcept override {
+    if (asserted == asserted_) return;
+    asserted_ = asserted;
+    backend_.set_irq_line(gsi_, asserted);
+  }
+
+ private:
+  VmBackend& backend_;
+  Gsi gsi_;
+  bool asserted_ = false;
+};
+
+}  // namespace
+
+// THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
+Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
+  if (irqchip_.kind == IrqchipKind::kPlic) {
+    std::vector<HartIrqPin*> pins;
+    for (const auto& hart : parts.harts) pins.push_back(hart.get());
+    plic_ = std::make_unique<Plic>(kSources, pins);
+    bus_.attach(kPlicWindow, *plic_);
+  }
+  finisher_ = std::make_unique<TestFinisher>(parts.finisher_listener);
+  rtc_ = std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm);
+  uart_ = std::make_unique<Uart16550>(parts.console_out, parts.console_in, line(parts, kUartGsi));
+  bus_.attach(kFinisherWindow, *finisher_);
+  bus_.attach(kRtcWindow, *rtc_);
+  bus_.attach(kUartWindow, *uart_);
+  bus_.freeze();
+}
+
+Board::~Board() = default;
+
+IrqLine& Board::line(const Parts& parts, Gsi gsi) {
+  if (plic_) return plic_->line(gsi);
+  return *aia_lines_.emplace_back(std::make_unique<AiaIrqLine>(parts.backend, gsi));
+}
+
+std::vector<FdtDevice> Board::fdt_devices() const {
+  return {{.device = uart_.get(), .window = kUartWindow, .gsi = kUartGsi},
+          {.device = rtc_.get(), .window = kRtcWindow, .gsi = kRtcGsi},
+          {.device = finisher_.get(), .window = kFinisherWindow, .gsi = std::nullopt}};
+}
+
+std::variant<FdtAia, FdtPlic> Board::fdt_irqchip() const {
+  if (!plic_) return FdtAia{.layout = kAiaLayout, .properties = irqchip_.aia};
+  return FdtPlic{.describe = [this](FdtBuilder& fdt, std::span<const uint32_t> hart_intcs, uint32_t own_phandle) {
+    plic_->describe_controller(fdt, {.window = kPlicWindow, .interrupts = {}}, hart_intcs, own_phandle);
+  }};
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,82 @@
+// The machine's address map, and its list of devices: the only place that knows these numbers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/console.hpp"
+#include "base/hypervisor.hpp"
+#include "devices/goldfish_rtc.hpp"
+#include "devices/mmio_bus.hpp"
+#include "devices/plic.hpp"
+#include "devices/test_finisher.hpp"
+#include "devices/uart16550.hpp"
+#include "vmm/fdt_image.hpp"
+
+namespace rvvmm {
+
+// docs/architecture.md draws the map from these.
+inline constexpr GpaRange kFinisherWindow{.base = Gpa{0x0010'0000}, .size = 4_KiB};
+inline constexpr GpaRange kRtcWindow{.base = Gpa{0x0010'1000}, .size = 4_KiB};
+inline constexpr GpaRange kPlicWindow{.base = Gpa{0x0C00'0000}, .size = 64_MiB};
+inline constexpr Gpa kAplicBase{0x0D00'0000};  // in the PLIC's window: a machine has one or the other
+inline constexpr GpaRange kUartWindow{.base = Gpa{0x1000'0000}, .size = 0x100};
+inline constexpr Gpa kImsicBase{0x2800'0000};
+inline constexpr Gpa kRamBase{0x8000'0000};
+
+inline constexpr Gsi kUartGsi{10};
+inline constexpr Gsi kRtcGsi{11};
+/// Wired inputs of the PLIC or APLIC: 1..kSources.
+inline constexpr uint32_t kSources = 95;
+
+/// The interrupt controller as the host let us have it.
+struct Irqchip {
+  IrqchipKind kind = IrqchipKind::kPlic;
+  AiaProperties aia;  ///< where kind is not kPlic
+};
+
+inline constexpr AiaLayout kAiaLayout{.imsic_base = kImsicBase, .aplic_base = kAplicBase, .sources = kSources};
+
+/// The devices of one machine, on their bus.
+class Board {
+ public:
+  struct Parts {
+    const Irqchip& irqchip;
+    VmBackend& backend;                             ///< drives the lines of an in-kernel AIA
+    std::span<const std::unique_ptr<VcpuBackend>> harts;  ///< whose pins a PLIC drives
+    ConsoleSink& console_out;
+    ConsoleSource& console_in;
+    AlarmTimer& rtc_alarm;
+    FinisherListener& finisher_listener;
+  };
+
+  /// Throws SetupError.
+  explicit Board(const Parts& parts);
+  ~Board();
+
+  MmioBus& bus() noexcept { return bus_; }
+  GoldfishRtc& rtc() noexcept { return *rtc_; }
+  /// Hears of console input.
+  ConsoleListener& console_listener() noexcept { return *uart_; }
+
+  /// What the device tree has to say of the devices and the interrupt controller.
+  std::vector<FdtDevice> fdt_devices() const;
+  std::variant<FdtAia, FdtPlic> fdt_irqchip() const;
+  static std::string_view stdout_path() noexcept { return "/soc/serial@10000000"; }
+
+ private:
+  IrqLine& line(const Parts& parts, Gsi gsi);
+
+  Irqchip irqchip_;
+  std::unique_ptr<Plic> plic_;                        // null with an AIA
+  std::vector<std::unique_ptr<IrqLine>> aia_lines_;
+  std::unique_ptr<TestFinisher> finisher_;
+  std::unique_ptr<GoldfishRtc> rtc_;
+  std::unique_ptr<Uart16550> uart_;
+  MmioBus bus_;
+};
+
+}  // namespace rvvmm

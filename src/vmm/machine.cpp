@@ -1,0 +1,195 @@
+#include "vmm/machine.hpp"
+
+#include <format>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "sbi/extensions.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr uint64_t kReasonSystemFailure = 1;  // SBI 3.0, 10.1
+constexpr int kLargestGuestStatus = 255;      // what wait(2) leaves of an exit status
+
+std::string_view name_of(IrqchipKind kind) noexcept {
+  switch (kind) {
+    case IrqchipKind::kAiaHardware: return "in-kernel AIA with guest interrupt files";
+    case IrqchipKind::kAiaEmulated: return "in-kernel AIA, interrupt files in software";
+    case IrqchipKind::kPlic: return "PLIC in user space";
+  }
+  return "";
+}
+
+}  // namespace
+
+Machine::RtcAlarm::RtcAlarm(Machine& machine)
+    : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] { machine.board_->rtc().on_alarm(); }) {}
+
+void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept {
+  if (wall_deadline) {
+    timer_.arm_at(*wall_deadline);
+  } else {
+    timer_.disarm();
+  }
+}
+
+Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : parts_(parts), rtc_alarm_(*this) {
+  make_vm_with_best_irqchip(irqchip_kinds);
+  board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
+                                                .backend = *backend_,
+                                                .harts = vcpus_,
+                                                .console_out = parts_.console,
+                                                .console_in = parts_.console,
+                                                .rtc_alarm = rtc_alarm_,
+                                                .finisher_listener = *this});
+  add_extensions(sbi_,
+                 {.memory = parts_.memory, .console_out = parts_.console, .console_in = parts_.console});
+  io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
+  load();
+}
+
+Machine::~Machine() {
+  stop();
+  parts_.console.set_listeners({});
+}
+
+// The VM that is tried is the one that is used: only a host that refuses costs a second one.
+void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
+  std::string refusals;
+  while (!kinds.empty()) {
+    std::string why;
+    if (make_vm(kinds.front(), why)) {
+      log::line(log::Module::kVmm, log::Level::kInfo, "interrupt controller: {}{}", name_of(irqchip_.kind),
+                refusals.empty() ? "" : " (" + refusals + ")");
+      return;
+    }
+    if (!refusals.empty()) refusals += "; ";
+    refusals += std::format("no {}: {}", name_of(kinds.front()), why);
+    kinds.erase(kinds.begin());
+  }
+  throw SetupError{ExitStatus::kHostUnsupported, std::format("--irqchip: {}; try --irqchip plic", refusals)};
+}
+
+bool Machine::make_vm(IrqchipKind kind, std::string& why) {
+  vcpus_.clear();
+  backend_ = parts_.hypervisor.create_vm();
+  backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
+  const uint32_t harts = parts_.config.smp;
+  for (uint32_t hart = 0; hart < harts; ++hart) vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
+  irqchip_.kind = kind;
+  if (kind == IrqchipKind::kPlic) return true;
+  const auto properties = backend_->set_up_aia(kAiaLayout, harts, kind == IrqchipKind::kAiaEmulated, why);
+  if (!properties) return false;
+  irqchip_ = {.kind = properties->kind, .aia = *properties};
+  return true;
+}
+
+void Machine::load() {
+  const BootLayout layout = parts_.images.load(parts_.memory);
+  if (const InputFile* const user_dtb = parts_.images.user_dtb()) {
+    device_tree_ = load_user_dtb(*user_dtb, {.initrd = layout.initrd, .bootargs = parts_.config.append});
+  } else {
+    const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
+    const std::vector<FdtDevice> devices = board_->fdt_devices();
+    device_tree_ = build_fdt({.harts = parts_.config.smp,
+                              .cpu = cpu,
+                              .ram = parts_.memory.range(),
+                              .bootargs = parts_.config.append,
+                              .initrd = layout.initrd,
+                              .irqchip = board_->fdt_irqchip(),
+                              .devices = devices,
+                              .stdout_path = Board::stdout_path()});
+  }
+  const Gpa dtb = place_dtb(parts_.memory, layout, device_tree_);
+  // Code was written as data: hosts whose instruction caches do not snoop must be told.
+  const auto code = *parts_.memory.slice(layout.kernel.base, layout.kernel.size);
+  __builtin___clear_cache(reinterpret_cast<char*>(code.data()), reinterpret_cast<char*>(code.data() + code.size()));
+  vcpus_.front()->set_entry(layout.entry, 0, dtb.value);
+}
+
+void Machine::start() {
+  parts_.console.set_listeners({&board_->console_listener()});
+  const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
+  const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
+  for (uint32_t hart = 0; hart < vcpus_.size(); ++hart) {
+    threads_.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
+        .hart = HartId{hart},
+        .backend = *vcpus_[hart],
+        .io = *io_,
+        .listener = *this,
+        .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
+  }
+  if (time_csr_may_vanish) watch_time_csr();
+}
+
+void Machine::watch_time_csr() {
+  std::vector<VcpuThread*> harts;
+  for (const auto& thread : threads_) harts.push_back(thread.get());
+  time_csr_guard_.emplace(std::move(harts));
+  time_csr_timer_.emplace(parts_.loop, CLOCK_MONOTONIC, [this] {
+    const auto next = time_csr_guard_->look();
+    if (next) {
+      time_csr_timer_->arm_every(*next);
+    } else {
+      time_csr_timer_->disarm();
+    }
+  });
+  time_csr_timer_->arm_every(TimeCsrGuard::kSoon);
+}
+
+void Machine::stop() noexcept {
+  time_csr_timer_.reset();
+  for (const auto& thread : threads_) thread->request_stop();
+  threads_.clear();
+}
+
+void Machine::exit(int status) noexcept {
+  parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status});
+}
+
+void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
+  if (parts_.config.no_reboot) {
+    exit(static_cast<int>(status_without_reboot));
+  } else {
+    parts_.loop.stop({.kind = StopReason::Kind::kReset});
+  }
+}
+
+void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
+  const bool failed = event.reason == kReasonSystemFailure;
+  switch (event.type) {
+    case SystemEventType::kShutdown: exit(static_cast<int>(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk)); break;
+    case SystemEventType::kReset:
+      reset_or_exit(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kGuestReset);
+      break;
+    case SystemEventType::kOther:
+      on_vcpu_fault(hart, std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
+      break;
+  }
+}
+
+void Machine::on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept {
+  {
+    const std::lock_guard lock{fault_mutex_};
+    if (!fault_report_) fault_report_ = report;
+  }
+  exit(static_cast<int>(ExitStatus::kGuestFault));
+}
+
+void Machine::on_finish(FinishRequest request) noexcept {
+  switch (request.kind) {
+    case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
+    case FinishKind::kReset: reset_or_exit(ExitStatus::kGuestReset); break;
+    case FinishKind::kFail:
+      if (request.code == 0 || request.code > kLargestGuestStatus) {
+        log::line(log::Module::kVmm, log::Level::kWarn, "the guest failed with code {}; exit status {} stands for it",
+                  request.code, kLargestGuestStatus);
+      }
+      exit(request.code == 0 || request.code > kLargestGuestStatus ? kLargestGuestStatus : request.code);
+      break;
+  }
+}
+
+}  // namespace rvvmm

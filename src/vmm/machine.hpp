@@ -1,0 +1,92 @@
+// One power-on of the machine: a new VM and vCPUs over the guest's RAM, until it is shut down or reset.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/guest_memory.hpp"
+#include "base/hypervisor.hpp"
+#include "sbi/sbi_dispatcher.hpp"
+#include "vmm/board.hpp"
+#include "vmm/boot_images.hpp"
+#include "vmm/config.hpp"
+#include "vmm/console_hub.hpp"
+#include "vmm/event_loop.hpp"
+#include "vmm/time_csr_guard.hpp"
+#include "vmm/vcpu_thread.hpp"
+#include "vmm/vm_io.hpp"
+
+namespace rvvmm {
+
+class Machine final : private MachineListener, private FinisherListener {
+ public:
+  struct Parts {
+    const Config& config;
+    Hypervisor& hypervisor;
+    const GuestMemory& memory;
+    const BootImages& images;
+    ConsoleHub& console;
+    EventLoop& loop;
+  };
+
+  /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
+  /// what the host refused is taken out, so that the next machine does not ask again. Throws SetupError.
+  Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds);
+  /// Stops the harts.
+  ~Machine() override;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  /// The tree that the guest gets.
+  const std::vector<std::byte>& device_tree() const noexcept { return device_tree_; }
+
+  /// Starts the harts. What ends the machine stops the event loop. Throws std::system_error.
+  void start();
+  /// Returns when no hart runs any more.
+  void stop() noexcept;
+
+  /// What to print after a fault: one line that names it, then registers; nullopt without one. After stop().
+  const std::optional<std::string>& fault_report() const noexcept { return fault_report_; }
+
+ private:
+  class RtcAlarm final : public AlarmTimer {
+   public:
+    explicit RtcAlarm(Machine& machine);
+    void arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept override;
+
+   private:
+    Timer timer_;
+  };
+
+  bool make_vm(IrqchipKind kind, std::string& why);
+  void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
+  void load();
+  void watch_time_csr();
+
+  void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
+  void on_vcpu_fault(HartId hart, const std::string& report) noexcept override;
+  void on_finish(FinishRequest request) noexcept override;
+  void reset_or_exit(ExitStatus status_without_reboot) noexcept;
+  void exit(int status) noexcept;
+
+  Parts parts_;
+  std::unique_ptr<VmBackend> backend_;
+  std::vector<std::unique_ptr<VcpuBackend>> vcpus_;
+  Irqchip irqchip_;
+  RtcAlarm rtc_alarm_;
+  std::unique_ptr<Board> board_;
+  SbiDispatcher sbi_;
+  std::unique_ptr<VmIo> io_;
+  std::vector<std::byte> device_tree_;
+  std::mutex fault_mutex_;
+  std::optional<std::string> fault_report_;  // guarded by fault_mutex_ while harts run
+  std::vector<std::unique_ptr<VcpuThread>> threads_;
+  std::optional<TimeCsrGuard> time_csr_guard_;
+  std::optional<Timer> time_csr_timer_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,62 @@
+// Parses the command line, opens KVM and runs the VM; the only file that names KVM's classes.
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "kvm/riscv64/kvm_system.hpp"
+#include "vmm/cli.hpp"
+#include "vmm/terminal.hpp"
+#include "vmm/vm.hpp"
+
+namespace {
+
+using namespace rvvmm;
+
+int print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitStatus::kInternal);
+}
+
+int print_version() {
+  std::string host_facts;
+  try {
+    host_facts = KvmSystem{}.describe_host();
+  } catch (const SetupError& problem) {
+    host_facts = std::string{problem.what()} + "\n";
+  }
+  return print(version_text(host_facts));
+}
+
+int run(const Config& config) {
+  for (const auto& [module, level] : config.log_levels) log::set_level(module, level);
+  if (config.log_file) log::write_to_file(*config.log_file);
+  KvmSystem kvm;
+  Vm vm{config, kvm};
+  if (config.dump_dtb) {
+    vm.dump_device_tree(*config.dump_dtb);
+    return 0;
+  }
+  return vm.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_missing_standard_fds();
+  try {
+    const auto parsed = parse_command_line(std::span<const char* const>{argv + 1, static_cast<size_t>(argc - 1)});
+    if (const auto* const text = std::get_if<PrintText>(&parsed)) return print(text->text);
+    if (std::holds_alternative<PrintVersion>(parsed)) return print_version();
+    return run(std::get<Config>(parsed));
+  } catch (const SetupError& problem) {
+    std::fprintf(stderr, "rvvmm: %s\n", problem.what());
+    return static_cast<int>(problem.status());
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "rvvmm: %s\n", problem.what());
+    return static_cast<int>(ExitStatus::kInternal);
+  }
+}

@@ -1,0 +1,97 @@
+#include "vmm/vm.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <format>
+
+#include "base/error.hpp"
+#include "vmm/board.hpp"
+#include "vmm/cpu_affinity.hpp"
+#include "vmm/machine.hpp"
+#include "vmm/signals.hpp"
+#include "vmm/stdin_reader.hpp"
+#include "vmm/terminal.hpp"
+
+namespace rvvmm {
+namespace {
+
+std::vector<IrqchipKind> kinds_for(IrqchipChoice choice) {
+  switch (choice) {
+    case IrqchipChoice::kAuto: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic};
+    case IrqchipChoice::kAia: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated};
+    case IrqchipChoice::kPlic: return {IrqchipKind::kPlic};
+  }
+  return {};
+}
+
+const Config& checked(const Config& config, const Hypervisor& hypervisor) {
+  const uint32_t most = hypervisor.max_vcpus();
+  if (config.smp > most) {
+    throw SetupError{ExitStatus::kUsage, std::format("--smp {}: KVM allows at most {} vCPUs here", config.smp, most)};
+  }
+  check_cpu_affinity(config.cpu_affinity);
+  return config;
+}
+
+}  // namespace
+
+Vm::Vm(const Config& config, Hypervisor& hypervisor)
+    : config_(checked(config, hypervisor)),
+      hypervisor_(hypervisor),
+      images_(config),
+      memory_(kRamBase, config.mem_bytes),
+      irqchip_kinds_(kinds_for(config.irqchip)) {}
+
+int Vm::run() {
+  EventLoop loop;
+  std::optional<std::string> fault;
+  int status = 0;
+  {
+    Terminal terminal{STDIN_FILENO};
+    const Signals signals{loop, terminal};
+    ConsoleHub console{STDOUT_FILENO};
+    const StdinReader input{STDIN_FILENO, loop, terminal, console};
+    VcpuThread::install_kick_handler();
+    console.start();
+    status = run_machines(loop, console, fault);
+  }
+  if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
+  return status;
+}
+
+int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::string>& fault) {
+  for (;;) {
+    Machine machine{{.config = config_,
+                     .hypervisor = hypervisor_,
+                     .memory = memory_,
+                     .images = images_,
+                     .console = console,
+                     .loop = loop},
+                    irqchip_kinds_};
+    machine.start();
+    const StopReason reason = loop.run();
+    machine.stop();
+    console.flush();
+    if (reason.kind == StopReason::Kind::kExit) {
+      fault = machine.fault_report();
+      return reason.status;
+    }
+    memory_.discard();
+  }
+}
+
+void Vm::dump_device_tree(const std::string& path) {
+  EventLoop loop;
+  ConsoleHub console{STDOUT_FILENO};
+  const Machine machine{{.config = config_,
+                         .hypervisor = hypervisor_,
+                         .memory = memory_,
+                         .images = images_,
+                         .console = console,
+                         .loop = loop},
+                        irqchip_kinds_};
+  dump_dtb(path, machine.device_tree());
+}
+
+}  // namespace rvvmm

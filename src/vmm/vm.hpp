@@ -1,0 +1,39 @@
+// The virtual machine for as long as rvvmm runs: its RAM and its files, and one Machine after another over them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/guest_memory.hpp"
+#include "base/hypervisor.hpp"
+#include "vmm/boot_images.hpp"
+#include "vmm/config.hpp"
+#include "vmm/console_hub.hpp"
+#include "vmm/event_loop.hpp"
+
+namespace rvvmm {
+
+class Vm {
+ public:
+  /// Opens the files and maps the RAM. `config` and `hypervisor` outlive the Vm. Throws SetupError.
+  Vm(const Config& config, Hypervisor& hypervisor);
+
+  /// Boots the guest, and again after each reset, until something ends it; returns the exit status of the process
+  /// (docs/exit-codes.md). The terminal is raw meanwhile and restored before this returns or throws SetupError.
+  int run();
+
+  /// --dump-dtb: writes the tree that the guest would get.
+  void dump_device_tree(const std::string& path);
+
+ private:
+  int run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::string>& fault);
+
+  const Config& config_;
+  Hypervisor& hypervisor_;
+  BootImages images_;
+  GuestMemory memory_;
+  std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
+};
+
+}  // namespace rvvmm

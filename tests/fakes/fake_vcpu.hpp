@@ -1,0 +1,68 @@
+// A vCPU that plays a script: what each entry into the guest ends with. Stands in for KVM in tests.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "base/hypervisor.hpp"
+
+namespace rvvmm {
+
+/// Script steps run on the hart's thread, as KVM_RUN would. With nothing left the vCPU "is in the guest": run()
+/// blocks until it is kicked. Register state may be set by any thread before the hart runs, later by its own.
+class FakeVcpu final : public VcpuBackend {
+ public:
+  using Step = std::function<RunOutcome(VcpuIo&)>;
+
+  void add_step(Step step) {
+    const std::lock_guard lock{mutex_};
+    steps_.push_back(std::move(step));
+    changed_.notify_all();
+  }
+
+  RunOutcome run(VcpuIo& io) noexcept override {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this] { return interrupt_ || !steps_.empty(); });
+    if (interrupt_) return RunOutcome::kInterrupted;
+    const Step step = std::move(steps_.front());
+    steps_.pop_front();
+    lock.unlock();
+    return step(io);
+  }
+  void request_interrupt() noexcept override {
+    const std::lock_guard lock{mutex_};
+    interrupt_ = true;
+    changed_.notify_all();
+  }
+  void clear_interrupt() noexcept override {
+    const std::lock_guard lock{mutex_};
+    interrupt_ = false;
+  }
+
+  void set_entry(Gpa pc, uint64_t /*a0*/, uint64_t /*a1*/) override { entry = pc; }
+  HartState state() noexcept override { return hart_state; }
+  std::optional<uint64_t> get(HartRegister /*reg*/) noexcept override { return scounteren; }
+  bool set(HartRegister /*reg*/, uint64_t value) noexcept override {
+    scounteren = value;
+    return true;
+  }
+  std::string fault_report() override { return "hart 0: pc 0x0: exit unknown\n"; }
+  void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
+
+  Gpa entry;
+  HartState hart_state = HartState::kRunnable;
+  uint64_t scounteren = 0;
+  std::atomic<bool> external_interrupt = false;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Step> steps_;
+  bool interrupt_ = false;
+};
+
+}  // namespace rvvmm

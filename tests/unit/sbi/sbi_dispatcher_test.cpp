@@ -1,0 +1,104 @@
+#include "sbi/sbi_dispatcher.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "fakes/fake_console_ends.hpp"
+#include "sbi/base_probe.hpp"
+#include "sbi/extensions.hpp"
+#include "sbi/legacy_console.hpp"
+
+namespace rvvmm {
+namespace {
+
+class Answering final : public SbiExtension {
+ public:
+  explicit Answering(EidRange eids) : eids_(eids) {}
+  std::string_view name() const noexcept override { return "answering"; }
+  EidRange eids() const noexcept override { return eids_; }
+  SbiRet handle(HartId hart, const SbiCall& call) noexcept override {
+    return SbiRet::ok(call.eid * 100 + call.fid * 10 + hart.value);
+  }
+
+ private:
+  EidRange eids_;
+};
+
+constexpr SbiRet kNotSupported = SbiRet::fail(SbiError::kNotSupported);
+
+TEST(SbiDispatcher, FindsTheExtensionAtBothEndsOfItsRange) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{10, 12}));
+  EXPECT_EQ(sbi.dispatch(HartId{1}, {.eid = 10, .fid = 2}), SbiRet::ok(1021));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 12}), SbiRet::ok(1200));
+}
+
+TEST(SbiDispatcher, EidOutsideEveryRangeIsNotSupportedAndCounted) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{10, 12}));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 9}), kNotSupported);
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 13}), kNotSupported);
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = UINT64_MAX}), kNotSupported);
+  EXPECT_EQ(sbi.unknown_calls(), 3U);
+}
+
+TEST(SbiDispatcher, OverlappingRangesAreRefused) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{10, 20}));
+  EXPECT_THROW(sbi.add(std::make_unique<Answering>(EidRange{20, 30})), SetupError);
+  EXPECT_THROW(sbi.add(std::make_unique<Answering>(EidRange{5, 10})), SetupError);
+  EXPECT_THROW(sbi.add(std::make_unique<Answering>(EidRange{12, 13})), SetupError);
+  EXPECT_THROW(sbi.add(std::make_unique<Answering>(EidRange{0, 100})), SetupError);
+}
+
+TEST(SbiDispatcher, NeighbouringRangesAreBothFound) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{20, 29}));
+  sbi.add(std::make_unique<Answering>(EidRange{10, 19}));
+  EXPECT_TRUE(sbi.provides(19));
+  EXPECT_TRUE(sbi.provides(20));
+  EXPECT_FALSE(sbi.provides(30));
+}
+
+TEST(BaseProbe, SaysWhatTheDispatcherProvides) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{0x0800'0001, 0x0800'0001}));
+  sbi.add(std::make_unique<BaseProbe>(sbi));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {0x0800'0001}}), SbiRet::ok(1));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {0x0800'0002}}), SbiRet::ok(0));
+}
+
+TEST(BaseProbe, OtherFunctionsAreNotSupported) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<BaseProbe>(sbi));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 0}), kNotSupported);
+}
+
+TEST(LegacyConsole, PutcharWritesOneByte) {
+  RecordingSink out;
+  ScriptedSource in;
+  LegacyConsole console{out, in};
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 1, .args = {0x141}}), SbiRet::legacy(0));
+  EXPECT_EQ(out.text, "A");
+}
+
+TEST(LegacyConsole, GetcharReturnsTheByteOrMinusOne) {
+  RecordingSink out;
+  ScriptedSource in{"\xFF"};
+  LegacyConsole console{out, in};
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2}), SbiRet::legacy(0xFF));
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2}), SbiRet::legacy(-1));
+}
+
+TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
+  const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
+  RecordingSink out;
+  ScriptedSource in;
+  SbiDispatcher sbi;
+  add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in});
+  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL}) EXPECT_TRUE(sbi.provides(eid)) << eid;
+  for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL}) EXPECT_FALSE(sbi.provides(eid)) << eid;
+}
+
+}  // namespace
+}  // namespace rvvmm

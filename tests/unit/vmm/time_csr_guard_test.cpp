@@ -1,0 +1,99 @@
+#include "vmm/time_csr_guard.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <future>
+
+#include "fakes/fake_machine.hpp"
+#include "fakes/fake_vcpu.hpp"
+
+namespace rvvmm {
+namespace {
+
+class TimeCsrGuardTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { VcpuThread::install_kick_handler(); }
+
+  void SetUp() override {
+    vcpus[0].scounteren = TimeCsrGuard::kAllReadable;
+    for (uint32_t i = 0; i < vcpus.size(); ++i) {
+      threads.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
+          .hart = HartId{i}, .backend = vcpus[i], .io = io, .listener = listener, .host_cpu = std::nullopt}));
+    }
+    guard.emplace(std::vector{threads[0].get(), threads[1].get()});
+  }
+
+  // On the hart's own thread, after what the guard posted there.
+  void on_hart(size_t hart, const std::function<void(FakeVcpu&)>& work) {
+    std::promise<void> done;
+    threads[hart]->post([&](VcpuBackend&) {
+      work(vcpus[hart]);
+      done.set_value();
+    });
+    done.get_future().get();
+  }
+  std::optional<std::chrono::milliseconds> look() {
+    const auto next = guard->look();
+    on_hart(0, [](FakeVcpu&) {});
+    on_hart(1, [](FakeVcpu&) {});
+    return next;
+  }
+  uint64_t scounteren_of(size_t hart) {
+    uint64_t value = 0;
+    on_hart(hart, [&](FakeVcpu& vcpu) { value = vcpu.scounteren; });
+    return value;
+  }
+
+  IdleIo io;
+  RecordingListener listener;
+  std::array<FakeVcpu, 2> vcpus;
+  std::vector<std::unique_ptr<VcpuThread>> threads;
+  std::optional<TimeCsrGuard> guard;
+};
+
+TEST_F(TimeCsrGuardTest, IsNeededWhereASecondaryStartsWithZero) {
+  FakeVcpu secondary;
+  EXPECT_TRUE(TimeCsrGuard::needed(secondary));
+  secondary.scounteren = 7;
+  EXPECT_FALSE(TimeCsrGuard::needed(secondary));
+}
+
+TEST_F(TimeCsrGuardTest, LeavesAStoppedHartAlone) {
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.hart_state = HartState::kStopped; });
+  look();
+  EXPECT_EQ(scounteren_of(1), 0U);
+}
+
+TEST_F(TimeCsrGuardTest, MendsAHartThatRunsWithZero) {
+  look();
+  EXPECT_EQ(scounteren_of(1), TimeCsrGuard::kAllReadable);
+}
+
+TEST_F(TimeCsrGuardTest, MendsAgainAfterTheResetOfALateStart) {
+  look();
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
+  EXPECT_EQ(look(), TimeCsrGuard::kSoon);
+  EXPECT_EQ(scounteren_of(1), TimeCsrGuard::kAllReadable);
+}
+
+TEST_F(TimeCsrGuardTest, LooksLessOftenOnceAllHartsAreSeenRight) {
+  EXPECT_EQ(look(), TimeCsrGuard::kSoon);
+  EXPECT_EQ(look(), TimeCsrGuard::kSoon);   // the mended one has to be seen to stay
+  EXPECT_EQ(look(), TimeCsrGuard::kLater);
+}
+
+TEST_F(TimeCsrGuardTest, EndsWhenTheGuestSetsTheCsrItself) {
+  on_hart(0, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
+  look();
+  EXPECT_EQ(look(), std::nullopt);
+}
+
+TEST_F(TimeCsrGuardTest, KeepsWhatAGuestChoseForASecondary) {
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
+  look();
+  EXPECT_EQ(scounteren_of(1), 2U);
+}
+
+}  // namespace
+}  // namespace rvvmm
