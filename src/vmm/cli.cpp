@@ -1,5 +1,6 @@
 #include "vmm/cli.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>
@@ -7,6 +8,7 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <format>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -62,6 +64,20 @@ void refuse_stranger(const po::option& option) {
   throw usage(std::format("{}: unknown option{}", shown, advice.empty() ? "; see rvvmm --help" : advice));
 }
 
+bool is_option_token(std::string_view token) noexcept {
+  if (token.starts_with("--")) return find_option(token.substr(2, token.find('=') - 2)) != nullptr;
+  const auto has_short_name = [&](const OptionSpec& spec) { return spec.short_name == token[1]; };
+  return token.size() == 2 && token[0] == '-' && std::ranges::any_of(option_table(), has_short_name);
+}
+
+// The parser takes the next word for the argument even if it is the next option: "--kernel --smp 2". Who means such a
+// word writes --append=--smp.
+void refuse_swallowed_option(const po::option& option, const std::string& where) {
+  if (option.original_tokens.size() < 2 || !is_option_token(option.original_tokens[1])) return;
+  const std::string next = printable(option.original_tokens[1]);
+  throw usage(std::format("{}: its argument is missing before {}; see rvvmm --help", where, next));
+}
+
 std::vector<Setting> parse_arguments(std::span<const char* const> args) {
   const po::options_description description = describe_options();
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
@@ -72,6 +88,7 @@ std::vector<Setting> parse_arguments(std::span<const char* const> args) {
     refuse_stranger(option);
     const OptionSpec* spec = find_option(option.string_key);
     std::string where = std::format("--{}", spec->name);
+    refuse_swallowed_option(option, where);
     if (std::exchange(seen[static_cast<size_t>(spec->id)], true)) throw usage(where + ": given twice");
     std::string value = spec->argument.empty() ? "true" : std::move(option.value.front());
     settings.push_back({.spec = spec, .value = std::move(value), .where = std::move(where)});

@@ -51,12 +51,29 @@ void ConsoleHub::start() {
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
   std::unique_lock lock(mu_);
   while (!bytes.empty()) {
-    if (filled_ == kOutputCapacity) space_.wait(lock, [this] { return filled_ < kOutputCapacity || stopping_; });
+    if (filled_ == kOutputCapacity && !wait_for_space(lock)) return;
     if (stopping_.load(std::memory_order_relaxed)) return;
     const size_t take = std::min(bytes.size(), kOutputCapacity - filled_);
     append(bytes.first(take));
     bytes = bytes.subspan(take);
   }
+}
+
+bool ConsoleHub::wait_for_space(std::unique_lock<std::mutex>& lock) noexcept {
+  while (filled_ == kOutputCapacity && !stopping_) {
+    if (!give_up_at_) {
+      space_.wait(lock);
+    } else if (space_.wait_until(lock, *give_up_at_) == std::cv_status::timeout) {
+      return filled_ < kOutputCapacity;
+    }
+  }
+  return true;
+}
+
+void ConsoleHub::limit_waits(bool limited) noexcept {
+  const std::scoped_lock lock(mu_);
+  give_up_at_ = limited ? std::optional{std::chrono::steady_clock::now() + kFlushLimit} : std::nullopt;
+  space_.notify_all();
 }
 
 // Wakes the thread only where it would not look by itself: it sleeps, or it waits for company that is now complete.
@@ -148,7 +165,8 @@ void ConsoleHub::stop() noexcept {
 }
 
 size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
-  if (input_count_.load(std::memory_order_acquire) == 0) return 0;  // what a UART's status register asks all the time
+  // What a UART's status register asks all the time.
+  if (out.empty() || input_count_.load(std::memory_order_acquire) == 0) return 0;
   bool room_again = false;
   size_t count = 0;
   {
@@ -167,6 +185,7 @@ size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
 }
 
 size_t ConsoleHub::queue_input(std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty()) return 0;
   size_t take = 0;
   {
     const std::scoped_lock lock(input_mu_);

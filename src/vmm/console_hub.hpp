@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -44,6 +45,10 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// Waits until everything written so far is out; false if the reader did not take it within kFlushLimit.
   bool flush() noexcept;
 
+  /// While the machine stops: writers wait for room no longer than kFlushLimit from this call, then their bytes are
+  /// dropped, so that a reader who does not read cannot keep a hart from ending.
+  void limit_waits(bool limited) noexcept;
+
   /// Writers that wait for room return, their bytes and the ones not yet out are dropped; so is all that is written
   /// later. Ends the thread even if it is stuck in a write.
   void stop() noexcept;
@@ -65,6 +70,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
  private:
   enum class ThreadState : uint8_t { kAsleep, kGathering, kWriting, kFinished };
 
+  bool wait_for_space(std::unique_lock<std::mutex>& lock) noexcept;
   void append(std::span<const std::byte> bytes) noexcept;
   void output_loop() noexcept;
   void write_out(std::span<const std::byte> bytes) noexcept;
@@ -81,6 +87,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   uint64_t batches_taken_ = 0;  // by the thread, from the harts' buffer
   uint64_t batches_out_ = 0;
   uint32_t flushers_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> give_up_at_;  // of writers that wait for room
   ThreadState state_ = ThreadState::kFinished;
   std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
   bool reader_gone_ = false;            // the thread's own

@@ -58,7 +58,7 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .short_name = 'm',
      .argument = "SIZE",
      .group = kMachine,
-     .help = "RAM in MiB, or with suffix K, M, G or T (default 256M)"},
+     .help = "RAM in MiB, or in K, M, G or T (default 256M)"},
     {.id = OptionId::kIrqchip,
      .name = "irqchip",
      .argument = "KIND",
@@ -184,7 +184,7 @@ std::string bash_completion_text() {
          "  local IFS=$' \\t\\n' word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
          "  COMPREPLY=()\n"
          "  # \"=\" breaks words, so --kernel=Im arrives as three of them.\n"
-         "  if [[ $word == \"=\" ]]; then word=; \n"
+         "  if [[ $word == \"=\" ]]; then word=;\n"
          "  elif [[ $before == \"=\" && COMP_CWORD -gt 1 ]]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
          "  case $before in\n" +
          arms +

@@ -40,7 +40,8 @@ std::string_view nearest_name(std::string_view typed, std::span<const std::strin
   size_t best_edits = std::min(kMaxEdits, typed.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
     if (candidate.size() > kMaxLength) continue;
-    const size_t edits = edit_distance(typed, candidate);
+    const bool abbreviated = typed.size() >= 2 && candidate.starts_with(typed);
+    const size_t edits = abbreviated ? 0 : edit_distance(typed, candidate);
     if (edits >= best_edits) continue;
     best = candidate;
     best_edits = edits;

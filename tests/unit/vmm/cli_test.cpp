@@ -1,0 +1,375 @@
+#include "vmm/cli.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "vmm/option_table.hpp"
+
+namespace rvvmm {
+namespace {
+
+using log::Level;
+using log::Module;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+ParseResult parse(const std::vector<std::string>& args) {
+  std::vector<const char*> pointers;
+  for (const std::string& arg : args)
+    pointers.push_back(arg.c_str());
+  return parse_command_line(pointers);
+}
+
+/// With "--kernel Image" in front.
+Config config_of(std::vector<std::string> args) {
+  args.insert(args.begin(), {"--kernel", "Image"});
+  return std::get<Config>(parse(args));
+}
+
+/// The message with which `args` are refused.
+std::string refusal_of(const std::vector<std::string>& args) {
+  try {
+    parse(args);
+  } catch (const SetupError& problem) {
+    const std::string message = problem.what();
+    EXPECT_EQ(problem.status(), ExitStatus::kUsage);
+    EXPECT_FALSE(message.contains('\n')) << message;
+    EXPECT_FALSE(message.ends_with('.')) << message;
+    return message;
+  }
+  return "accepted";
+}
+
+class ConfigFile : public ::testing::Test {
+ protected:
+  ConfigFile() {
+    std::string name = ::testing::TempDir() + "rvvmm-cli-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~ConfigFile() override { std::filesystem::remove_all(folder_); }
+
+  std::string path() const { return folder_ / "x.conf"; }
+  std::string write(std::string_view text) const {
+    std::ofstream(path(), std::ios::binary) << text;
+    return path();
+  }
+  std::string refusal(std::string_view text) const { return refusal_of({"--config", write(text)}); }
+
+  std::filesystem::path folder_;
+};
+
+TEST(CommandLine, DefaultsAreAsDocumented) {
+  const Config config = config_of({});
+  EXPECT_EQ(config.kernel, "Image");
+  EXPECT_EQ(config.initrd, std::nullopt);
+  EXPECT_EQ(config.smp, 1U);
+  EXPECT_EQ(config.mem_bytes, 256_MiB);
+  EXPECT_EQ(config.irqchip, IrqchipChoice::kAuto);
+  EXPECT_FALSE(config.no_reboot);
+  EXPECT_TRUE(config.cpu_affinity.empty());
+  EXPECT_TRUE(config.log_levels.empty());
+}
+
+TEST(CommandLine, EveryOptionArrives) {
+  const Config config = config_of(
+      {"--initrd",  "i",           "--append",  "a b",        "--smp",      "4", "--mem",       "1G",
+       "--irqchip", "plic",        "--dtb",     "d",          "--dump-dtb", "o", "--no-reboot", "--cpu-affinity",
+       "1,3",       "--log-level", "kvm=trace", "--log-file", "l"});
+  EXPECT_EQ(config.initrd, "i");
+  EXPECT_EQ(config.append, "a b");
+  EXPECT_EQ(config.smp, 4U);
+  EXPECT_EQ(config.mem_bytes, 1_GiB);
+  EXPECT_EQ(config.irqchip, IrqchipChoice::kPlic);
+  EXPECT_EQ(config.dtb, "d");
+  EXPECT_EQ(config.dump_dtb, "o");
+  EXPECT_TRUE(config.no_reboot);
+  EXPECT_THAT(config.cpu_affinity, ElementsAre(1, 3));
+  EXPECT_THAT(config.log_levels, ElementsAre(Pair(Module::kKvm, Level::kTrace)));
+  EXPECT_EQ(config.log_file, "l");
+}
+
+TEST(CommandLine, ShortFormsAndEqualsSigns) {
+  const auto config = std::get<Config>(parse({"-k", "Image", "-iroot", "-p", "quiet", "-c2", "--mem=64"}));
+  EXPECT_EQ(config.kernel, "Image");
+  EXPECT_EQ(config.initrd, "root");
+  EXPECT_EQ(config.append, "quiet");
+  EXPECT_EQ(config.smp, 2U);
+  EXPECT_EQ(config.mem_bytes, 64_MiB);
+}
+
+TEST(CommandLine, AppendMayBeEmptyAndMayLookLikeAnOption) {
+  EXPECT_EQ(config_of({"--append", ""}).append, "");
+  EXPECT_EQ(config_of({"--append=--smp"}).append, "--smp");
+  EXPECT_EQ(config_of({"--append", "--single -- x=\"y z\""}).append, "--single -- x=\"y z\"");
+}
+
+TEST(CommandLine, NoKernelSaysWhatToGive) {
+  EXPECT_EQ(refusal_of({}), "--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
+  EXPECT_THAT(refusal_of({"--kernel", ""}), HasSubstr("--kernel: \"\" is no file"));
+}
+
+TEST(CommandLine, UnknownOptionSuggestsTheNearest) {
+  EXPECT_EQ(refusal_of({"--kernal", "Image"}), "--kernal: unknown option; did you mean --kernel?");
+  EXPECT_EQ(refusal_of({"--kernal=Image"}), "--kernal: unknown option; did you mean --kernel?");
+  EXPECT_EQ(refusal_of({"--frobnicate"}), "--frobnicate: unknown option; see rvvmm --help");
+  EXPECT_THAT(refusal_of({"-z"}), HasSubstr("-z: unknown option"));
+}
+
+TEST(CommandLine, AbbreviationsAreRefused) {
+  EXPECT_THAT(refusal_of({"--kern", "Image"}), HasSubstr("--kern: unknown option; did you mean"));
+}
+
+TEST(CommandLine, LongOptionWithOneDashIsExplained) {
+  EXPECT_EQ(refusal_of({"-kernel", "Image"}), "-kernel: unknown option; did you mean --kernel?");
+  EXPECT_EQ(refusal_of({"-k", "Image", "-mem", "1G"}), "-mem: unknown option; did you mean --mem?");
+}
+
+TEST(CommandLine, StrayWordIsRefusedWithAdvice) {
+  EXPECT_EQ(refusal_of({"Image"}), "\"Image\": is no option; to boot a kernel, give --kernel FILE");
+  EXPECT_THAT(refusal_of({"--kernel", "Image", "--", "x"}), HasSubstr("is no option"));
+  EXPECT_THAT(refusal_of({""}), HasSubstr("is no option"));
+}
+
+TEST(CommandLine, MissingArgumentIsNamed) {
+  EXPECT_EQ(refusal_of({"--kernel"}), "--kernel: its argument is missing; see rvvmm --help");
+  EXPECT_THAT(refusal_of({"--kernel", "--smp", "2"}), HasSubstr("--kernel: its argument is missing before --smp"));
+  EXPECT_THAT(refusal_of({"--kernel", "-c", "2"}), HasSubstr("--kernel: its argument is missing"));
+  EXPECT_THAT(refusal_of({"--smp="}), HasSubstr("--smp: its argument is missing"));
+  EXPECT_THAT(refusal_of({"-m"}), HasSubstr("its argument is missing"));
+}
+
+TEST(CommandLine, SwitchTakesNoArgument) {
+  EXPECT_EQ(refusal_of({"--no-reboot=yes"}), "--no-reboot: is a switch and takes no argument");
+}
+
+TEST(CommandLine, GivenTwiceIsRefused) {
+  EXPECT_EQ(refusal_of({"--smp", "1", "-c", "2"}), "--smp: given twice");
+  EXPECT_EQ(refusal_of({"--no-reboot", "--no-reboot"}), "--no-reboot: given twice");
+}
+
+TEST(CommandLine, BadHartCountsAreRefused) {
+  for (const char* text : {"0", "-1", "1e9", "4x", "", " 4", "0x4", "4294967296", "99999999999999999999"}) {
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--smp", text}), HasSubstr("is no number of harts")) << text;
+  }
+  EXPECT_EQ(config_of({"--smp", "4294967295"}).smp, 4294967295U);
+}
+
+TEST(CommandLine, SizesHaveUnits) {
+  EXPECT_EQ(config_of({"--mem", "512"}).mem_bytes, 512_MiB);
+  EXPECT_EQ(config_of({"--mem", "8192K"}).mem_bytes, 8_MiB);
+  EXPECT_EQ(config_of({"--mem", "3g"}).mem_bytes, 3_GiB);
+  EXPECT_EQ(config_of({"--mem", "2T"}).mem_bytes, 2048_GiB);
+  EXPECT_EQ(config_of({"--mem", "4K"}).mem_bytes, 4_KiB);
+  EXPECT_EQ(config_of({"--mem", "18014398509481980K"}).mem_bytes, 18014398509481980ULL << 10);
+}
+
+TEST(CommandLine, BadSizesAreRefused) {
+  for (const char* text : {"12Q", "-1", "", "M", "1.5G", "1GB", "0x100", "1e3", " 1", "+1"}) {
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("is no size")) << text;
+  }
+  for (const char* text : {"0", "0G", "1K", "4095K", "5K"}) {
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("multiple of 4K")) << text;
+  }
+  for (const char* text : {"16777216T", "17592186044416", "18446744073709551616K", "99999999999999999999"}) {
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("64 bits")) << text;
+  }
+}
+
+TEST(CommandLine, IrqchipIsOneOfThree) {
+  EXPECT_EQ(config_of({"--irqchip", "aia"}).irqchip, IrqchipChoice::kAia);
+  EXPECT_EQ(config_of({"--irqchip", "auto"}).irqchip, IrqchipChoice::kAuto);
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--irqchip", "gic"}),
+            "--irqchip: \"gic\" is no interrupt controller; give auto, aia or plic");
+}
+
+TEST(CommandLine, AffinityListsHaveRanges) {
+  EXPECT_THAT(config_of({"--cpu-affinity", "0,2,4-7"}).cpu_affinity, ElementsAre(0, 2, 4, 5, 6, 7));
+  EXPECT_THAT(config_of({"--cpu-affinity", "4095"}).cpu_affinity, ElementsAre(4095));
+}
+
+TEST(CommandLine, BadAffinityListsAreRefused) {
+  for (const char* text : {"", ",", "1,", "a", "3-1", "-1", "1-", "1--2", "4096", "0-4294967295", "1 2"}) {
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--cpu-affinity", text}), HasSubstr("is no CPU")) << text;
+  }
+}
+
+TEST(CommandLine, LogLevelsMixAndTheLaterWins) {
+  EXPECT_EQ(config_of({"--log-level", "debug"}).log_levels.size(), static_cast<size_t>(Module::kCount));
+  EXPECT_THAT(config_of({"--log-level", "kvm=trace,sbi=debug"}).log_levels,
+              ElementsAre(Pair(Module::kKvm, Level::kTrace), Pair(Module::kSbi, Level::kDebug)));
+  EXPECT_THAT(config_of({"--log-level", "error,kvm=trace"}).log_levels.back(), Pair(Module::kKvm, Level::kTrace));
+}
+
+TEST(CommandLine, BadLogSpecsListWhatIsRight) {
+  const auto refuse = [](const char* text) { return refusal_of({"--kernel", "Image", "--log-level", text}); };
+  EXPECT_EQ(refuse("loud"), "--log-level: \"loud\" is no log level; levels are trace, debug, info, warn, error, off");
+  EXPECT_EQ(refuse("cpu=info"), "--log-level: \"cpu\" is no log module; modules are vmm, kvm, sbi, devices, loader");
+  EXPECT_THAT(refuse("kvm=loud"), HasSubstr("\"loud\" is no log level"));
+  EXPECT_THAT(refuse("kvm="), HasSubstr("\"\" is no log level"));
+  EXPECT_THAT(refuse(""), HasSubstr("\"\" is no log level"));
+  EXPECT_THAT(refuse("info,"), HasSubstr("\"\" is no log level"));
+}
+
+TEST(CommandLine, MessagesStayOneLineWhateverIsTyped) {
+  EXPECT_THAT(refusal_of({"--smp", "1\n2\x1b[31m"}), HasSubstr("\"1?2?[31m\""));
+  EXPECT_LT(refusal_of({"--smp", std::string(100'000, '9')}).size(), 200U);
+  EXPECT_LT(refusal_of({"--" + std::string(100'000, 'x')}).size(), 200U);
+}
+
+TEST(Help, FitsOneScreen) {
+  const auto text = std::get<PrintText>(parse({"--help"})).text;
+  size_t lines = 0;
+  for (size_t begin = 0; begin < text.size(); ++lines) {
+    const size_t end = text.find('\n', begin);
+    EXPECT_LE(end - begin, 80U) << text.substr(begin, end - begin);
+    begin = end + 1;
+  }
+  EXPECT_LE(lines, 40U);
+}
+
+TEST(Help, NamesEveryOption) {
+  const auto text = std::get<PrintText>(parse({"-h"})).text;
+  for (const OptionSpec& spec : option_table())
+    EXPECT_THAT(text, HasSubstr(std::format("--{}", spec.name)));
+}
+
+TEST(OptionTable, IsInTheOrderOfItsIdsWithUniqueNames) {
+  size_t index = 0;
+  for (const OptionSpec& spec : option_table()) {
+    EXPECT_EQ(find_option(spec.name), &spec);
+    ++index;
+  }
+  EXPECT_EQ(index, static_cast<size_t>(OptionId::kCount));
+  EXPECT_EQ(find_option("nothing"), nullptr);
+}
+
+TEST(Version, StartsWithTheProgramAndEndsEachLine) {
+  EXPECT_TRUE(std::holds_alternative<PrintVersion>(parse({"--version"})));
+  EXPECT_TRUE(std::holds_alternative<PrintVersion>(parse({"-V"})));
+  const std::string text = version_text("KVM API 12");
+  EXPECT_TRUE(text.starts_with("rvvmm ")) << text;
+  EXPECT_TRUE(text.ends_with("\nKVM API 12\n")) << text;
+  EXPECT_EQ(std::ranges::count(version_text(""), '\n'), 1);
+}
+
+TEST(CompletionScript, OnlyBashIsKnown) {
+  EXPECT_EQ(refusal_of({"--completion", "fish"}), "--completion: \"fish\" is not supported; give bash");
+}
+
+/// What bash offers for the words, of which the last is being typed.
+std::string completed_by_bash(const std::string& words, int index) {
+  const std::string folder = ::testing::TempDir();
+  const std::string script = folder + std::format("rvvmm-completion-{}.bash", ::getpid());
+  std::ofstream(script) << std::get<PrintText>(parse({"--completion", "bash"})).text
+                        << std::format(
+                               "COMP_WORDS=({}); COMP_CWORD={}; _rvvmm 2>/dev/null; echo \"${{COMPREPLY[@]}}\"\n",
+                               words, index);
+  FILE* bash = ::popen(std::format("bash -n {0} && bash {0}", script).c_str(), "r");
+  std::string out;
+  for (int c = std::fgetc(bash); c != EOF; c = std::fgetc(bash))
+    out += static_cast<char>(c);
+  EXPECT_EQ(::pclose(bash), 0);
+  std::filesystem::remove(script);
+  return out;
+}
+
+TEST(CompletionScript, CompletesNamesAndWords) {
+  if (std::system("command -v bash >/dev/null") != 0) GTEST_SKIP() << "no bash";
+  EXPECT_EQ(completed_by_bash("rvvmm --ker", 1), "--kernel\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --irqchip p", 2), "plic\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --irqchip = a", 3), "auto aia\n");
+  EXPECT_EQ(completed_by_bash("rvvmm -m ''", 2), "\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --kernel /dev/nul", 2), "/dev/null\n");
+}
+
+TEST_F(ConfigFile, KeysCommentsAndSpaces) {
+  const std::string file = write(
+      "# a guest\n\n  \t# indented comment\nkernel=Image\r\n\tmem =  1G \nappend = console=ttyS0 a=b # c\n"
+      "no-reboot = true\nsmp=3");
+  const auto config = std::get<Config>(parse({"--config", file}));
+  EXPECT_EQ(config.kernel, "Image");
+  EXPECT_EQ(config.mem_bytes, 1_GiB);
+  EXPECT_EQ(config.append, "console=ttyS0 a=b # c");
+  EXPECT_TRUE(config.no_reboot);
+  EXPECT_EQ(config.smp, 3U);
+}
+
+TEST_F(ConfigFile, CommandLineWins) {
+  const std::string file = write("kernel = a\nappend = file\nlog-level = debug\nsmp = 2\n");
+  const auto config =
+      std::get<Config>(parse({"--append", "line", "--config", file, "--log-level", "kvm=info", "--smp", "5"}));
+  EXPECT_EQ(config.kernel, "a");
+  EXPECT_EQ(config.append, "line");
+  EXPECT_EQ(config.smp, 5U);
+  EXPECT_THAT(config.log_levels, ElementsAre(Pair(Module::kKvm, Level::kInfo)));
+}
+
+TEST_F(ConfigFile, UnknownKeyNamesTheLineAndTheNearest) {
+  EXPECT_EQ(refusal("smp = 1\nkernal = x\n"), path() + ":2: \"kernal\": unknown key; did you mean kernel?");
+  EXPECT_EQ(refusal("= x\n"), path() + ":1: \"\": unknown key");
+}
+
+TEST_F(ConfigFile, BadValueNamesTheLine) {
+  EXPECT_THAT(refusal("# x\nsmp = 0\n"), HasSubstr(path() + ":2: smp: \"0\" is no number of harts"));
+  EXPECT_THAT(refusal("no-reboot = yes\n"), HasSubstr(":1: no-reboot: \"yes\" is neither true nor false"));
+}
+
+TEST_F(ConfigFile, LineWithoutValueIsRefused) {
+  EXPECT_EQ(refusal("smp\n"), path() + ":1: smp: has no value; write smp = VALUE");
+}
+
+TEST_F(ConfigFile, KeyGivenTwiceNamesBothLines) {
+  EXPECT_EQ(refusal("smp = 1\n\nsmp = 1\n"), path() + ":3: smp: given twice, first in line 1");
+}
+
+TEST_F(ConfigFile, OptionsOfTheCommandLineAreNoKeys) {
+  EXPECT_EQ(refusal("config = other\n"), path() + ":1: config: only on the command line, as --config");
+  EXPECT_THAT(refusal("help = true\n"), HasSubstr("only on the command line"));
+}
+
+TEST_F(ConfigFile, MissingFileIsNamed) {
+  EXPECT_THAT(refusal_of({"--config", path()}), HasSubstr(path() + ": no such file"));
+  EXPECT_THAT(refusal_of({"--config", ""}), HasSubstr("--config: \"\" is no file"));
+}
+
+TEST_F(ConfigFile, DirectoryAndFifoAreRefused) {
+  EXPECT_THAT(refusal_of({"--config", folder_}), HasSubstr("is a directory"));
+  ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
+  EXPECT_THAT(refusal_of({"--config", path()}), HasSubstr("is a FIFO"));
+}
+
+TEST_F(ConfigFile, LineOneByteTooLongIsRefused) {
+  const std::string longest = "append = " + std::string(4096 - 9, 'x');
+  EXPECT_EQ(config_of({"--config", write(longest)}).append.size(), 4096U - 9);
+  EXPECT_EQ(refusal("\n" + longest + "x"), path() + ":2: longer than 4096 bytes");
+}
+
+TEST_F(ConfigFile, NulByteIsRefused) {
+  EXPECT_EQ(refusal(std::string_view{"smp = 1\nmem\0 = 1\n", 18}),
+            path() + ":2: holds a NUL byte; a configuration is text");
+}
+
+TEST_F(ConfigFile, FileOneByteTooLargeIsRefused) {
+  std::string text;
+  while (text.size() < 64_KiB)
+    text += "# comment of 31 characters and \n";
+  EXPECT_EQ(text.size(), 64_KiB);
+  EXPECT_EQ(config_of({"--config", write(text)}).smp, 1U);
+  EXPECT_THAT(refusal(text + "\n"), HasSubstr("is larger than 64 KiB"));
+}
+
+}  // namespace
+}  // namespace rvvmm

@@ -1,0 +1,139 @@
+#include "vmm/signals.hpp"
+
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <thread>
+
+namespace rvvmm {
+namespace {
+
+/// Runs `body` in a child process, since signals are the whole process's; its exit status, or 1000 + signal.
+int status_of_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    ::_exit(body());
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+struct Pty {
+  Pty() {
+    int user_fd = -1;
+    int tty_fd = -1;
+    EXPECT_EQ(::openpty(&user_fd, &tty_fd, nullptr, nullptr, nullptr), 0);
+    user = Fd{user_fd};
+    tty = Fd{tty_fd};
+  }
+  bool is_raw() const {
+    termios now{};
+    ::tcgetattr(tty.get(), &now);
+    return (now.c_lflag & ICANON) == 0;
+  }
+  Fd user;
+  Fd tty;
+};
+
+TEST(Signals, EachEndingSignalStopsTheLoopWithItsStatus) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    EXPECT_EQ(status_of_child([&] {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+                ::kill(::getpid(), signal);
+                return loop.run().status;
+              }),
+              128 + signal);
+  }
+}
+
+TEST(Signals, IgnoredSignalStaysIgnored) {
+  EXPECT_EQ(status_of_child([] {
+              ::signal(SIGHUP, SIG_IGN);
+              EventLoop loop;
+              Terminal terminal(-1);
+              Signals signals(loop, terminal);
+              ::kill(::getpid(), SIGHUP);
+              ::kill(::getpid(), SIGTERM);
+              return loop.run().status;
+            }),
+            128 + SIGTERM);
+}
+
+TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
+  const Pty pty;
+  EXPECT_EQ(status_of_child([&] {
+              EventLoop loop;
+              Terminal terminal(pty.tty.get());
+              Signals signals(loop, terminal);
+              ::kill(::getpid(), SIGTERM);
+              loop.run();
+              ::kill(::getpid(), SIGINT);  // nobody is in run()
+              return 1;
+            }),
+            128 + SIGINT);
+  EXPECT_FALSE(pty.is_raw());
+}
+
+TEST(Signals, OtherThreadsAreNotInterrupted) {
+  EXPECT_EQ(status_of_child([] {
+              EventLoop loop;
+              Terminal terminal(-1);
+              Signals signals(loop, terminal);
+              bool blocked = false;
+              std::thread hart([&] {
+                sigset_t mask;
+                ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+                blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, kVcpuKickSignal) == 1 &&
+                          ::sigismember(&mask, kConsoleKickSignal) == 1;
+              });
+              hart.join();
+              return blocked ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(Signals, MaskIsGivenBack) {
+  EXPECT_EQ(status_of_child([] {
+              {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+              }
+              ::raise(SIGTERM);
+              return 1;
+            }),
+            1000 + SIGTERM);
+}
+
+TEST(Signals, SuspendGivesTheTerminalBackAndContinueTakesIt) {
+  const Pty pty;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    EventLoop loop;
+    Terminal terminal(pty.tty.get());
+    Signals signals(loop, terminal);
+    ::kill(::getpid(), SIGTSTP);
+    Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = pty.is_raw() ? 0 : 1}); });
+    timer.arm_every(std::chrono::milliseconds{1});
+    ::_exit(loop.run().status);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status)) << status;
+  EXPECT_FALSE(pty.is_raw());
+  ::kill(child, SIGCONT);
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+}  // namespace
+}  // namespace rvvmm

@@ -1,0 +1,184 @@
+#include "vmm/stdin_reader.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+namespace rvvmm {
+namespace {
+
+/// Ends the loop once the guest holds as many bytes as the test wants.
+class GuestReader : public ConsoleListener {
+ public:
+  GuestReader(ConsoleHub& hub, EventLoop& loop, size_t wanted) : hub_(hub), loop_(loop), wanted_(wanted) {}
+  void on_console_input() noexcept override {
+    std::array<std::byte, 100> buffer{};
+    for (size_t got = hub_.read(buffer); got > 0; got = hub_.read(buffer)) {
+      seen.append(reinterpret_cast<const char*>(buffer.data()), got);
+    }
+    if (seen.size() >= wanted_) loop_.stop({.status = 1});
+  }
+  std::string seen;
+
+ private:
+  ConsoleHub& hub_;
+  EventLoop& loop_;
+  size_t wanted_;
+};
+
+struct Pipe {
+  Pipe() {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::pipe(fds), 0);
+    reader = Fd{fds[0]};
+    writer = Fd{fds[1]};
+  }
+  Fd reader;
+  Fd writer;
+};
+
+void put(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    ASSERT_GT(written, 0);
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+std::string noise(size_t count) {
+  std::string text(count, '\0');
+  uint32_t state = 1;
+  for (char& c : text)
+    c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  return text;
+}
+
+TEST(StdinReader, PipeIsBinaryClean) {
+  Pipe pipe;
+  EventLoop loop;
+  Terminal terminal(pipe.reader.get());
+  ConsoleHub hub(-1);
+  const std::string text = "\x01x\x03\x04" + noise(1'000);
+  GuestReader guest(hub, loop, text.size());
+  hub.set_listeners({&guest});
+  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  put(pipe.writer.get(), text);
+  EXPECT_EQ(loop.run().status, 1);
+  EXPECT_EQ(guest.seen, text);
+}
+
+TEST(StdinReader, SlowGuestGetsAMegabyteWhole) {
+  Pipe pipe;
+  EventLoop loop;
+  Terminal terminal(pipe.reader.get());
+  ConsoleHub hub(-1);
+  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  const std::string text = noise(1_MiB);
+  std::jthread typist([&] { put(pipe.writer.get(), text); });
+  std::string seen;
+  std::jthread hart([&] {
+    std::array<std::byte, 17> buffer{};
+    while (seen.size() < text.size()) {
+      const size_t got = hub.read(buffer);
+      seen.append(reinterpret_cast<const char*>(buffer.data()), got);
+      if (got == 0) std::this_thread::yield();
+    }
+    loop.stop({});
+  });
+  loop.run();
+  EXPECT_TRUE(seen == text);
+}
+
+/// Runs the loop until `fd` has been at its end for a while of rounds, and returns how often it was looked at.
+int rounds_after_end(int fd) {
+  EventLoop loop;
+  Terminal terminal(fd);
+  ConsoleHub hub(-1);
+  StdinReader reader(fd, loop, terminal, hub);
+  int rounds = 0;
+  Timer timer(loop, CLOCK_MONOTONIC, [&] {
+    if (++rounds == 3) loop.stop({.status = 2});
+  });
+  timer.arm_every(std::chrono::milliseconds{1});
+  EXPECT_EQ(loop.run().status, 2);
+  timespec spent{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return rounds;
+}
+
+TEST(StdinReader, EndOfInputLeavesTheLoopRunning) {
+  Pipe pipe;
+  pipe.writer.reset();
+  EXPECT_EQ(rounds_after_end(pipe.reader.get()), 3);
+  const Fd null{::open("/dev/null", O_RDWR)};
+  EXPECT_EQ(rounds_after_end(null.get()), 3);
+  EXPECT_EQ(rounds_after_end(1'000), 3);  // not open
+}
+
+TEST(StdinReader, EndOfInputIsNotPolledAgain) {
+  Pipe pipe;
+  EventLoop loop;
+  Terminal terminal(pipe.reader.get());
+  ConsoleHub hub(-1);
+  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  EventLoop::Watch counter(loop, pipe.reader.get(), [&] {
+    static int seen = 0;
+    if (++seen == 2) loop.stop({});
+  });
+  pipe.writer.reset();
+  loop.run();  // the end was read in the first round
+  counter.set_enabled(false);
+  Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = 3}); });
+  const auto cpu = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+  };
+  const auto before = cpu();
+  timer.arm_every(std::chrono::milliseconds{100});
+  EXPECT_EQ(loop.run().status, 3);
+  EXPECT_LT(cpu() - before, std::chrono::milliseconds{50});  // a loop that spins takes all of the 100
+}
+
+TEST(StdinReader, RegularFileIsReadToItsEnd) {
+  const std::string path = ::testing::TempDir() + "rvvmm-stdin-" + std::to_string(::getpid());
+  const std::string text = noise(10'000);
+  std::ofstream(path, std::ios::binary) << text;
+  const Fd file{::open(path.c_str(), O_RDONLY)};
+  EventLoop loop;
+  Terminal terminal(file.get());
+  ConsoleHub hub(-1);
+  GuestReader guest(hub, loop, text.size());
+  hub.set_listeners({&guest});
+  StdinReader reader(file.get(), loop, terminal, hub);
+  loop.run();
+  EXPECT_EQ(guest.seen, text);
+  std::filesystem::remove(path);
+}
+
+TEST(StdinReader, EscapeKeysQuitOnATerminal) {
+  int user = -1;
+  int tty = -1;
+  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
+  const Fd user_fd{user};
+  const Fd tty_fd{tty};
+  EventLoop loop;
+  Terminal terminal(tty);
+  ConsoleHub hub(-1);
+  GuestReader guest(hub, loop, 100);
+  hub.set_listeners({&guest});
+  StdinReader reader(tty, loop, terminal, hub);
+  put(user, "a\x03\x01\x01\x01x");
+  EXPECT_EQ(loop.run(), StopReason{});
+  EXPECT_EQ(guest.seen, "a\x03\x01");
+}
+
+}  // namespace
+}  // namespace rvvmm
