@@ -76,14 +76,14 @@ const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
 
 void MmioBus::report_miss(const Access& access) noexcept {
   if (!misses_.allow()) return;
-  log::line(log::Module::kDevices, log::Level::kWarn,
+  log::line(log::Module::kDevices, log::Level::kInfo,
             "no device at {:#x} for a {} of {} bytes; {} such accesses so far", access.at.value, access.verb,
             access.width, misses_.count());
 }
 
 void MmioBus::report_refusal(const Access& access, const Device& device, IoStatus status) noexcept {
   if (!refusals_.allow()) return;
-  log::line(log::Module::kDevices, log::Level::kWarn, "{}: {} of {} bytes at {:#x}: {}; {} such accesses so far",
+  log::line(log::Module::kDevices, log::Level::kInfo, "{}: {} of {} bytes at {:#x}: {}; {} such accesses so far",
             device.name(), access.verb, access.width, access.at.value, describe(status), refusals_.count());
 }
 

@@ -32,7 +32,7 @@ IoStatus TestFinisher::write(uint64_t offset, std::span<const std::byte> in) noe
     case kReset: listener_.on_finish({.kind = FinishKind::kReset}); break;
     default:
       if (unknown_.allow()) {
-        log::line(log::Module::kDevices, log::Level::kWarn,
+        log::line(log::Module::kDevices, log::Level::kInfo,
                   "finisher: {:#x} is none of pass 0x5555, fail 0x3333, reset 0x7777; ignored", value);
       }
   }

@@ -98,11 +98,13 @@ IoStatus Uart16550::write(uint64_t offset, std::span<const std::byte> in) noexce
   // The chip takes an earlier event back when THR is written (8.5, table 4). Here it would return at once: leaving
   // it alone spares the interrupt line two changes a byte, each a system call.
   state_.transmitter_event = true;
+  note_no_polling();
   update_irq();
   return IoStatus::kOk;
 }
 
 uint8_t Uart16550::load(uint64_t offset) noexcept {
+  if (offset != kLsr) note_no_polling();
   switch (offset) {
     case kRbrThrDll: return divisor_selected() ? state_.dll : receive_buffer();
     case kIerDlm: return divisor_selected() ? state_.dlm : state_.ier;
@@ -116,6 +118,7 @@ uint8_t Uart16550::load(uint64_t offset) noexcept {
 }
 
 void Uart16550::store(uint64_t offset, uint8_t value) noexcept {
+  note_no_polling();
   switch (offset) {
     case kRbrThrDll:
       if (!divisor_selected()) return transmit_looped(value);
@@ -154,7 +157,7 @@ uint8_t Uart16550::interrupt_identification() noexcept {
 
 uint8_t Uart16550::line_status() noexcept {
   // One byte is enough for a driver that polls: the rest stays in the console for whoever asks next.
-  if (state_.received == 0 && input_waits_) {
+  if (state_.received == 0 && input_waits_ && line_read_receives()) {
     take_input(1);
     update_irq();
   }
@@ -177,7 +180,21 @@ uint8_t Uart16550::modem_status() noexcept {
   return status;
 }
 
+// A driver that starts reads LSR and RBR once or twice to empty them: a byte taken for that would be lost. So the
+// receiver counts as in use once its interrupt is on, or LSR is read again and again with nothing in between, as
+// nobody does who only waits for the transmitter.
+bool Uart16550::line_read_receives() noexcept {
+  if ((state_.ier & kEnableData) != 0) return true;
+  if (line_reads_ < kPollingReads) ++line_reads_;
+  return line_reads_ == kPollingReads;
+}
+
+void Uart16550::note_no_polling() noexcept {
+  if (line_reads_ < kPollingReads) line_reads_ = 0;
+}
+
 void Uart16550::set_interrupt_enable(uint8_t value) noexcept {
+  line_reads_ = 0;
   const auto turned_on = static_cast<uint8_t>(value & ~state_.ier);
   state_.ier = value & (kEnableData | kEnableTransmitter | kEnableLine | kEnableModem);
   // The transmitter is empty now, and always: turning its interrupt on raises it. Drivers start sending by this.
@@ -191,6 +208,7 @@ void Uart16550::set_fifo_control(uint8_t value) noexcept {
   // The other bits only count together with bit 0. Switching modes empties the FIFOs of the chip; here what was
   // typed before the driver came stays, as if the line had been slower. Asked for by name, it is dropped.
   state_.fcr = on ? static_cast<uint8_t>(value & (kTriggerLevel | kFifosOn)) : 0;
+  line_reads_ = 0;
   if (on && (value & kClearReceiver) != 0) {
     state_.received = 0;
     state_.errors = {};

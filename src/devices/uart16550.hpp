@@ -42,6 +42,8 @@ class Uart16550 final : public Device, public ConsoleListener {
  public:
   static constexpr uint64_t kWindowSize = 0x100;
   static constexpr uint32_t kClockHz = 3686400;
+  /// Reads of LSR in a row that tell a guest which receives by polling from one that sends or starts.
+  static constexpr uint32_t kPollingReads = 8;
 
   /// `in` tells this device of input through on_console_input().
   Uart16550(ConsoleSink& out, ConsoleSource& in, IrqLine& irq) noexcept : out_(out), in_(in), irq_(irq) {}
@@ -68,6 +70,8 @@ class Uart16550 final : public Device, public ConsoleListener {
   uint8_t interrupt_identification() noexcept REQUIRES(mu_);
   uint8_t line_status() noexcept REQUIRES(mu_);
   uint8_t modem_status() noexcept REQUIRES(mu_);
+  bool line_read_receives() noexcept REQUIRES(mu_);
+  void note_no_polling() noexcept REQUIRES(mu_);
 
   void set_interrupt_enable(uint8_t value) noexcept REQUIRES(mu_);
   void set_fifo_control(uint8_t value) noexcept REQUIRES(mu_);
@@ -96,6 +100,7 @@ class Uart16550 final : public Device, public ConsoleListener {
   mutable Mutex mu_;
   Uart16550State state_ GUARDED_BY(mu_);
   bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was found empty and has not spoken since
+  uint32_t line_reads_ GUARDED_BY(mu_) = 0;  // of LSR in a row; stays at kPollingReads until IER or FCR is written
   bool irq_asserted_ GUARDED_BY(mu_) = false;
 };
 

@@ -71,8 +71,10 @@ int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::st
                     irqchip_kinds_};
     machine.start();
     const StopReason reason = loop.run();
+    console.limit_waits(true);
     machine.stop();
     console.flush();
+    console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
       fault = machine.fault_report();
       return reason.status;
