@@ -123,7 +123,6 @@ write_job() {
         echo "epoch=$( ((HOST_ICOUNT)) && echo 1767225600 || date +%s)"
         echo "interactive=$interactive"
         echo "term=${TERM:-linux}"
-        if ((interactive)); then stty size | awk '{ print "rows=" $1 "\ncolumns=" $2 }'; fi
     } >"$job/settings"
     {
         for name in $(compgen -e RVVMM_) $(compgen -e GTEST_); do
@@ -155,6 +154,8 @@ host_run() {
         terminal=$(stty -g)
         at_exit "stty '$terminal' </dev/tty"
         # No mux, no signals: Ctrl-A and Ctrl-C belong to what runs inside.
+        while stty size >"$job/size.new" && mv "$job/size.new" "$job/size" && sleep 1; do :; done <&0 2>/dev/null &
+        at_exit "kill $! 2>/dev/null"
         QEMU+=(-chardev stdio,id=tty,mux=off,signal=off -device virtconsole,chardev=tty)
     fi
     write_job "$job" "$interactive"
