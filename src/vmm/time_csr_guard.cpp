@@ -5,8 +5,8 @@
 namespace rvvmm {
 namespace {
 
-// A hart that never starts (maxcpus=1) is not worth looking at every few milliseconds for ever.
-constexpr std::chrono::seconds kPatience{10};
+// The guest sets the CSR in its first instructions, if it does at all: about a third of a second is enough to see it.
+constexpr uint32_t kBootHartLooks = 8;
 
 }  // namespace
 
@@ -32,15 +32,14 @@ TimeCsrGuard::Seen TimeCsrGuard::look_at_secondary(VcpuBackend& hart) noexcept {
 
 std::optional<std::chrono::milliseconds> TimeCsrGuard::look() {
   if (seen_->front() == Seen::kGuestsOwn) return std::nullopt;
-  const bool all_right = std::ranges::all_of(*seen_, [](const auto& seen) { return seen == Seen::kRight; });
-  if (std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; })) waited_ = {};
-  for (size_t i = 0; i < harts_.size(); ++i) {
+  const bool starting = std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; });
+  interval_ = starting ? kSoon : std::min(interval_ * 2, kLater);
+  for (size_t i = looks_ < kBootHartLooks ? 0 : 1; i < harts_.size(); ++i) {
     const auto look_at = i == 0 ? look_at_boot_hart : look_at_secondary;
     harts_[i]->post([seen = seen_, i, look_at](VcpuBackend& hart) { (*seen)[i] = look_at(hart); });
   }
-  const auto next = all_right || waited_ > kPatience ? kLater : kSoon;
-  waited_ += next;
-  return next;
+  ++looks_;
+  return interval_;
 }
 
 }  // namespace rvvmm

@@ -19,7 +19,8 @@ class TimeCsrGuard {
  public:
   /// What scounteren is given: CY, TM and IR readable.
   static constexpr uint64_t kAllReadable = 7;
-  /// While a hart may be about to start user processes with a zero, and when all are known to be right.
+  /// Time between looks: short after a hart was seen to start, then doubling. A look costs each hart an exit, and a
+  /// starting kernel needs longer than kLater from a hart's first instruction to its first process.
   static constexpr std::chrono::milliseconds kSoon{4};
   static constexpr std::chrono::milliseconds kLater{64};
 
@@ -42,7 +43,8 @@ class TimeCsrGuard {
   std::vector<VcpuThread*> harts_;
   // Shared with tasks that may still be in a hart's mailbox when the guard has gone.
   std::shared_ptr<std::vector<std::atomic<Seen>>> seen_;
-  std::chrono::milliseconds waited_{0};  ///< since a hart was last seen starting
+  std::chrono::milliseconds interval_ = kSoon;
+  uint32_t looks_ = 0;
 };
 
 }  // namespace rvvmm
