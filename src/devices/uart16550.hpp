@@ -42,7 +42,7 @@ class Uart16550 final : public Device, public ConsoleListener {
  public:
   static constexpr uint64_t kWindowSize = 0x100;
   static constexpr uint32_t kClockHz = 3686400;
-  /// Reads of LSR in a row that tell a guest which receives by polling from one that sends or starts.
+  /// Reads of LSR, beyond one for each byte sent, that tell a guest which receives by polling from one that starts.
   static constexpr uint32_t kPollingReads = 8;
 
   /// `in` tells this device of input through on_console_input().
@@ -100,7 +100,7 @@ class Uart16550 final : public Device, public ConsoleListener {
   mutable Mutex mu_;
   Uart16550State state_ GUARDED_BY(mu_);
   bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was found empty and has not spoken since
-  uint32_t line_reads_ GUARDED_BY(mu_) = 0;  // of LSR in a row; stays at kPollingReads until IER or FCR is written
+  uint32_t line_reads_ GUARDED_BY(mu_) = 0;  // of LSR; stays at kPollingReads until IER or FCR is written
   bool irq_asserted_ GUARDED_BY(mu_) = false;
 };
 
