@@ -1,0 +1,89 @@
+#include "base/log.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace rvvmm::log {
+namespace {
+
+TEST(Log, EveryModuleIsFoundByItsName) {
+  for (uint8_t i = 0; i < static_cast<uint8_t>(Module::kCount); ++i) {
+    const auto module = static_cast<Module>(i);
+    EXPECT_EQ(module_named(name_of(module)), module) << name_of(module);
+  }
+}
+
+TEST(Log, EveryLevelIsFoundByItsName) {
+  for (const Level level : {Level::kTrace, Level::kDebug, Level::kInfo, Level::kWarn, Level::kError, Level::kOff}) {
+    EXPECT_EQ(level_named(name_of(level)), level) << name_of(level);
+  }
+}
+
+TEST(Log, NamesAreExact) {
+  for (const char* name : {"", "KVM", "kv", "kvmm", " kvm", "count"})
+    EXPECT_FALSE(module_named(name)) << name;
+  for (const char* name : {"", "Warn", "warning", "err", "on", "0"})
+    EXPECT_FALSE(level_named(name)) << name;
+}
+
+TEST(Log, ALevelLetsItselfAndWhatIsGraverPass) {
+  set_level(Module::kLoader, Level::kInfo);
+  EXPECT_FALSE(enabled(Module::kLoader, Level::kDebug));
+  EXPECT_TRUE(enabled(Module::kLoader, Level::kInfo));
+  EXPECT_TRUE(enabled(Module::kLoader, Level::kError));
+  set_level(Module::kLoader, Level::kOff);
+  EXPECT_FALSE(enabled(Module::kLoader, Level::kError));
+  set_level(Module::kLoader, Level::kWarn);
+}
+
+TEST(Log, ModulesHaveLevelsOfTheirOwn) {
+  set_level(Module::kSbi, Level::kTrace);
+  EXPECT_FALSE(enabled(Module::kKvm, Level::kTrace));
+  set_level(Module::kSbi, Level::kWarn);
+}
+
+TEST(Log, AFileThatCannotBeWrittenIsRefusedNamingIt) {
+  try {
+    write_to_file("/nonexistent-directory/rvvmm.log");
+    FAIL() << "opened";
+  } catch (const SetupError& problem) {
+    EXPECT_THAT(problem.what(), testing::StartsWith("--log-file /nonexistent-directory/rvvmm.log: "));
+    EXPECT_EQ(problem.status(), ExitStatus::kUsage);
+  }
+}
+
+// From here on this process logs into a file that has no name any more.
+TEST(LogFile, GetsLinesOfEnabledLevelsWithTheirModule) {
+  const auto path = std::filesystem::path{testing::TempDir()} / ("rvvmm_log_test." + std::to_string(::getpid()));
+  std::filesystem::remove(path);
+  write_to_file(path.string());
+  line(Module::kDevices, Level::kWarn, "uart {:#x} {}", 0x10, "full");
+  line(Module::kDevices, Level::kDebug, "not {}", "seen");
+  std::stringstream text;
+  text << std::ifstream{path}.rdbuf();
+  std::filesystem::remove(path);
+  EXPECT_THAT(text.str(), testing::HasSubstr("warning devices: uart 0x10 full\n"));
+  EXPECT_THAT(text.str(), testing::Not(testing::HasSubstr("seen")));
+}
+
+TEST(RateLimit, AllowsABurstAndThenPowersOfTwo) {
+  RateLimit limit;
+  std::vector<int> allowed;
+  for (int i = 1; i <= 100; ++i) {
+    if (limit.allow()) allowed.push_back(i);
+  }
+  EXPECT_THAT(allowed, testing::ElementsAre(1, 2, 3, 4, 8, 16, 32, 64));
+  EXPECT_EQ(limit.count(), 100U);
+}
+
+}  // namespace
+}  // namespace rvvmm::log
