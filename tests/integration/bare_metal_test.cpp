@@ -85,8 +85,8 @@ TEST_F(BareMetalConsole, PolledUartLosesAndDoublesNothing) {
   }
   char expected[17];
   std::snprintf(expected, sizeof expected, "%016llx", static_cast<unsigned long long>(sum));
-  ASSERT_TRUE(vm.send(text));
-  ASSERT_TRUE(vm.expect_match("guest: checksum ([0-9a-f]{16})"));
+  ASSERT_TRUE(vm.send(text, kBoot));
+  ASSERT_TRUE(vm.expect_match("guest: checksum ([0-9a-f]{16})", kBoot));
   EXPECT_EQ(vm.matches()[1], expected);
   std::string alphabet;
   for (size_t i = 0; i < 65536; ++i)

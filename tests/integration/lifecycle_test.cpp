@@ -42,6 +42,10 @@ struct StopCase {
   unsigned smp;
 };
 
+void PrintTo(const StopCase& test, std::ostream* out) {
+  *out << test.guest << ", signal " << test.signal;
+}
+
 class StopBySignal : public KvmTest, public ::testing::WithParamInterface<StopCase> {};
 
 TEST_P(StopBySignal, IsOrderlyAndWithinSeconds) {
@@ -83,7 +87,7 @@ TEST_F(Stop, AGuestWhoseOutputNobodyReadsCanBeStopped) {
 class NoInput : public KvmTest, public ::testing::WithParamInterface<Console> {};
 
 TEST_P(NoInput, LetsTheGuestGoOnAndCostsNothing) {
-  VmProcess vm{arguments("wfi_forever", 2), GetParam()};
+  VmProcess vm{arguments("wfi_forever"), GetParam()};
   ASSERT_TRUE(vm.expect("guest: ready"));
   ASSERT_TRUE(vm.lives_for(milliseconds{500})) << vm.errors();
   const uint64_t before = cpu_ticks(vm.pid());

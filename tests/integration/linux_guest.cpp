@@ -25,13 +25,14 @@ void add_cpio_entry(std::string& archive, const std::string& name, unsigned mode
   pad_to_4(archive);
 }
 
+// nowatchdog: a host that is emulated and busy stops for seconds, which is no lockup of the guest's.
 std::vector<std::string> arguments_for(const LinuxLaunch& launch, const std::string& initrd) {
   std::vector<std::string> arguments = {
       "--kernel", launch.kernel,
       "--initrd", initrd,
       "--smp",    std::to_string(launch.smp),
       "--mem",    "256M",
-      "--append", "console=ttyS0 quiet " + launch.append,
+      "--append", "console=ttyS0 quiet nowatchdog " + launch.append,
   };
   arguments.insert(arguments.end(), launch.options.begin(), launch.options.end());
   return arguments;

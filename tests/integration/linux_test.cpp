@@ -1,6 +1,8 @@
 // Debian kernels as guests. A boot costs seconds on the emulated host, so one boot carries many checks.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 
@@ -33,6 +35,23 @@ struct SessionCase {
   unsigned smp;
 };
 
+void PrintTo(const SessionCase& test, std::ostream* out) {
+  *out << test.kernel << ", smp " << test.smp;
+}
+
+// Says in the log where the time of a session goes: it is what the test matrix costs.
+class StepClock {
+ public:
+  void done(const char* step) {
+    const auto now = std::chrono::steady_clock::now();
+    std::printf("    %-10s %6.1f s\n", step, std::chrono::duration<double>(now - last_).count());
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
 class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {
  protected:
   void check_date(LinuxGuest& guest) {
@@ -55,8 +74,8 @@ class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<Sess
     VmProcess& vm = guest.vm();
     ASSERT_TRUE(vm.send("echo; echo re\"\"ady; head -c 65536 | sha256sum; stty -raw -echo -onlcr; echo do\"\"ne\n"));
     ASSERT_TRUE(vm.expect("ready"));
-    ASSERT_TRUE(vm.send(text));
-    ASSERT_TRUE(vm.expect_match("([0-9a-f]{64})  -"));
+    ASSERT_TRUE(vm.send(text, kBoot));
+    ASSERT_TRUE(vm.expect_match("([0-9a-f]{64})  -", kBoot));
     const std::string sum = vm.matches()[1];
     ASSERT_TRUE(vm.expect("done"));
     EXPECT_EQ(sum, sha256_of(reference.path()));
@@ -74,18 +93,25 @@ class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<Sess
 TEST_P(LinuxSession, BootsToAShellWithAllHartsWorking) {
   const auto& [name, smp] = GetParam();
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
+  StepClock clock;
   ASSERT_TRUE(guest.boots());
+  clock.done("boot");
   check_date(guest);
   EXPECT_TRUE(guest.run("/tests/harts " + std::to_string(smp), 0, kBoot));
+  clock.done("harts");
   EXPECT_TRUE(guest.run("/tests/time", 0, kBoot));
+  clock.done("time");
   // A hart that comes back is reset by the kernel, its scounteren too: user programs must still read the time.
   if (smp > 1) {
     EXPECT_TRUE(guest.run("/tests/hotplug 1 && /tests/time", 0, kBoot));
   }
   EXPECT_TRUE(guest.run("/tests/interrupts"));
+  clock.done("hotplug");
   check_paste(guest);
+  clock.done("paste");
   ASSERT_TRUE(guest.vm().send("poweroff -f\n"));
   EXPECT_TRUE(guest.vm().ends_with(0));
+  clock.done("poweroff");
   EXPECT_EQ(guest.vm().errors(), "");
 }
 

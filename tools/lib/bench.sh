@@ -10,14 +10,14 @@ Takes some minutes per kernel. Tables go to stdout, and with the raw lines to bu
 EOF
 }
 
-BENCH_QEMU_SUITE=testing
+BENCH_QEMU_SUITE=trixie
 
 # QEMU for riscv64 and its libraries, unpacked: nothing of it runs here.
 fetch_bench_qemu() {
     local target=$1
     # shellcheck disable=SC2016 # expanded inside
     retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=extract --architectures=riscv64 \
-        --include=qemu-system-riscv,libc6,busybox-static --aptopt='Apt::Install-Recommends "false"' \
+        --include=qemu-system-riscv --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --aptopt='Acquire::Retries "3"' \
         "$BENCH_QEMU_SUITE" "$target" "deb [signed-by=$SDK$KEYRING] $(debian_mirror) $BENCH_QEMU_SUITE main"
     slim_bench_qemu "$target"
