@@ -3,6 +3,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,7 +25,10 @@ std::shared_ptr<spdlog::logger>& logger() {
   static std::shared_ptr<spdlog::logger> instance = [] {
     auto made = std::make_shared<spdlog::logger>("rvvmm", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_level(spdlog::level::trace);
-    made->set_pattern(kPattern);
+    // A terminal may be in raw mode for the guest, where a line feed alone does not return to the first column.
+    const char* const end_of_line = ::isatty(STDERR_FILENO) == 1 ? "\r\n" : "\n";
+    made->set_formatter(
+        std::make_unique<spdlog::pattern_formatter>(kPattern, spdlog::pattern_time_type::local, end_of_line));
     return made;
   }();
   return instance;
