@@ -198,6 +198,12 @@ print_summary() {
     printf '\n%-24s %8s %7s %7s %7s\n' phase time passed failed skipped
     printf '%s\n' "${TABLE[@]}"
     printf '%-24s %6d s\n' total "$SECONDS"
+    for line in "${KERNELS[@]}"; do
+        if kernel_is_newer_than_known "$line"; then
+            printf '\nNOTE: the %s kernel, %s, is newer than the one known good, %s (tools/kernels.conf)\n' \
+                "$line" "$(kernel_version "$line")" "$(kernel_field "$line" 3)"
+        fi
+    done
     for line in "${WARNINGS[@]}"; do printf '\n**** WARNING: %s ****\n' "$line"; done
     printf '\n%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
 }
