@@ -12,7 +12,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr size_t kPasted = 64 * 1024;
+constexpr size_t kPasted = 64_KiB;
 
 // Neighbours differ, and so do places at any distance that a FIFO could confuse.
 std::string text_to_paste() {
