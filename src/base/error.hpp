@@ -9,14 +9,14 @@ namespace rvvmm {
 /// rvvmm's own exit statuses (docs/exit-codes.md). 1 to 63 are left to guests, who return them through the
 /// test finisher; 128 + N says that signal N stopped the VM.
 enum class ExitStatus : int {
-  kOk = 0,                  ///< the guest powered off, or the user quit
-  kUsage = 64,              ///< an option or configuration key is wrong
-  kBadInput = 65,           ///< a kernel, initrd or device tree file is wrong
-  kHostUnsupported = 69,    ///< this host cannot run the VM: no /dev/kvm, no permission, a feature missing
-  kInternal = 70,           ///< the host refused something it should have granted (memory, threads)
-  kGuestReset = 80,         ///< the guest asked for a reset and --no-reboot was given
-  kGuestSystemFailure = 81, ///< the guest shut down or reset with SRST reason "system failure"
-  kGuestFault = 82,         ///< an exit that cannot go on: unhandled trap, failed entry, error of KVM_RUN
+  kOk = 0,                   ///< the guest powered off, or the user quit
+  kUsage = 64,               ///< an option or configuration key is wrong
+  kBadInput = 65,            ///< a kernel, initrd or device tree file is wrong
+  kHostUnsupported = 69,     ///< this host cannot run the VM: no /dev/kvm, no permission, a feature missing
+  kInternal = 70,            ///< the host refused something it should have granted (memory, threads)
+  kGuestReset = 80,          ///< the guest asked for a reset and --no-reboot was given
+  kGuestSystemFailure = 81,  ///< the guest shut down or reset with SRST reason "system failure"
+  kGuestFault = 82,          ///< an exit that cannot go on: unhandled trap, failed entry, error of KVM_RUN
   kSignalBase = 128,
 };
 

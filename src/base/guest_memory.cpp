@@ -10,6 +10,8 @@ GuestMemory::GuestMemory(Gpa base, uint64_t size)
   ::madvise(bytes().data(), bytes().size(), MADV_HUGEPAGE);
 }
 
-void GuestMemory::discard() const noexcept { ::madvise(bytes().data(), bytes().size(), MADV_DONTNEED); }
+void GuestMemory::discard() const noexcept {
+  ::madvise(bytes().data(), bytes().size(), MADV_DONTNEED);
+}
 
 }  // namespace rvvmm

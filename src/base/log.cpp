@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -7,16 +8,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <string>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 
 namespace rvvmm::log {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm", "kvm", "sbi",
-                                                                                        "devices", "loader"};
+constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm", "kvm", "sbi", "devices",
+                                                                                         "loader"};
 constexpr std::array<std::string_view, 6> kLevelNames{"trace", "debug", "info", "warn", "error", "off"};
 constexpr const char* kPattern = "[%H:%M:%S.%e] %^%l%$ %v";
 
@@ -69,17 +72,30 @@ void write(Module module, Level level, std::string_view line) noexcept {
 
 }  // namespace detail
 
-std::string_view name_of(Module module) noexcept { return kModuleNames[static_cast<size_t>(module)]; }
-std::string_view name_of(Level level) noexcept { return kLevelNames[static_cast<size_t>(level)]; }
+std::string_view name_of(Module module) noexcept {
+  return kModuleNames[static_cast<size_t>(module)];
+}
+std::string_view name_of(Level level) noexcept {
+  return kLevelNames[static_cast<size_t>(level)];
+}
 
-std::optional<Module> module_named(std::string_view name) noexcept { return find_name<Module>(kModuleNames, name); }
-std::optional<Level> level_named(std::string_view name) noexcept { return find_name<Level>(kLevelNames, name); }
+std::optional<Module> module_named(std::string_view name) noexcept {
+  return find_name<Module>(kModuleNames, name);
+}
+std::optional<Level> level_named(std::string_view name) noexcept {
+  return find_name<Level>(kLevelNames, name);
+}
 
 void set_level(Module module, Level level) noexcept {
   detail::levels[static_cast<size_t>(module)].store(level, std::memory_order_relaxed);
 }
 
 void write_to_file(std::string_view path) {
+  // Opened here first, because spdlog would make folders that are missing: a typing mistake is not to leave any.
+  const Fd file{::open(std::string{path}.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)};
+  if (!file) {
+    throw SetupError::from_errno(ExitStatus::kUsage, std::format("--log-file {}: cannot be written", path), errno);
+  }
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string{path});
     auto made = std::make_shared<spdlog::logger>("rvvmm", std::move(sink));

@@ -16,8 +16,7 @@ Mapping Mapping::anonymous(uint64_t size, uint64_t alignment, const char* what) 
     throw SetupError(ExitStatus::kUsage, std::format("{}: {} MiB are more than any host can map", what, size >> 20));
   }
   const uint64_t asked = size + alignment;
-  void* const raw = ::mmap(nullptr, asked, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const raw = ::mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) {
     throw SetupError::from_errno(ExitStatus::kUsage, std::format("{}: this host cannot map {} MiB", what, size >> 20),
                                  errno);

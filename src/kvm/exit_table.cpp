@@ -37,9 +37,8 @@ RunOutcome handle_sbi(ExitContext& exit) noexcept {
 
 RunOutcome handle_csr(ExitContext& exit) noexcept {
   auto& csr = exit.run.riscv_csr;
-  const CsrAccess access{.number = static_cast<uint32_t>(csr.csr_num),
-                         .new_value = csr.new_value,
-                         .write_mask = csr.write_mask};
+  const CsrAccess access{
+      .number = static_cast<uint32_t>(csr.csr_num), .new_value = csr.new_value, .write_mask = csr.write_mask};
   const auto old_value = exit.io.csr_access(exit.hart, access);
   csr.ret_value = old_value.value_or(0);
   exit.illegal_csr = !old_value.has_value();
@@ -58,9 +57,13 @@ RunOutcome handle_system_event(ExitContext& exit) noexcept {
   return RunOutcome::kStop;
 }
 
-RunOutcome handle_interrupted(ExitContext& /*exit*/) noexcept { return RunOutcome::kInterrupted; }
+RunOutcome handle_interrupted(ExitContext& /*exit*/) noexcept {
+  return RunOutcome::kInterrupted;
+}
 
-RunOutcome handle_fault(ExitContext& /*exit*/) noexcept { return RunOutcome::kFault; }
+RunOutcome handle_fault(ExitContext& /*exit*/) noexcept {
+  return RunOutcome::kFault;
+}
 
 // Sorted by how often a running guest meets them. A new exit is one row here and one function above
 // (docs/add-an-exit.md).

@@ -12,9 +12,9 @@ namespace rvvmm {
 
 /// What is needed of an instruction: how long it is, and whether it is a load that extends the sign.
 struct LoadInstruction {
-  uint32_t length = 4;            ///< bytes
-  uint32_t rd = 0;                ///< destination, x0..x31
-  uint32_t signed_width_bits = 0; ///< 8, 16 or 32 for LB, LH, LW and their compressed forms; 0 for anything else
+  uint32_t length = 4;             ///< bytes
+  uint32_t rd = 0;                 ///< destination, x0..x31
+  uint32_t signed_width_bits = 0;  ///< 8, 16 or 32 for LB, LH, LW and their compressed forms; 0 for anything else
 };
 
 /// Privileged specification, "RV64 load and store" and the C and Zcb tables: pure decoding.

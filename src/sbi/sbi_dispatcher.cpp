@@ -12,9 +12,9 @@ void SbiDispatcher::add(std::unique_ptr<SbiExtension> extension) {
   const EidRange eids = extension->eids();
   const auto after = std::ranges::find_if(slots_, [&](const Slot& slot) { return slot.eids.last >= eids.first; });
   if (after != slots_.end() && after->eids.first <= eids.last) {
-    throw SetupError{ExitStatus::kInternal, std::format("SBI extension {}: EIDs {:#x} to {:#x} overlap those of {}",
-                                                        extension->name(), eids.first, eids.last,
-                                                        after->extension->name())};
+    throw SetupError{ExitStatus::kInternal,
+                     std::format("SBI extension {}: EIDs {:#x} to {:#x} overlap those of {}", extension->name(),
+                                 eids.first, eids.last, after->extension->name())};
   }
   slots_.insert(after, Slot{.eids = eids, .extension = std::move(extension)});
 }

@@ -1,6 +1,5 @@
 #include "vmm/board.hpp"
 
-
 namespace rvvmm {
 namespace {
 
@@ -28,7 +27,8 @@ class AiaIrqLine final : public IrqLine {
 Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
     std::vector<HartIrqPin*> pins;
-    for (const auto& hart : parts.harts) pins.push_back(hart.get());
+    for (const auto& hart : parts.harts)
+      pins.push_back(hart.get());
     plic_ = std::make_unique<Plic>(kSources, pins);
     bus_.attach(kPlicWindow, *plic_);
   }

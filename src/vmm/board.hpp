@@ -45,7 +45,7 @@ class Board {
  public:
   struct Parts {
     const Irqchip& irqchip;
-    VmBackend& backend;                             ///< drives the lines of an in-kernel AIA
+    VmBackend& backend;                                   ///< drives the lines of an in-kernel AIA
     std::span<const std::unique_ptr<VcpuBackend>> harts;  ///< whose pins a PLIC drives
     ConsoleSink& console_out;
     ConsoleSource& console_in;
@@ -71,7 +71,7 @@ class Board {
   IrqLine& line(const Parts& parts, Gsi gsi);
 
   Irqchip irqchip_;
-  std::unique_ptr<Plic> plic_;                        // null with an AIA
+  std::unique_ptr<Plic> plic_;  // null with an AIA
   std::vector<std::unique_ptr<IrqLine>> aia_lines_;
   std::unique_ptr<TestFinisher> finisher_;
   std::unique_ptr<GoldfishRtc> rtc_;

@@ -7,7 +7,8 @@
 namespace rvvmm {
 namespace {
 
-// Loaders and kernels of some age look no further (kvm-riscv.md 9); used unless what must fit does not.
+// Loaders and kernels of some age look no further (Linux, Documentation/arch/riscv/boot.rst); used unless what must fit
+// does not.
 constexpr uint64_t kLowRam = 3_GiB;
 constexpr uint64_t kPage = 4_KiB;
 

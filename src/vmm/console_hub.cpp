@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <system_error>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
 #include "vmm/signals.hpp"
 
@@ -27,6 +27,12 @@ void unblock_kick_signal() noexcept {
   ::pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
 }
 
+// The thread is started by a hart, which may be pinned; the console's work is not to compete with it there.
+void run_where_the_process_may() noexcept {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(::getpid(), sizeof cpus, &cpus) == 0) ::sched_setaffinity(0, sizeof cpus, &cpus);
+}
+
 }  // namespace
 
 ConsoleHub::~ConsoleHub() {
@@ -34,17 +40,25 @@ ConsoleHub::~ConsoleHub() {
   stop();
 }
 
-void ConsoleHub::start() {
+void ConsoleHub::start() noexcept {
   ::signal(SIGPIPE, SIG_IGN);
   struct sigaction nothing{};
   nothing.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
   ::sigaction(kConsoleKickSignal, &nothing, nullptr);
-  state_ = ThreadState::kGathering;
+  const std::scoped_lock lock(mu_);
+  state_ = ThreadState::kNotStarted;
+  if (filled_ > 0) launch_thread();
+}
+
+void ConsoleHub::launch_thread() noexcept {
   try {
     thread_ = std::jthread([this] { output_loop(); });
+    state_ = ThreadState::kGathering;
   } catch (const std::system_error& problem) {
     state_ = ThreadState::kFinished;
-    throw SetupError{ExitStatus::kInternal, std::string{"thread for the console's output: "} + problem.what()};
+    stopping_ = true;
+    log::line(log::Module::kVmm, log::Level::kError,
+              "console output: no thread for it ({}); the guest goes on and its output is dropped", problem.what());
   }
 }
 
@@ -85,12 +99,15 @@ void ConsoleHub::append(std::span<const std::byte> bytes) noexcept {
   if (state_ == ThreadState::kAsleep || (state_ == ThreadState::kGathering && complete)) {
     state_ = ThreadState::kGathering;
     work_.notify_one();
+  } else if (state_ == ThreadState::kNotStarted) {
+    launch_thread();
   }
 }
 
 void ConsoleHub::output_loop() noexcept {
   ::pthread_setname_np(::pthread_self(), "io-console");
   unblock_kick_signal();
+  run_where_the_process_may();
   std::unique_lock lock(mu_);
   while (!stopping_) {
     if (filled_ == 0) {
@@ -139,6 +156,7 @@ bool ConsoleHub::wait_writable() noexcept {
 
 bool ConsoleHub::flush() noexcept {
   std::unique_lock lock(mu_);
+  if (state_ == ThreadState::kNotStarted) return true;
   if (state_ == ThreadState::kFinished) return filled_ == 0;
   const uint64_t last = batches_taken_ + (filled_ > 0 ? 1 : 0);
   ++flushers_;
@@ -155,6 +173,7 @@ void ConsoleHub::stop() noexcept {
     work_.notify_all();
     space_.notify_all();
     // A signal that comes just before the thread enters write(2) is lost on it, hence one after the other.
+    if (state_ == ThreadState::kNotStarted) state_ = ThreadState::kFinished;
     const auto finished = [this] { return state_ == ThreadState::kFinished; };
     while (!space_.wait_for(lock, std::chrono::milliseconds{1}, finished)) {
       ::pthread_kill(thread_.native_handle(), kConsoleKickSignal);

@@ -35,9 +35,9 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   ConsoleHub(const ConsoleHub&) = delete;
   ConsoleHub& operator=(const ConsoleHub&) = delete;
 
-  /// Starts the thread "io-console" and ignores SIGPIPE in this process; SIGUSR2 becomes the thread's own, to be
-  /// blocked in all others. Throws SetupError (kInternal).
-  void start();
+  /// Ignores SIGPIPE in this process; SIGUSR2 becomes the output thread's own, to be blocked in all others. That
+  /// thread, "io-console", starts with the first byte: a guest without output does without it.
+  void start() noexcept;
 
   /// Who hears of input; replaces earlier ones. While no hart runs.
   void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
@@ -68,10 +68,11 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   void set_on_input_room(std::function<void()> on_room) { on_input_room_ = std::move(on_room); }
 
  private:
-  enum class ThreadState : uint8_t { kAsleep, kGathering, kWriting, kFinished };
+  enum class ThreadState : uint8_t { kNotStarted, kAsleep, kGathering, kWriting, kFinished };
 
   bool wait_for_space(std::unique_lock<std::mutex>& lock) noexcept;
   void append(std::span<const std::byte> bytes) noexcept;
+  void launch_thread() noexcept;
   void output_loop() noexcept;
   void write_out(std::span<const std::byte> bytes) noexcept;
   bool wait_writable() noexcept;
@@ -88,9 +89,9 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   uint64_t batches_out_ = 0;
   uint32_t flushers_ = 0;
   std::optional<std::chrono::steady_clock::time_point> give_up_at_;  // of writers that wait for room
-  ThreadState state_ = ThreadState::kFinished;
-  std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
-  bool reader_gone_ = false;            // the thread's own
+  ThreadState state_ = ThreadState::kFinished;                       // until start()
+  std::atomic<bool> stopping_ = false;                               // set under mu_, read without it between writes
+  bool reader_gone_ = false;                                         // the thread's own
   std::jthread thread_;
 
   // Input.

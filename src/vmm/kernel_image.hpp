@@ -9,7 +9,7 @@
 namespace rvvmm {
 
 /// Where a headerless blob goes, and the lowest byte of an ELF file that is not linked for RAM: this far above the
-/// base of RAM (kvm-riscv.md 9: what Linux's own text_offset says).
+/// base of RAM (what Linux's own text_offset says: Documentation/arch/riscv/boot-image-header.rst).
 inline constexpr uint64_t kDefaultTextOffset = 2_MiB;
 
 struct LoadedKernel {

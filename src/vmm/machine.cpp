@@ -44,8 +44,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : 
                                                 .console_in = parts_.console,
                                                 .rtc_alarm = rtc_alarm_,
                                                 .finisher_listener = *this});
-  add_extensions(sbi_,
-                 {.memory = parts_.memory, .console_out = parts_.console, .console_in = parts_.console});
+  add_extensions(sbi_, {.memory = parts_.memory, .console_out = parts_.console, .console_in = parts_.console});
   io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
   load();
 }
@@ -61,12 +60,15 @@ void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
   while (!kinds.empty()) {
     std::string why;
     if (make_vm(kinds.front(), why)) {
+      if (refusals.empty() && irqchip_.kind != kinds.front()) refusals = "this host has no guest interrupt files";
       log::line(log::Module::kVmm, log::Level::kInfo, "interrupt controller: {}{}", name_of(irqchip_.kind),
                 refusals.empty() ? "" : " (" + refusals + ")");
       return;
     }
-    if (!refusals.empty()) refusals += "; ";
-    refusals += std::format("no {}: {}", name_of(kinds.front()), why);
+    // A host without any AIA says the same thing twice.
+    if (!refusals.ends_with(why)) {
+      refusals += std::format("{}no {}: {}", refusals.empty() ? "" : "; ", name_of(kinds.front()), why);
+    }
     kinds.erase(kinds.begin());
   }
   throw SetupError{ExitStatus::kHostUnsupported, std::format("--irqchip: {}; try --irqchip plic", refusals)};
@@ -77,7 +79,8 @@ bool Machine::make_vm(IrqchipKind kind, std::string& why) {
   backend_ = parts_.hypervisor.create_vm();
   backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
   const uint32_t harts = parts_.config.smp;
-  for (uint32_t hart = 0; hart < harts; ++hart) vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
+  for (uint32_t hart = 0; hart < harts; ++hart)
+    vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
   irqchip_.kind = kind;
   if (kind == IrqchipKind::kPlic) return true;
   const auto properties = backend_->set_up_aia(kAiaLayout, harts, kind == IrqchipKind::kAiaEmulated, why);
@@ -114,19 +117,20 @@ void Machine::start() {
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   for (uint32_t hart = 0; hart < vcpus_.size(); ++hart) {
-    threads_.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
-        .hart = HartId{hart},
-        .backend = *vcpus_[hart],
-        .io = *io_,
-        .listener = *this,
-        .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
+    threads_.push_back(std::make_unique<VcpuThread>(
+        VcpuThread::Parts{.hart = HartId{hart},
+                          .backend = *vcpus_[hart],
+                          .io = *io_,
+                          .listener = *this,
+                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
   }
   if (time_csr_may_vanish) watch_time_csr();
 }
 
 void Machine::watch_time_csr() {
   std::vector<VcpuThread*> harts;
-  for (const auto& thread : threads_) harts.push_back(thread.get());
+  for (const auto& thread : threads_)
+    harts.push_back(thread.get());
   time_csr_guard_.emplace(std::move(harts));
   time_csr_timer_.emplace(parts_.loop, CLOCK_MONOTONIC, [this] {
     const auto next = time_csr_guard_->look();
@@ -141,7 +145,8 @@ void Machine::watch_time_csr() {
 
 void Machine::stop() noexcept {
   time_csr_timer_.reset();
-  for (const auto& thread : threads_) thread->request_stop();
+  for (const auto& thread : threads_)
+    thread->request_stop();
   threads_.clear();
 }
 
@@ -160,7 +165,9 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   const bool failed = event.reason == kReasonSystemFailure;
   switch (event.type) {
-    case SystemEventType::kShutdown: exit(static_cast<int>(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk)); break;
+    case SystemEventType::kShutdown:
+      exit(static_cast<int>(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk));
+      break;
     case SystemEventType::kReset:
       reset_or_exit(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kGuestReset);
       break;

@@ -43,7 +43,6 @@ Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   ::sigaddset(&served, SIGTSTP);
   ::sigaddset(&served, SIGCONT);
   sigset_t blocked = served;
-  ::sigaddset(&blocked, kVcpuKickSignal);
   ::sigaddset(&blocked, kConsoleKickSignal);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
   Fd fd{::signalfd(-1, &served, SFD_CLOEXEC | SFD_NONBLOCK)};

@@ -9,11 +9,10 @@
 
 namespace rvvmm {
 
-/// Signals that kick threads out of a system call: vCPU threads and the console's. Blocked everywhere but there.
-inline constexpr int kVcpuKickSignal = SIGUSR1;
+/// Kicks the console's thread out of a system call; blocked everywhere but there.
 inline constexpr int kConsoleKickSignal = SIGUSR2;
 
-/// Made on the main thread before any thread is started: blocks the signals it serves and the kick signals, which
+/// Made on the main thread before any thread is started: blocks the signals it serves and the console's kick, which
 /// the threads inherit.
 ///
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started

@@ -10,7 +10,9 @@ constexpr uint32_t kBootHartLooks = 8;
 
 }  // namespace
 
-bool TimeCsrGuard::needed(VcpuBackend& secondary) noexcept { return secondary.get(HartRegister::kScounteren) == 0; }
+bool TimeCsrGuard::needed(VcpuBackend& secondary) noexcept {
+  return secondary.get(HartRegister::kScounteren) == 0;
+}
 
 TimeCsrGuard::TimeCsrGuard(std::vector<VcpuThread*> harts)
     : harts_(std::move(harts)), seen_(std::make_shared<std::vector<std::atomic<Seen>>>(harts_.size())) {}

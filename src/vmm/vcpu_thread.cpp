@@ -13,7 +13,9 @@ namespace rvvmm {
 namespace {
 
 // A real-time signal, so that it is nobody else's.
-int kick_signal() noexcept { return SIGRTMIN; }
+int kick_signal() noexcept {
+  return SIGRTMIN;
+}
 
 }  // namespace
 
@@ -25,7 +27,9 @@ void VcpuThread::install_kick_handler() noexcept {
 
 VcpuThread::VcpuThread(const Parts& parts) : parts_(parts), thread_([this] { main(); }) {}
 
-VcpuThread::~VcpuThread() { request_stop(); }
+VcpuThread::~VcpuThread() {
+  request_stop();
+}
 
 void VcpuThread::request_stop() noexcept {
   {
@@ -77,7 +81,8 @@ bool VcpuThread::serve_mailbox() noexcept {
     if (stopping_) return false;
     tasks.swap(mailbox_);
   }
-  for (const VcpuTask& task : tasks) task(parts_.backend);
+  for (const VcpuTask& task : tasks)
+    task(parts_.backend);
   return true;
 }
 

@@ -18,11 +18,17 @@ uint64_t read_seed() noexcept {
 
 }  // namespace
 
-void VmIo::mmio_read(HartId /*hart*/, Gpa at, std::span<std::byte> out) noexcept { bus_.read(at, out); }
+void VmIo::mmio_read(HartId /*hart*/, Gpa at, std::span<std::byte> out) noexcept {
+  bus_.read(at, out);
+}
 
-void VmIo::mmio_write(HartId /*hart*/, Gpa at, std::span<const std::byte> in) noexcept { bus_.write(at, in); }
+void VmIo::mmio_write(HartId /*hart*/, Gpa at, std::span<const std::byte> in) noexcept {
+  bus_.write(at, in);
+}
 
-SbiRet VmIo::sbi_ecall(HartId hart, const SbiCall& call) noexcept { return sbi_.dispatch(hart, call); }
+SbiRet VmIo::sbi_ecall(HartId hart, const SbiCall& call) noexcept {
+  return sbi_.dispatch(hart, call);
+}
 
 std::optional<uint64_t> VmIo::csr_access(HartId hart, const CsrAccess& access) noexcept {
   if (access.number == kSeedCsr) return read_seed();
@@ -33,6 +39,8 @@ std::optional<uint64_t> VmIo::csr_access(HartId hart, const CsrAccess& access) n
   return std::nullopt;
 }
 
-void VmIo::system_event(HartId hart, const SystemEvent& event) noexcept { listener_.on_system_event(hart, event); }
+void VmIo::system_event(HartId hart, const SystemEvent& event) noexcept {
+  listener_.on_system_event(hart, event);
+}
 
 }  // namespace rvvmm

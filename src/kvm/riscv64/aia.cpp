@@ -39,7 +39,9 @@ class AiaSetup {
   std::string& why_;
 };
 
-uint32_t hart_index_bits(uint32_t harts) noexcept { return static_cast<uint32_t>(std::bit_width(harts - 1)); }
+uint32_t hart_index_bits(uint32_t harts) noexcept {
+  return static_cast<uint32_t>(std::bit_width(harts - 1));
+}
 
 bool configure(AiaSetup& aia, const AiaLayout& layout, uint32_t harts) {
   if (!aia.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_SRCS, layout.sources, "wired sources")) {
@@ -83,8 +85,7 @@ std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, 
       !setup.set(KVM_DEV_RISCV_AIA_GRP_CTRL, KVM_DEV_RISCV_AIA_CTRL_INIT, uint64_t{0}, "initialisation")) {
     return std::nullopt;
   }
-  aia.properties.kind =
-      mode == KVM_DEV_RISCV_AIA_MODE_EMUL ? IrqchipKind::kAiaEmulated : IrqchipKind::kAiaHardware;
+  aia.properties.kind = mode == KVM_DEV_RISCV_AIA_MODE_EMUL ? IrqchipKind::kAiaEmulated : IrqchipKind::kAiaHardware;
   return aia;
 }
 

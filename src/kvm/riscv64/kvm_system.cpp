@@ -20,9 +20,7 @@ constexpr int kApiVersion = 12;  // Linux has had no other since 2.6.22
   switch (errno_value) {
     case ENOENT:
     case ENODEV:
-    case ENXIO:
-      help = "load the module (modprobe kvm); that needs a CPU with the H extension";
-      break;
+    case ENXIO: help = "load the module (modprobe kvm); that needs a CPU with the H extension"; break;
     case EACCES:
     case EPERM: help = "run as a user of the group kvm, or as root"; break;
     default: break;

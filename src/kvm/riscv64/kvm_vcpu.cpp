@@ -23,9 +23,9 @@ constexpr uint64_t kSstatusSpp = 1UL << 8;
 constexpr uint64_t kCauseIllegalInstruction = 2;
 constexpr uint64_t kModeSupervisor = 1;
 
-constexpr std::array<const char*, 32> kRegisterNames{"zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
-                                                     "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
-                                                     "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+constexpr std::array<const char*, 32> kRegisterNames{
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
+    "a6",   "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
 one_reg::Id id_of(HartRegister reg) noexcept {
   switch (reg) {
@@ -50,12 +50,15 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, Sig
       sign_extension_(sign_extension) {}
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
-  if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) [[unlikely]] return run_failed(errno);
+  if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) [[unlikely]]
+    return run_failed(errno);
   const ExitHandler& handler = exit_handler(run_.exit_reason);
   ExitContext exit{.run = run_, .hart = hart_, .io = io};
   const RunOutcome outcome = handler.handle(exit);
-  if (exit.signed_load_in_doubt && !sign_extension_.known_right()) [[unlikely]] mend_signed_load();
-  if (exit.illegal_csr) [[unlikely]] raise_illegal_instruction();
+  if (exit.signed_load_in_doubt && !sign_extension_.known_right()) [[unlikely]]
+    mend_signed_load();
+  if (exit.illegal_csr) [[unlikely]]
+    raise_illegal_instruction();
   run_errno_ = 0;
   return outcome;
 }
@@ -68,9 +71,13 @@ RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
 
 // KVM reads immediate_exit before it enters the guest; setting it first closes the gap between a look at the
 // mailbox and KVM_RUN, and the signal that follows gets a running guest out.
-void KvmVcpu::request_interrupt() noexcept { std::atomic_ref{run_.immediate_exit}.store(1); }
+void KvmVcpu::request_interrupt() noexcept {
+  std::atomic_ref{run_.immediate_exit}.store(1);
+}
 
-void KvmVcpu::clear_interrupt() noexcept { std::atomic_ref{run_.immediate_exit}.store(0); }
+void KvmVcpu::clear_interrupt() noexcept {
+  std::atomic_ref{run_.immediate_exit}.store(0);
+}
 
 // immediate_exit stays set: clearing it could wipe out a kick that came meanwhile. The next run() returns
 // kInterrupted, and the vCPU's thread clears it where it looks at its mailbox.
@@ -148,9 +155,13 @@ HartState KvmVcpu::state() noexcept {
   }
 }
 
-std::optional<uint64_t> KvmVcpu::get(HartRegister reg) noexcept { return one_reg::get(fd_.get(), id_of(reg)); }
+std::optional<uint64_t> KvmVcpu::get(HartRegister reg) noexcept {
+  return one_reg::get(fd_.get(), id_of(reg));
+}
 
-bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept { return one_reg::set(fd_.get(), id_of(reg), value); }
+bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept {
+  return one_reg::set(fd_.get(), id_of(reg), value);
+}
 
 // KVM_INTERRUPT takes no vCPU lock, so any thread may call it (Linux, arch/riscv/kvm/vcpu.c,
 // kvm_arch_vcpu_async_ioctl).
@@ -168,13 +179,14 @@ std::string KvmVcpu::describe_fault() const {
       case EOPNOTSUPP:
         cause =
             ": an instruction KVM cannot emulate at a device's address (AMO, LR/SC, floating point, vector), or "
-                "a jump to an address without memory";
+            "a jump to an address without memory";
         break;
       case EIO: cause = ": an access to a device that is not aligned to its width"; break;
       case EFAULT: cause = ": guest memory that the host does not back, or a trap KVM does not handle"; break;
       default: break;
     }
-    return std::format("exit {} (KVM_RUN: {}){}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_), cause);
+    return std::format("exit {} (KVM_RUN: {}){}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_),
+                       cause);
   }
   const ExitHandler& handler = exit_handler(run_.exit_reason);
   switch (run_.exit_reason) {
@@ -188,21 +200,20 @@ std::string KvmVcpu::describe_fault() const {
 
 std::string KvmVcpu::fault_report() {
   const auto value = [this](one_reg::Id id) { return one_reg::get(fd_.get(), id).value_or(0); };
-  std::string report =
-      std::format("hart {}: pc {:#x}: {}\n", hart_.value, value(one_reg::kPc), describe_fault());
+  std::string report = std::format("hart {}: pc {:#x}: {}\n", hart_.value, value(one_reg::kPc), describe_fault());
   for (uint64_t number = 1; number < kRegisterNames.size(); ++number) {
     report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(one_reg::x(number)),
                           number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");
   }
   constexpr std::array<std::pair<const char*, one_reg::Id>, 9> kCsrs{{{"sstatus", one_reg::kSstatus},
-                                                                     {"sie", one_reg::kSie},
-                                                                     {"sip", one_reg::kSip},
-                                                                     {"stvec", one_reg::kStvec},
-                                                                     {"sepc", one_reg::kSepc},
-                                                                     {"scause", one_reg::kScause},
-                                                                     {"stval", one_reg::kStval},
-                                                                     {"satp", one_reg::kSatp},
-                                                                     {"mode", one_reg::kMode}}};
+                                                                      {"sie", one_reg::kSie},
+                                                                      {"sip", one_reg::kSip},
+                                                                      {"stvec", one_reg::kStvec},
+                                                                      {"sepc", one_reg::kSepc},
+                                                                      {"scause", one_reg::kScause},
+                                                                      {"stval", one_reg::kStval},
+                                                                      {"satp", one_reg::kSatp},
+                                                                      {"mode", one_reg::kMode}}};
   for (size_t i = 0; i < kCsrs.size(); ++i) {
     report += std::format("  {:7} {:016x}{}", kCsrs[i].first, value(kCsrs[i].second), i % 3 == 2 ? "\n" : "");
   }

@@ -39,14 +39,17 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
   return std::make_unique<KvmVcpu>(std::move(fd), hart, run_size_, guest_code_, sign_extension_);
 }
 
-std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) {
+std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
+                                               std::string& why) {
   auto aia = make_aia(fd_.get(), layout, harts, emulated, why);
   if (!aia) return std::nullopt;
   aia_ = std::move(*aia);
   return aia_.properties;
 }
 
-CpuDescription KvmVm::describe_cpu(bool with_aia) { return rvvmm::describe_cpu(first_vcpu_fd_, with_aia); }
+CpuDescription KvmVm::describe_cpu(bool with_aia) {
+  return rvvmm::describe_cpu(first_vcpu_fd_, with_aia);
+}
 
 void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {
   const kvm_irq_level level{.irq = gsi.value, .level = asserted ? 1U : 0U};

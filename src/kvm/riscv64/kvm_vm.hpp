@@ -18,7 +18,8 @@ class KvmVm final : public VmBackend {
 
   void map_ram(Gpa base, std::span<std::byte> memory) override;
   std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) override;
-  std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) override;
+  std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
+                                          std::string& why) override;
   CpuDescription describe_cpu(bool with_aia) override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
 

@@ -16,13 +16,25 @@ constexpr Id reg(uint64_t group, uint64_t index) {
   return static_cast<Id>(KVM_REG_RISCV | KVM_REG_SIZE_U64 | group | index);
 }
 
-constexpr Id config(uint64_t index) { return reg(KVM_REG_RISCV_CONFIG, index); }
-constexpr Id core(uint64_t index) { return reg(KVM_REG_RISCV_CORE, index); }
-constexpr Id csr(uint64_t index) { return reg(KVM_REG_RISCV_CSR | KVM_REG_RISCV_CSR_GENERAL, index); }
-constexpr Id timer(uint64_t index) { return reg(KVM_REG_RISCV_TIMER, index); }
-constexpr Id sbi_extension(uint64_t index) { return reg(KVM_REG_RISCV_SBI_EXT | KVM_REG_RISCV_SBI_SINGLE, index); }
+constexpr Id config(uint64_t index) {
+  return reg(KVM_REG_RISCV_CONFIG, index);
+}
+constexpr Id core(uint64_t index) {
+  return reg(KVM_REG_RISCV_CORE, index);
+}
+constexpr Id csr(uint64_t index) {
+  return reg(KVM_REG_RISCV_CSR | KVM_REG_RISCV_CSR_GENERAL, index);
+}
+constexpr Id timer(uint64_t index) {
+  return reg(KVM_REG_RISCV_TIMER, index);
+}
+constexpr Id sbi_extension(uint64_t index) {
+  return reg(KVM_REG_RISCV_SBI_EXT | KVM_REG_RISCV_SBI_SINGLE, index);
+}
 /// 64 ISA extensions a word, one bit each.
-constexpr Id isa_enabled(uint64_t word) { return reg(KVM_REG_RISCV_ISA_EXT | KVM_REG_RISCV_ISA_MULTI_EN, word); }
+constexpr Id isa_enabled(uint64_t word) {
+  return reg(KVM_REG_RISCV_ISA_EXT | KVM_REG_RISCV_ISA_MULTI_EN, word);
+}
 
 // Fields of struct kvm_riscv_config.
 inline constexpr Id kZicbomBlockSize = config(1);
@@ -33,7 +45,9 @@ inline constexpr Id kZicbopBlockSize = config(7);
 // Fields of struct kvm_riscv_core: pc, x1..x31, mode.
 inline constexpr Id kPc = core(0);
 /// x1..x31.
-constexpr Id x(uint64_t number) { return core(number); }
+constexpr Id x(uint64_t number) {
+  return core(number);
+}
 inline constexpr Id kA0 = x(10);
 inline constexpr Id kA1 = x(11);
 inline constexpr Id kMode = core(32);

@@ -13,9 +13,7 @@ namespace rvvmm {
 class SignExtension {
  public:
   bool known_right() const noexcept { return state_.load(std::memory_order_relaxed) == State::kRight; }
-  void learn(bool right) noexcept {
-    state_.store(right ? State::kRight : State::kBroken, std::memory_order_relaxed);
-  }
+  void learn(bool right) noexcept { state_.store(right ? State::kRight : State::kBroken, std::memory_order_relaxed); }
 
  private:
   enum class State : uint8_t { kUnknown, kRight, kBroken };

@@ -107,7 +107,8 @@ TEST_F(ExitTableTest, MmioLengthBeyondTheBufferIsCut) {
 TEST_F(ExitTableTest, SbiCallPassesAllArgumentsAndStoresBothResults) {
   run.riscv_sbi.extension_id = 0x4442434E;
   run.riscv_sbi.function_id = 2;
-  for (size_t i = 0; i < 6; ++i) run.riscv_sbi.args[i] = 10 + i;
+  for (size_t i = 0; i < 6; ++i)
+    run.riscv_sbi.args[i] = 10 + i;
   run.riscv_sbi.ret[1] = 0xDEAD;
   io.sbi_answer = SbiRet::fail(SbiError::kDenied);
   EXPECT_EQ(handle(KVM_EXIT_RISCV_SBI), RunOutcome::kContinue);
@@ -167,7 +168,9 @@ TEST_F(ExitTableTest, ReasonWithoutARowIsAFault) {
   EXPECT_EQ(exit_handler(UINT32_MAX).name, "unknown");
 }
 
-TEST_F(ExitTableTest, InterruptedGoesBackToTheThread) { EXPECT_EQ(handle(KVM_EXIT_INTR), RunOutcome::kInterrupted); }
+TEST_F(ExitTableTest, InterruptedGoesBackToTheThread) {
+  EXPECT_EQ(handle(KVM_EXIT_INTR), RunOutcome::kInterrupted);
+}
 
 }  // namespace
 }  // namespace rvvmm

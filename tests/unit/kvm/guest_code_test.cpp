@@ -98,7 +98,9 @@ TEST_F(GuestCodeTest, FollowsASuperpage) {
   EXPECT_EQ(code.fetch(4 * kPage, satp_of(0)), 0x4108U);
 }
 
-TEST_F(GuestCodeTest, InvalidEntryIsNothing) { EXPECT_EQ(code.fetch(0x1000, satp_of(0)), std::nullopt); }
+TEST_F(GuestCodeTest, InvalidEntryIsNothing) {
+  EXPECT_EQ(code.fetch(0x1000, satp_of(0)), std::nullopt);
+}
 
 TEST_F(GuestCodeTest, TableThatPointsToItselfEnds) {
   put<uint64_t>(0, pte(0, kValid));
@@ -109,7 +111,9 @@ TEST_F(GuestCodeTest, TableOutsideRamIsNothing) {
   EXPECT_EQ(code.fetch(0, kSv39 | ((1UL << 44) - 1)), std::nullopt);
 }
 
-TEST_F(GuestCodeTest, ReservedModeIsNothing) { EXPECT_EQ(code.fetch(kRam.value, 5UL << 60), std::nullopt); }
+TEST_F(GuestCodeTest, ReservedModeIsNothing) {
+  EXPECT_EQ(code.fetch(kRam.value, 5UL << 60), std::nullopt);
+}
 
 }  // namespace
 }  // namespace rvvmm

@@ -20,7 +20,9 @@ class DebugConsoleTest : public ::testing::Test {
   SbiRet call(uint64_t fid, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0) {
     return console.handle(HartId{0}, SbiCall{.eid = kDbcn, .fid = fid, .args = {a0, a1, a2}});
   }
-  void put(Gpa at, std::string_view text) { std::memcpy(memory.slice(at, text.size())->data(), text.data(), text.size()); }
+  void put(Gpa at, std::string_view text) {
+    std::memcpy(memory.slice(at, text.size())->data(), text.data(), text.size());
+  }
 
   GuestMemory memory{kRam, kRamSize};
   RecordingSink out;

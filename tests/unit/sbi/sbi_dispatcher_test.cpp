@@ -96,8 +96,10 @@ TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   ScriptedSource in;
   SbiDispatcher sbi;
   add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in});
-  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL}) EXPECT_TRUE(sbi.provides(eid)) << eid;
-  for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL}) EXPECT_FALSE(sbi.provides(eid)) << eid;
+  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL})
+    EXPECT_TRUE(sbi.provides(eid)) << eid;
+  for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})
+    EXPECT_FALSE(sbi.provides(eid)) << eid;
 }
 
 }  // namespace

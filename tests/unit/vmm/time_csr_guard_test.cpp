@@ -90,7 +90,8 @@ TEST_F(TimeCsrGuardTest, LooksLessAndLessOftenWhileNothingStarts) {
 
 TEST_F(TimeCsrGuardTest, LooksOftenAgainOnceAHartStarts) {
   on_hart(1, [](FakeVcpu& vcpu) { vcpu.hart_state = HartState::kStopped; });
-  for (int i = 0; i < 8; ++i) look();
+  for (int i = 0; i < 8; ++i)
+    look();
   on_hart(1, [](FakeVcpu& vcpu) { vcpu.hart_state = HartState::kRunnable; });
   look();
   EXPECT_EQ(look(), TimeCsrGuard::kSoon);
