@@ -26,8 +26,10 @@ add_modules() {
         *) cp "$path" "$copy" ;;
         esac
     done
-    # Without their signatures, which strip drops: checking them takes an emulated machine a second per module.
-    find "$tree/lib/modules/$version" -name '*.ko' -exec riscv64-linux-gnu-strip --strip-debug --remove-section=__patchable_function_entries {} +
+    # Without the list of places where ftrace may hook in. The kernel patches all of them as it loads a module, each
+    # with a TLB and an instruction cache flush, which takes an emulated machine four seconds for these modules.
+    find "$tree/lib/modules/$version" -name '*.ko' -exec \
+        "$RISCV64_STRIP" --strip-debug --remove-section=__patchable_function_entries {} +
     cp "$kernel/lib/modules/$version"/modules.{builtin,order} "$tree/lib/modules/$version/"
     depmod --basedir "$tree" "$version"
     rm -f "$tree/lib/modules/$version"/modules.*.bin "$tree/lib/modules/$version/modules.symbols"
@@ -92,11 +94,11 @@ make_guest_image() {
 
 # Runs one of the functions above in the SDK; on RISC-V, which has none, with this machine's own programs.
 in_sdk_function() {
-    local INNER_CACHE RISCV64_BIN=/opt/riscv64/usr/bin RUN_RISCV64=(qemu-riscv64)
+    local INNER_CACHE RISCV64_BIN=/opt/riscv64/usr/bin RUN_RISCV64=(qemu-riscv64) RISCV64_STRIP=riscv64-linux-gnu-strip
     INNER_CACHE=$(inner_path "$CACHE")
-    if on_riscv64; then RISCV64_BIN=/usr/bin RUN_RISCV64=(env); fi
+    if on_riscv64; then RISCV64_BIN=/usr/bin RUN_RISCV64=(env) RISCV64_STRIP=strip; fi
     in_sdk bash -ec "set -o pipefail
-        $(declare -p HOST_MODULES GUEST_MODULES KERNELS INNER_CACHE RISCV64_BIN RUN_RISCV64)
+        $(declare -p HOST_MODULES GUEST_MODULES KERNELS INNER_CACHE RISCV64_BIN RUN_RISCV64 RISCV64_STRIP)
         $(declare -f add_modules base_tree pack_tree make_host_image make_guest_image); $(printf '%q ' "$@")"
 }
 

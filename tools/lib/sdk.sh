@@ -40,14 +40,20 @@ need_host_tools() {
 }
 
 make_sdk() {
-    local target=$1 include mirror package
+    local target=$1 include mirror package scheme proxy=() PROXY
     mirror=$(debian_mirror)
+    for scheme in http https; do
+        eval "$(apt-config shell PROXY "Acquire::$scheme::Proxy")"
+        [[ -z ${PROXY:-} ]] || proxy+=(--aptopt="Acquire::$scheme::Proxy \"$PROXY\"")
+        PROXY=''
+    done
     include=("${SDK_TOOLS[@]}")
     for package in "${SDK_LIBRARIES[@]}"; do include+=("$package:amd64" "$package:riscv64"); done
     # Documentation is left out: it is a fifth of the size. force-unsafe-io: a cut build is made again anyway.
     # shellcheck disable=SC2016 # expanded inside
-    retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=apt --architectures=amd64,riscv64 --include="$(IFS=,; echo "${include[*]}")" \
-        --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
+    retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=apt \
+        --architectures=amd64,riscv64 --include="$(IFS=, && echo "${include[*]}")" \
+        --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' "${proxy[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
         "$SDK_SUITE" "$target" "deb [signed-by=$KEYRING] $mirror $SDK_SUITE main"
