@@ -13,24 +13,7 @@
 GUEST_BEGIN
 #ifdef PAGED
     CHECK 1
-    la t0, page_table
-    li t1, 0xcf  // D A X W R V: identity, 1 GiB leaves for the first 4 GiB (privileged ISA, 12.4 Sv39)
-    li t2, 4
-    li t3, 1 << 28
-1:  sd t1, 0(t0)
-    add t1, t1, t3
-    addi t0, t0, 8
-    addi t2, t2, -1
-    bnez t2, 1b
-    la t0, page_table
-    srli t0, t0, 12
-    li t1, 8 << 60
-    or t0, t0, t1
-    sfence.vma
-    csrw satp, t0
-    sfence.vma
-    csrr t1, satp
-    bne t0, t1, fail
+    PAGING_ON
 #endif
     li s3, NO_DEVICE
     CHECK 2
@@ -156,8 +139,3 @@ across:
     .option rvc
     j back
     .option pop
-
-    .bss
-    .balign 4096
-page_table:
-    .space 4096

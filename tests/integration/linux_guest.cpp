@@ -48,6 +48,7 @@ std::string initrd_with_programs(const TestEnvironment& environment) {
   std::string archive = read_file(environment.guest_initrd);
   pad_to_4(archive);
   add_cpio_entry(archive, "usr/bin/read-time", 0100755, read_file(environment.guest("read_time")));
+  add_cpio_entry(archive, "usr/bin/illegal", 0100755, read_file(environment.guest("illegal_process")));
   add_cpio_entry(archive, "TRAILER!!!", 0, "");
   return archive;
 }

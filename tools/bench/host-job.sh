@@ -5,7 +5,7 @@ set -euo pipefail
 what=$1
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
-chmod 755 "$pack"/{rvvmm,measure,floor}
+chmod 755 "$pack"/{rvvmm,measure,floor,in-root}
 
 QEMU_ROOT=
 if [[ -d /cache/bench/qemu ]]; then

@@ -39,4 +39,6 @@ while todo:
         target = os.path.join(keep, folder, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copy(path, target)
+        if name.startswith("ld-linux"):  # the interpreter's path is /lib/NAME, and /lib is usr/lib
+            shutil.copy(path, os.path.join(keep, "usr/lib", name))
         todo.append(target)
