@@ -102,6 +102,8 @@ class Hypervisor {
   virtual ~Hypervisor() = default;
   virtual std::unique_ptr<VmBackend> create_vm() = 0;
   virtual uint32_t max_vcpus() const = 0;
+  /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
+  virtual bool interrupt_files_wake_harts() const = 0;
 };
 
 }  // namespace rvvmm

@@ -27,6 +27,7 @@ class AiaIrqLine final : public IrqLine {
 Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
     std::vector<HartIrqPin*> pins;
+    pins.reserve(parts.harts.size());
     for (const auto& hart : parts.harts)
       pins.push_back(hart.get());
     plic_ = std::make_unique<Plic>(kSources, pins);

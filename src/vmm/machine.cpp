@@ -129,6 +129,7 @@ void Machine::start() {
 
 void Machine::watch_time_csr() {
   std::vector<VcpuThread*> harts;
+  harts.reserve(threads_.size());
   for (const auto& thread : threads_)
     harts.push_back(thread.get());
   time_csr_guard_.emplace(std::move(harts));

@@ -6,6 +6,7 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/machine.hpp"
@@ -16,7 +17,13 @@
 namespace rvvmm {
 namespace {
 
-std::vector<IrqchipKind> kinds_for(IrqchipChoice choice) {
+std::vector<IrqchipKind> kinds_for(IrqchipChoice choice, const Hypervisor& hypervisor) {
+  if (choice != IrqchipChoice::kPlic && !hypervisor.interrupt_files_wake_harts()) {
+    log::line(log::Module::kVmm, log::Level::kInfo,
+              "guest interrupt files of this kernel can leave a hart asleep: not used");
+    if (choice == IrqchipChoice::kAia) return {IrqchipKind::kAiaEmulated};
+    return {IrqchipKind::kAiaEmulated, IrqchipKind::kPlic};
+  }
   switch (choice) {
     case IrqchipChoice::kAuto: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic};
     case IrqchipChoice::kAia: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated};
@@ -41,7 +48,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor)
       hypervisor_(hypervisor),
       images_(config),
       memory_(kRamBase, config.mem_bytes),
-      irqchip_kinds_(kinds_for(config.irqchip)) {}
+      irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
   EventLoop loop;

@@ -16,6 +16,7 @@ class KvmSystem final : public Hypervisor {
   /// Throws SetupError.
   std::unique_ptr<VmBackend> create_vm() override;
   uint32_t max_vcpus() const override;
+  bool interrupt_files_wake_harts() const override;
 
   /// Lines for --version: API, limits and capabilities of this host's KVM.
   std::string describe_host() const;
