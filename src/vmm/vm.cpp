@@ -32,19 +32,18 @@ std::vector<IrqchipKind> kinds_for(IrqchipChoice choice, const Hypervisor& hyper
   return {};
 }
 
-const Config& checked(const Config& config, const Hypervisor& hypervisor) {
+void check_against_host(const Config& config, const Hypervisor& hypervisor) {
   const uint32_t most = hypervisor.max_vcpus();
   if (config.smp > most) {
     throw SetupError{ExitStatus::kUsage, std::format("--smp {}: KVM allows at most {} vCPUs here", config.smp, most)};
   }
   check_cpu_affinity(config.cpu_affinity);
-  return config;
 }
 
 }  // namespace
 
 Vm::Vm(const Config& config, Hypervisor& hypervisor)
-    : config_(checked(config, hypervisor)),
+    : config_((check_against_host(config, hypervisor), config)),
       hypervisor_(hypervisor),
       images_(config),
       memory_(kRamBase, config.mem_bytes),
