@@ -213,6 +213,11 @@ test_verb() {
     cd "$ROOT"
     RESULTS=$ROOT/build/results
     TABLE=() WARNINGS=() PASSED=0 FAILED=0 SKIPPED=0
+    # One test run in a tree at a time: they would build over each other, and remove each other's results.
+    local lock
+    mkdir -p build
+    exec {lock}>build/test.lock
+    flock --nonblock "$lock" || die "another 'tools/dev test' runs in $ROOT"
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     setup_all
