@@ -72,6 +72,8 @@ exit_rows() {
     local name operation
     for name in floor floor-aia "${VMMS[@]}"; do
         for operation in calibrate sbi_base dbcn_byte dbcn_64 lsr_read thr_write vendor_call; do
+            # QEMU stops the VM there and stays.
+            [[ $name != qemu || $operation != vendor_call ]] || continue
             vmm "$name" "$pack/bench_$operation" 64 1
             report exit "$operation" "$name" run
         done
