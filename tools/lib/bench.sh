@@ -14,12 +14,13 @@ BENCH_QEMU_SUITE=trixie
 
 # QEMU for riscv64 and its libraries, unpacked: nothing of it runs here.
 fetch_bench_qemu() {
-    local target=$1
+    local target=$1 suite
+    suite=$(served_suite "$BENCH_QEMU_SUITE" riscv64)
     # shellcheck disable=SC2016 # expanded inside
     retry sh -c 'rm -rf "$0" && exec mmdebstrap "$@"' "$target" --variant=extract --architectures=riscv64 \
         --include=qemu-system-riscv --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --aptopt='Acquire::Retries "3"' \
-        "$BENCH_QEMU_SUITE" "$target" "deb [signed-by=$SDK$KEYRING] $(debian_mirror) $BENCH_QEMU_SUITE main"
+        "$suite" "$target" "deb [signed-by=$SDK$KEYRING] $(debian_mirror) $suite main"
     slim_bench_qemu "$target"
 }
 

@@ -10,29 +10,14 @@ kernel_version() { cat "$CACHE/kernels/$1/package-version"; }
 # True where this kernel is one that was never seen to work.
 kernel_is_newer_than_known() { dpkg --compare-versions "$(kernel_version "$1")" gt "$(kernel_field "$1" 3)"; }
 
-# apt with sources and state of its own: nothing of the machine's apt is changed, but its proxy settings hold.
-# Signatures are checked; the date till which an index is valid is not, since a late mirror or a snapshot will do.
-suite_apt() {
-    local suite=$1 tool=$2 state=$CACHE/apt/$1
-    shift 2
-    mkdir -p "$state"/{lists/partial,archives/partial,preferences.d}
-    touch "$state/status"
-    echo "deb [arch=riscv64 signed-by=$SDK$KEYRING] $(debian_mirror) $suite main" >"$state/sources.list"
-    "$tool" -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state" \
-        -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-        -o Dir::Etc::preferencesparts="$state/preferences.d" -o Dir::Etc::preferences=/dev/null \
-        -o APT::Architecture=riscv64 -o APT::Architectures::=riscv64 -o APT::Sandbox::User=root \
-        -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
-}
-
 # The packages that hold the image and its modules. Debian 13 has both in one; later ones are split in three.
 kernel_packages() {
     local suite=$1 image
-    image=$(suite_apt "$suite" apt-cache depends --important linux-image-riscv64 |
+    image=$(suite_apt "$suite" riscv64 apt-cache depends --important linux-image-riscv64 |
         awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
     [[ -n $image ]] || die "no linux-image-riscv64 in $suite"
     echo "$image"
-    suite_apt "$suite" apt-cache depends --important "$image" |
+    suite_apt "$suite" riscv64 apt-cache depends --important "$image" |
         awk '$1 == "Depends:" && $2 ~ /^linux-(base|binary|modules)-[0-9]/ { print $2 }'
 }
 
@@ -40,11 +25,11 @@ kernel_packages() {
 is_plain_image() { [[ $(dd if="$1" bs=1 skip=56 count=4 status=none | od -An -tx1) == " 52 53 43 05" ]]; }
 
 fetch_kernel() {
-    local suite=$1 target=$2 packages image package version
-    retry suite_apt "$suite" apt-get update
+    local suite target=$2 packages image package version
+    suite=$(served_suite "$1" riscv64)
     mapfile -t packages < <(kernel_packages "$suite")
     rm -rf "$target" && mkdir -p "$target/debs" "$target/root"
-    (cd "$target/debs" && retry suite_apt "$suite" apt-get download "${packages[@]}")
+    (cd "$target/debs" && retry suite_apt "$suite" riscv64 apt-get download "${packages[@]}")
     for package in "$target"/debs/*.deb; do dpkg-deb -x "$package" "$target/root"; done
     version=$(basename "$target"/root/usr/lib/modules/*)
     for image in "$target/root/boot/vmlinux-$version" "$target/root/usr/lib/modules/$version/vmlinuz"; do

@@ -15,33 +15,10 @@ SDK_TOOLS=(
 SDK_LIBRARIES=(
     libboost-program-options-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libfdt-dev zlib1g-dev libzstd-dev
 )
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-
-# The repository of Debian proper that this machine's own apt uses.
-debian_mirror() {
-    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(CREATED_BY)|$(REPO_URI)' |
-        awk -F'|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" { print $5; exit }'
-}
-
-install_host_tools() {
-    retry apt-get update
-    DEBIAN_FRONTEND=noninteractive retry apt-get install -y --no-install-recommends "$@"
-}
-
-# Installs what this machine lacks, and nothing where it lacks nothing.
-need_host_tools() {
-    local missing=() package
-    for package in "$@"; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-    done
-    ((${#missing[@]} == 0)) && [[ -n $(debian_mirror) ]] && return
-    [[ $(id -u) == 0 ]] || die "run as root: packages are missing (${missing[*]})"
-    step "installing ${missing[*]:-package lists}" host-tools install_host_tools "${missing[@]}"
-}
 
 make_sdk() {
-    local target=$1 include mirror package scheme proxy=() PROXY
-    mirror=$(debian_mirror)
+    local target=$1 suite include package scheme proxy=() PROXY
+    suite=$(SDK='' served_suite "$SDK_SUITE" amd64,riscv64)
     for scheme in http https; do
         eval "$(apt-config shell PROXY "Acquire::$scheme::Proxy")"
         [[ -z ${PROXY:-} ]] || proxy+=(--aptopt="Acquire::$scheme::Proxy \"$PROXY\"")
@@ -56,7 +33,7 @@ make_sdk() {
         --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' "${proxy[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
-        "$SDK_SUITE" "$target" "deb [signed-by=$KEYRING] $mirror $SDK_SUITE main"
+        "$suite" "$target" "deb [signed-by=$KEYRING] $(debian_mirror) $suite main"
     # riscv64 programs for the images: their packages would replace the native ones, so they are only unpacked.
     mkdir -p "$target"/{src,cache,opt/riscv64}
     chroot "$target" /bin/sh -ec '
