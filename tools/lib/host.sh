@@ -17,6 +17,7 @@ stdin, stdout and stderr as they are. CMD runs in the corresponding directory of
   --pmu                     with Sscofpmf
   --icount                  deterministic: one instruction is 1 ns; fixed seed and clock
   --append WORDS            more for the host kernel's command line
+  --qemu ARGUMENT           one more argument for QEMU, e.g. -s for its gdb stub (may be repeated)
   --pack FILE               put FILE at /pack/ of the host's RAM disk (may be repeated)
   --timeout SECONDS         give up then, with status 124 (with CMD: 3600)
   --pipe                    not interactive, even on a terminal
@@ -26,10 +27,10 @@ EOF
 # Defaults, then options; the rest is the command.
 parse_host_options() {
     HOST_KERNEL=latest HOST_IRQCHIP=aia HOST_SMP= HOST_MEM=4G HOST_CPU= HOST_PMU=off HOST_ICOUNT=0 HOST_APPEND=
-    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_COMMAND=()
+    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_QEMU=() HOST_COMMAND=()
     while (($# > 0)); do
         case $1 in
-        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --timeout)
+        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --qemu | --timeout)
             (($# > 1)) || die "host: $1 needs a value"
             ;;&
         --kernel) HOST_KERNEL=$2 && shift ;;
@@ -39,6 +40,7 @@ parse_host_options() {
         --cpu) HOST_CPU=,$2 && shift ;;
         --append) HOST_APPEND=$2 && shift ;;
         --pack) HOST_PACK+=("$2") && shift ;;
+        --qemu) HOST_QEMU+=("$2") && shift ;;
         --timeout) HOST_TIMEOUT=$2 && shift ;;
         --pmu) HOST_PMU=on ;;
         --icount) HOST_ICOUNT=1 ;;
@@ -80,6 +82,7 @@ host_machine() {
     elif ((HOST_SMP > 1)); then
         QEMU+=(-accel "tcg,thread=multi")
     fi
+    QEMU+=("${HOST_QEMU[@]}")
 }
 
 # stdin, stdout and stderr of the command travel by three virtio ports, which are fifos outside. stdin has its own,
