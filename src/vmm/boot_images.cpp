@@ -59,6 +59,18 @@ GpaRange place_initrd(const BootRoom& room, const GpaRange& kernel, uint64_t siz
   return {.base = *at, .size = size};
 }
 
+/// The top of the block that the kernel ends in. A kernel may use some RAM behind its end before it knows better, a
+/// first stack for one: at least half of the block stays between the two.
+std::optional<Gpa> beside_kernel(const GpaRange& ram, const BootLayout& layout, uint64_t size) {
+  const Gpa kernel_end = layout.kernel.end();
+  const Gpa block_end = ram.base + align_up(kernel_end - ram.base, kDtbBlock);
+  if (!layout.kernel_is_whole || size > kDtbBlock / 2) return std::nullopt;
+  const GpaRange place{.base = block_end + (0 - align_up(size, kPage)), .size = size};
+  const bool far_enough = kernel_end + kDtbBlock / 2 <= place.base;
+  const bool hits_initrd = layout.initrd && layout.initrd->overlaps(place);
+  return far_enough && !hits_initrd && ram.contains(place.base, size) ? std::optional{place.base} : std::nullopt;
+}
+
 }  // namespace
 
 BootImages::BootImages(const Config& config)
@@ -71,7 +83,8 @@ BootLayout BootImages::load(const GuestMemory& memory) const {
   if (initrd_size > kLargestRam) throw initrd_->error("is larger than any machine's RAM");
   const BootRoom room{.memory = memory, .initrd_bytes = initrd_size};
   const LoadedKernel kernel = load_kernel(kernel_, room);
-  BootLayout layout{.entry = kernel.entry, .kernel = kernel.range, .initrd = {}};
+  BootLayout layout{
+      .entry = kernel.entry, .kernel = kernel.range, .kernel_is_whole = kernel.range_is_whole, .initrd = {}};
   if (initrd_) {
     layout.initrd = place_initrd(room, kernel.range, initrd_size);
     initrd_->read(0, *memory.slice(layout.initrd->base, initrd_size));
@@ -82,6 +95,7 @@ BootLayout BootImages::load(const GuestMemory& memory) const {
 Gpa choose_dtb_address(const GuestMemory& memory, const BootLayout& layout, uint64_t size) {
   const GpaRange ram = memory.range();
   const std::array taken{layout.kernel, layout.initrd.value_or(GpaRange{})};
+  if (const auto at = beside_kernel(ram, layout, size)) return *at;
   if (size <= kDtbBlock) {
     const Wanted block{.size = kDtbBlock, .alignment = kDtbBlock};
     if (const auto at = highest_above_kernel(ram, taken, layout.kernel, block)) return *at;

@@ -14,6 +14,7 @@ namespace rvvmm {
 struct BootLayout {
   Gpa entry;
   GpaRange kernel;
+  bool kernel_is_whole = true;     ///< LoadedKernel::range_is_whole
   std::optional<GpaRange> initrd;  ///< exactly the file's bytes; starts on a page
 };
 
@@ -35,8 +36,9 @@ class BootImages {
   std::optional<InputFile> dtb_;
 };
 
-/// Where a device tree of `size` bytes goes: a 2 MiB block of its own at the top of low RAM if there is one, else the
-/// highest free page. Throws SetupError when no place is left.
+/// Where a device tree of `size` bytes goes: the top of the 2 MiB block in which the kernel ends, if the kernel leaves
+/// half of that free (one block of RAM less for the host to clear); else a 2 MiB block of its own at the top of low RAM
+/// if there is one, else the highest free page. Throws SetupError when no place is left.
 Gpa choose_dtb_address(const GuestMemory& memory, const BootLayout& layout, uint64_t size);
 
 /// Copies `dtb` to the place that choose_dtb_address() picks, and returns that.

@@ -99,12 +99,10 @@ class FdtImage {
       fdt_.u64("linux,initrd-start", inputs_.initrd->base.value);
       fdt_.u64("linux,initrd-end", inputs_.initrd->end().value);
     }
-    std::array<std::byte, kRngSeedBytes> rng_seed;
-    fill_random(rng_seed);
-    fdt_.bytes("rng-seed", rng_seed);
-    std::array<std::byte, sizeof(uint64_t)> kaslr_seed;
-    fill_random(kaslr_seed);
-    fdt_.bytes("kaslr-seed", kaslr_seed);
+    std::array<std::byte, kRngSeedBytes + sizeof(uint64_t)> seeds;
+    fill_random(seeds);
+    fdt_.bytes("rng-seed", std::span{seeds}.first(kRngSeedBytes));
+    fdt_.bytes("kaslr-seed", std::span{seeds}.subspan(kRngSeedBytes));
   }
 
   void aliases() {

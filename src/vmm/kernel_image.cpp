@@ -136,7 +136,9 @@ LoadedKernel load_image(KernelContent& content, const BootRoom& room) {
   const uint64_t needed = std::max(header.image_size, content.size().value_or(1));
   if (!ram.contains(at, needed)) throw room.too_small("the kernel", at, needed);
   const uint64_t in_file = read_all(content, room, at);
-  return {.entry = at, .range = {.base = at, .size = std::max(header.image_size, in_file)}};
+  return {.entry = at,
+          .range = {.base = at, .size = std::max(header.image_size, in_file)},
+          .range_is_whole = header.image_size != 0};
 }
 
 LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
@@ -145,7 +147,7 @@ LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
   if (size == 0) throw content.error("decompresses to nothing; give a RISC-V kernel image");
   log::line(log::Module::kLoader, log::Level::kWarn, "{}",
             content.error(std::format("no known kernel format, loaded as it is at {:#x}", at.value)).what());
-  return {.entry = at, .range = {.base = at, .size = size}};
+  return {.entry = at, .range = {.base = at, .size = size}, .range_is_whole = false};
 }
 
 /// Content that is not compressed, or not any more.

@@ -15,6 +15,7 @@ inline constexpr uint64_t kDefaultTextOffset = 2_MiB;
 struct LoadedKernel {
   Gpa entry;
   GpaRange range;  ///< all that the kernel owns before it reads the device tree: image_size, or ELF memory with BSS
+  bool range_is_whole = true;  ///< false: no header says what the kernel uses behind the file's last byte
 };
 
 /// Copies the kernel into RAM. Bytes of the file go from the kernel's page cache straight to their place; nothing

@@ -11,8 +11,6 @@ namespace rvvmm {
 namespace {
 
 using namespace rvvmm::testing;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 constexpr uint64_t kDtbSize = 10'000;
 
@@ -59,6 +57,25 @@ TEST(BootImages, InitrdAndTreeGoToTheTopOfRam) {
   EXPECT_EQ(loaded.dtb, kRamBase + 126_MiB);
   EXPECT_EQ(loaded.layout.initrd, (GpaRange{.base = kRamBase + (126_MiB - 0x3000), .size = 10'000}));
   EXPECT_EQ(loaded.layout.kernel, (GpaRange{.base = kRamBase + 2_MiB, .size = 1_MiB}));
+}
+
+TEST(BootImages, TreeSharesTheBlockOfAKernelThatLeavesHalfOfItFree) {
+  const GuestMemory memory{kRamBase, 128_MiB};
+  EXPECT_EQ(load(memory, {.kernel = image(5000, {.image_size = 1_MiB - 0x3000})}).dtb, kRamBase + (4_MiB - 0x3000));
+  EXPECT_EQ(load(memory, {.kernel = image(5000, {.image_size = 1_MiB - 0x2000})}).dtb, kRamBase + 126_MiB);
+}
+
+TEST(BootImages, TreeStaysAwayFromAKernelThatDoesNotSayWhatItUses) {
+  const GuestMemory memory{kRamBase, 128_MiB};
+  EXPECT_EQ(load(memory, {.kernel = image(5000, {.image_size = 0})}).dtb, kRamBase + 126_MiB);
+  EXPECT_EQ(load(memory, {.kernel = pattern(4096)}).dtb, kRamBase + 126_MiB);
+}
+
+TEST(BootImages, TreeDoesNotShareTheKernelsBlockWithAnInitrdThatIsThere) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  const Files files{.kernel = elf({{.paddr = 0, .content = pattern(4096)}}, 0), .initrd = pattern(1'500'000)};
+  const Loaded loaded = load(memory, files);
+  EXPECT_LT(loaded.dtb, loaded.layout.initrd->base);
 }
 
 TEST(BootImages, NoInitrdIsNone) {
