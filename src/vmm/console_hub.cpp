@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,12 +26,6 @@ void unblock_kick_signal() noexcept {
   ::pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
 }
 
-// The thread is started by a hart, which may be pinned; the console's work is not to compete with it there.
-void run_where_the_process_may() noexcept {
-  cpu_set_t cpus;
-  if (::sched_getaffinity(::getpid(), sizeof cpus, &cpus) == 0) ::sched_setaffinity(0, sizeof cpus, &cpus);
-}
-
 }  // namespace
 
 ConsoleHub::~ConsoleHub() {
@@ -40,17 +33,33 @@ ConsoleHub::~ConsoleHub() {
   stop();
 }
 
-void ConsoleHub::start() noexcept {
+void ConsoleHub::start(std::function<void()> on_first_output) noexcept {
   ::signal(SIGPIPE, SIG_IGN);
   struct sigaction nothing{};
   nothing.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
   ::sigaction(kConsoleKickSignal, &nothing, nullptr);
-  const std::scoped_lock lock(mu_);
+  const LockGuard lock{mu_};
+  on_first_output_ = std::move(on_first_output);
   state_ = ThreadState::kNotStarted;
-  if (filled_ > 0) launch_thread();
+  if (filled_ > 0) ask_for_thread();
 }
 
-void ConsoleHub::launch_thread() noexcept {
+void ConsoleHub::ask_for_thread() noexcept {
+  state_ = ThreadState::kAskedFor;
+  if (on_first_output_) {
+    on_first_output_();
+  } else {
+    launch_if_asked_for();
+  }
+}
+
+void ConsoleHub::launch() noexcept {
+  const LockGuard lock{mu_};
+  launch_if_asked_for();
+}
+
+void ConsoleHub::launch_if_asked_for() noexcept {
+  if (state_ != ThreadState::kAskedFor) return;
   try {
     thread_ = std::jthread([this] { output_loop(); });
     state_ = ThreadState::kGathering;
@@ -63,9 +72,9 @@ void ConsoleHub::launch_thread() noexcept {
 }
 
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
-  std::unique_lock lock(mu_);
+  const LockGuard lock{mu_};
   while (!bytes.empty()) {
-    if (filled_ == kOutputCapacity && !wait_for_space(lock)) return;
+    if (filled_ == kOutputCapacity && !wait_for_space()) return;
     if (stopping_.load(std::memory_order_relaxed)) return;
     const size_t take = std::min(bytes.size(), kOutputCapacity - filled_);
     append(bytes.first(take));
@@ -73,11 +82,11 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
   }
 }
 
-bool ConsoleHub::wait_for_space(std::unique_lock<std::mutex>& lock) noexcept {
+bool ConsoleHub::wait_for_space() noexcept {
   while (filled_ == kOutputCapacity && !stopping_) {
     if (!give_up_at_) {
-      space_.wait(lock);
-    } else if (space_.wait_until(lock, *give_up_at_) == std::cv_status::timeout) {
+      space_.wait(mu_);
+    } else if (space_.wait_until(mu_, *give_up_at_) == std::cv_status::timeout) {
       return filled_ < kOutputCapacity;
     }
   }
@@ -85,7 +94,8 @@ bool ConsoleHub::wait_for_space(std::unique_lock<std::mutex>& lock) noexcept {
 }
 
 void ConsoleHub::limit_waits(bool limited) noexcept {
-  const std::scoped_lock lock(mu_);
+  const LockGuard lock{mu_};
+  launch_if_asked_for();  // whoever was asked may not come to it any more
   give_up_at_ = limited ? std::optional{std::chrono::steady_clock::now() + kFlushLimit} : std::nullopt;
   space_.notify_all();
 }
@@ -100,22 +110,21 @@ void ConsoleHub::append(std::span<const std::byte> bytes) noexcept {
     state_ = ThreadState::kGathering;
     work_.notify_one();
   } else if (state_ == ThreadState::kNotStarted) {
-    launch_thread();
+    ask_for_thread();
   }
 }
 
 void ConsoleHub::output_loop() noexcept {
   ::pthread_setname_np(::pthread_self(), "io-console");
   unblock_kick_signal();
-  run_where_the_process_may();
-  std::unique_lock lock(mu_);
+  const LockGuard lock{mu_};
   while (!stopping_) {
     if (filled_ == 0) {
       state_ = ThreadState::kAsleep;
-      work_.wait(lock, [this] { return filled_ > 0 || stopping_; });
+      work_.wait(mu_, [this] { return filled_ > 0 || stopping_; });
     }
     state_ = ThreadState::kGathering;
-    work_.wait_for(lock, kGatherTime, [this] { return filled_ >= kHalfFull || flushers_ > 0 || stopping_; });
+    work_.wait_for(mu_, kGatherTime, [this] { return filled_ >= kHalfFull || flushers_ > 0 || stopping_; });
     if (stopping_) break;
     state_ = ThreadState::kWriting;
     const std::span<const std::byte> batch{buffers_[filling_].data(), filled_};
@@ -123,9 +132,9 @@ void ConsoleHub::output_loop() noexcept {
     filled_ = 0;
     ++batches_taken_;
     space_.notify_all();
-    lock.unlock();
+    mu_.unlock();
     write_out(batch);
-    lock.lock();
+    mu_.lock();
     ++batches_out_;
     if (flushers_ > 0) space_.notify_all();
   }
@@ -155,27 +164,28 @@ bool ConsoleHub::wait_writable() noexcept {
 }
 
 bool ConsoleHub::flush() noexcept {
-  std::unique_lock lock(mu_);
+  const LockGuard lock{mu_};
+  launch_if_asked_for();
   if (state_ == ThreadState::kNotStarted) return true;
   if (state_ == ThreadState::kFinished) return filled_ == 0;
   const uint64_t last = batches_taken_ + (filled_ > 0 ? 1 : 0);
   ++flushers_;
   work_.notify_one();
-  space_.wait_for(lock, kFlushLimit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
+  space_.wait_for(mu_, kFlushLimit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
   --flushers_;
   return batches_out_ >= last;
 }
 
 void ConsoleHub::stop() noexcept {
   {
-    std::unique_lock lock(mu_);
+    const LockGuard lock{mu_};
     stopping_ = true;
     work_.notify_all();
     space_.notify_all();
     // A signal that comes just before the thread enters write(2) is lost on it, hence one after the other.
-    if (state_ == ThreadState::kNotStarted) state_ = ThreadState::kFinished;
+    if (state_ == ThreadState::kNotStarted || state_ == ThreadState::kAskedFor) state_ = ThreadState::kFinished;
     const auto finished = [this] { return state_ == ThreadState::kFinished; };
-    while (!space_.wait_for(lock, std::chrono::milliseconds{1}, finished)) {
+    while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
       ::pthread_kill(thread_.native_handle(), kConsoleKickSignal);
     }
     filled_ = 0;
@@ -189,7 +199,7 @@ size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
   bool room_again = false;
   size_t count = 0;
   {
-    const std::scoped_lock lock(input_mu_);
+    const LockGuard lock{input_mu_};
     count = std::min(out.size(), input_count_.load(std::memory_order_relaxed));
     const size_t until_wrap = std::min(count, kInputCapacity - ring_head_);
     std::memcpy(out.data(), ring_.data() + ring_head_, until_wrap);
@@ -207,7 +217,7 @@ size_t ConsoleHub::queue_input(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty()) return 0;
   size_t take = 0;
   {
-    const std::scoped_lock lock(input_mu_);
+    const LockGuard lock{input_mu_};
     const size_t held = input_count_.load(std::memory_order_relaxed);
     take = std::min(bytes.size(), kInputCapacity - held);
     const size_t tail = (ring_head_ + held) % kInputCapacity;

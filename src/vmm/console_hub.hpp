@@ -7,12 +7,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/console.hpp"
+#include "base/mutex.hpp"
 #include "base/types.hpp"
 
 namespace rvvmm {
@@ -36,8 +36,11 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   ConsoleHub& operator=(const ConsoleHub&) = delete;
 
   /// Ignores SIGPIPE in this process; SIGUSR2 becomes the output thread's own, to be blocked in all others. That
-  /// thread, "io-console", starts with the first byte: a guest without output does without it.
-  void start() noexcept;
+  /// thread, "io-console", starts with the first byte: a guest without output does without it. `on_first_output` is
+  /// called then, by the hart that writes, and has the main thread call launch(); without it the hart does so.
+  void start(std::function<void()> on_first_output = {}) noexcept;
+  /// Starts the thread if output waits for it.
+  void launch() noexcept;
 
   /// Who hears of input; replaces earlier ones. While no hart runs.
   void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
@@ -68,20 +71,21 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   void set_on_input_room(std::function<void()> on_room) { on_input_room_ = std::move(on_room); }
 
  private:
-  enum class ThreadState : uint8_t { kNotStarted, kAsleep, kGathering, kWriting, kFinished };
+  enum class ThreadState : uint8_t { kNotStarted, kAskedFor, kAsleep, kGathering, kWriting, kFinished };
 
-  bool wait_for_space(std::unique_lock<std::mutex>& lock) noexcept;
-  void append(std::span<const std::byte> bytes) noexcept;
-  void launch_thread() noexcept;
+  bool wait_for_space() noexcept REQUIRES(mu_);
+  void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  void ask_for_thread() noexcept REQUIRES(mu_);
+  void launch_if_asked_for() noexcept REQUIRES(mu_);
   void output_loop() noexcept;
   void write_out(std::span<const std::byte> bytes) noexcept;
   bool wait_writable() noexcept;
 
   // Output. The hart fills one buffer while the thread writes the other.
   const int output_fd_;
-  std::mutex mu_;
-  std::condition_variable work_;   // for the thread
-  std::condition_variable space_;  // for harts that wait for room, and for flush() and stop()
+  Mutex mu_;
+  std::condition_variable_any work_;   // for the thread
+  std::condition_variable_any space_;  // for harts that wait for room, and for flush() and stop()
   std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_;
   size_t filling_ = 0;          // index of the harts' buffer
   size_t filled_ = 0;           // bytes in it
@@ -92,10 +96,11 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   ThreadState state_ = ThreadState::kFinished;                       // until start()
   std::atomic<bool> stopping_ = false;                               // set under mu_, read without it between writes
   bool reader_gone_ = false;                                         // the thread's own
+  std::function<void()> on_first_output_;
   std::jthread thread_;
 
   // Input.
-  std::mutex input_mu_;
+  Mutex input_mu_;
   std::array<std::byte, kInputCapacity> ring_;
   size_t ring_head_ = 0;                 // next byte to read
   std::atomic<size_t> input_count_ = 0;  // written under input_mu_

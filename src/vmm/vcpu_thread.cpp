@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <format>
@@ -88,6 +89,15 @@ bool VcpuThread::serve_mailbox() noexcept {
 
 void VcpuThread::main() noexcept {
   set_up_thread();
+  // A descriptor table of its own for each hart: the kernel counts no reference to a file in a table that nobody
+  // shares, which spares every KVM_RUN two atomic operations. Where it is refused, nothing else changes.
+  const bool own_descriptors = ::unshare(CLONE_FILES) == 0;
+  run_until_told();
+  // Not left to the thread's end, which comes after join(): what the machine closes then is to be the last reference.
+  if (own_descriptors) ::close_range(0, ~0U, 0);
+}
+
+void VcpuThread::run_until_told() noexcept {
   for (;;) {
     switch (parts_.backend.run(parts_.io)) {
       case RunOutcome::kContinue: break;

@@ -26,8 +26,9 @@ class VcpuThread {
     std::optional<uint32_t> host_cpu;  ///< pinned there; none: wherever the scheduler likes
   };
 
-  /// Starts the thread, named vcpu<hart>, and enters the guest. Throws std::system_error when the host has no more
-  /// threads. install_kick_handler() comes first.
+  /// Starts the thread, named vcpu<hart>, and enters the guest. The thread sees the descriptors that are open now and
+  /// none opened later; closing one elsewhere does not close it here, before the thread ends. Throws std::system_error
+  /// when the host has no more threads. install_kick_handler() comes first.
   explicit VcpuThread(const Parts& parts);
   /// Stops and joins.
   ~VcpuThread();
@@ -44,6 +45,7 @@ class VcpuThread {
 
  private:
   void main() noexcept;
+  void run_until_told() noexcept;
   void kick() noexcept;
   bool serve_mailbox() noexcept;
   void set_up_thread() const noexcept;

@@ -59,7 +59,9 @@ int Vm::run() {
     ConsoleHub console{STDOUT_FILENO};
     const StdinReader input{STDIN_FILENO, loop, terminal, console};
     VcpuThread::install_kick_handler();
-    console.start();
+    // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
+    Notifier first_output{loop, [&console] { console.launch(); }};
+    console.start([&first_output] { first_output.notify(); });
     status = run_machines(loop, console, fault);
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
