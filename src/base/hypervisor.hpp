@@ -14,9 +14,9 @@
 
 namespace rvvmm {
 
-/// How one entry into the guest ended, its exit answered.
+/// What an exit comes to.
 enum class RunOutcome : uint8_t {
-  kContinue,     ///< enter again
+  kContinue,     ///< answered: enter again
   kInterrupted,  ///< a kick or a signal: look at the mailbox, then enter again
   kStop,         ///< the machine was told to end or restart; do not enter again
   kFault,        ///< an exit that cannot go on; fault_report() says which
@@ -30,7 +30,8 @@ enum class HartRegister : uint8_t { kScounteren };
 /// One vCPU. Everything but kick() only from the thread that runs it, and while it is not inside run().
 class VcpuBackend : public HartIrqPin {
  public:
-  /// Enters the guest until its next exit and answers that through `io`. Never throws, allocates nothing.
+  /// Enters the guest, answers its exit through `io`, and enters it again for as long as that comes to kContinue.
+  /// Never throws, allocates nothing.
   virtual RunOutcome run(VcpuIo& io) noexcept = 0;
   /// Makes the run() in progress, or the next one, return kInterrupted as soon as the vCPU's thread gets a
   /// signal. The caller sends that signal after this. Any thread.

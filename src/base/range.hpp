@@ -12,8 +12,7 @@ struct GpaRange {
 
   /// True if all of [at, at + len) lies inside. An empty access lies inside when `at` is in [base, base + size].
   constexpr bool contains(Gpa at, uint64_t len) const noexcept {
-    if (at < base) return false;
-    const uint64_t offset = at - base;
+    const uint64_t offset = at - base;  // below base it wraps, and is then larger than any size that fits above base
     return offset <= size && len <= size - offset;
   }
 

@@ -39,49 +39,57 @@ void MmioBus::attach(GpaRange window, Device& device) {
       throw refused(window, device, std::format("overlaps {} at {:#x}", slot.device->name(), slot.window.base.value));
     }
   }
-  const auto place = std::ranges::upper_bound(slots_, window.base, {}, [](const Slot& s) { return s.window.base; });
-  slots_.insert(place, Slot{.window = window, .device = &device});
+  slots_.push_back({.window = window, .device = &device});
+}
+
+// A handful of windows: walking them costs less than a search.
+inline const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
+  assert(frozen_);
+  for (const Slot& slot : slots_) {
+    if (slot.window.contains(at, len)) return &slot;
+  }
+  return nullptr;
 }
 
 void MmioBus::read(Gpa at, std::span<std::byte> out) noexcept {
   const Slot* const slot = find(at, out.size());
-  if (slot == nullptr) {
-    fill_ones(out);
-    return report_miss({.verb = "load", .at = at, .width = out.size()});
-  }
+  if (slot == nullptr) [[unlikely]]
+    return load_missed(at, out);
   const IoStatus status = slot->device->read(at - slot->window.base, out);
-  if (status != IoStatus::kOk) [[unlikely]] {
-    fill_ones(out);
-    report_refusal({.verb = "load", .at = at, .width = out.size()}, *slot->device, status);
-  }
+  if (status != IoStatus::kOk) [[unlikely]]
+    load_refused(status, *slot->device, at, out);
 }
 
 void MmioBus::write(Gpa at, std::span<const std::byte> in) noexcept {
   const Slot* const slot = find(at, in.size());
-  if (slot == nullptr) return report_miss({.verb = "store", .at = at, .width = in.size()});
+  if (slot == nullptr) [[unlikely]]
+    return report_miss({.verb = "store", .at = at, .width = in.size()});
   const IoStatus status = slot->device->write(at - slot->window.base, in);
-  if (status != IoStatus::kOk) [[unlikely]] {
-    report_refusal({.verb = "store", .at = at, .width = in.size()}, *slot->device, status);
-  }
+  if (status != IoStatus::kOk) [[unlikely]]
+    report_refusal(status, *slot->device, {.verb = "store", .at = at, .width = in.size()});
 }
 
-const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
-  assert(frozen_);
-  // The last slot that starts at or below the address is the only one that can hold it.
-  const auto behind = std::ranges::upper_bound(slots_, at, {}, [](const Slot& s) { return s.window.base; });
-  if (behind == slots_.begin()) return nullptr;
-  const Slot& slot = *std::prev(behind);
-  return slot.window.contains(at, len) ? &slot : nullptr;
+// What follows is out of the way of the accesses that are answered.
+
+[[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {
+  fill_ones(out);
+  report_miss({.verb = "load", .at = at, .width = out.size()});
 }
 
-void MmioBus::report_miss(const Access& access) noexcept {
+[[gnu::cold]] void MmioBus::load_refused(IoStatus status, const Device& device, Gpa at,
+                                         std::span<std::byte> out) noexcept {
+  fill_ones(out);
+  report_refusal(status, device, {.verb = "load", .at = at, .width = out.size()});
+}
+
+[[gnu::cold]] void MmioBus::report_miss(const Access& access) noexcept {
   if (!misses_.allow()) return;
   log::line(log::Module::kDevices, log::Level::kInfo,
             "no device at {:#x} for a {} of {} bytes; {} such accesses so far", access.at.value, access.verb,
             access.width, misses_.count());
 }
 
-void MmioBus::report_refusal(const Access& access, const Device& device, IoStatus status) noexcept {
+[[gnu::cold]] void MmioBus::report_refusal(IoStatus status, const Device& device, const Access& access) noexcept {
   if (!refusals_.allow()) return;
   log::line(log::Module::kDevices, log::Level::kInfo, "{}: {} of {} bytes at {:#x}: {}; {} such accesses so far",
             device.name(), access.verb, access.width, access.at.value, describe(status), refusals_.count());

@@ -18,7 +18,8 @@ namespace rvvmm {
 class MmioBus {
  public:
   /// Gives `window` to `device`, which must outlive the bus. Throws SetupError (kInternal: the address map is ours)
-  /// when the window is empty, goes beyond 2^64, or overlaps another, and after freeze().
+  /// when the window is empty, goes beyond 2^64, or overlaps another, and after freeze(). Windows are looked through
+  /// in the order they came: the busiest device first.
   void attach(GpaRange window, Device& device);
 
   /// Ends the set-up.
@@ -46,9 +47,11 @@ class MmioBus {
 
   const Slot* find(Gpa at, uint64_t len) const noexcept;
   void report_miss(const Access& access) noexcept;
-  void report_refusal(const Access& access, const Device& device, IoStatus status) noexcept;
+  void report_refusal(IoStatus status, const Device& device, const Access& access) noexcept;
+  void load_missed(Gpa at, std::span<std::byte> out) noexcept;
+  void load_refused(IoStatus status, const Device& device, Gpa at, std::span<std::byte> out) noexcept;
 
-  std::vector<Slot> slots_;  // by address
+  std::vector<Slot> slots_;  // as attached
   bool frozen_ = false;
   log::RateLimit misses_;
   log::RateLimit refusals_;

@@ -104,7 +104,7 @@ IoStatus Uart16550::write(uint64_t offset, std::span<const std::byte> in) noexce
   return IoStatus::kOk;
 }
 
-uint8_t Uart16550::load(uint64_t offset) noexcept {
+inline uint8_t Uart16550::load(uint64_t offset) noexcept {
   if (offset != kLsr) note_no_polling();
   switch (offset) {
     case kRbrThrDll: return divisor_selected() ? state_.dll : receive_buffer();
@@ -156,7 +156,7 @@ uint8_t Uart16550::interrupt_identification() noexcept {
   return fifos_on() ? static_cast<uint8_t>(pending | kIirFifosOn) : pending;
 }
 
-uint8_t Uart16550::line_status() noexcept {
+inline uint8_t Uart16550::line_status() noexcept {
   // One byte is enough for a driver that polls: the rest stays in the console for whoever asks next.
   if (state_.received == 0 && input_waits_ && line_read_receives()) {
     take_input(1);

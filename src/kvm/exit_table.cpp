@@ -13,22 +13,27 @@ static_assert(sizeof(kvm_run{}.mmio.data) == 8);
 RunOutcome handle_mmio(ExitContext& exit) noexcept {
   auto& mmio = exit.run.mmio;
   const size_t len = std::min<size_t>(mmio.len, sizeof(mmio.data));
-  const std::span<std::byte> data{reinterpret_cast<std::byte*>(mmio.data), len};
+  auto* const data = reinterpret_cast<std::byte*>(mmio.data);
   const Gpa at{mmio.phys_addr};
   if (mmio.is_write != 0) {
-    exit.io.mmio_write(exit.hart, at, data);
+    exit.io->mmio_write(exit.hart, at, {data, len});
   } else {
-    exit.io.mmio_read(exit.hart, at, data);
-    exit.signed_load_in_doubt = len < sizeof(mmio.data) && len > 0 && (mmio.data[len - 1] & 0x80) != 0;
+    exit.io->mmio_read(exit.hart, at, {data, len});
+    // len - 1 wraps where there is nothing to extend.
+    if (len - 1 < sizeof(mmio.data) - 1 && (mmio.data[len - 1] & 0x80) != 0) {
+      exit.afterwork = Afterwork::kSignedLoadInDoubt;
+    }
   }
   return RunOutcome::kContinue;
 }
 
 RunOutcome handle_sbi(ExitContext& exit) noexcept {
   auto& sbi = exit.run.riscv_sbi;
-  SbiCall call{.eid = sbi.extension_id, .fid = sbi.function_id};
-  std::ranges::copy(sbi.args, call.args.begin());
-  const SbiRet ret = exit.io.sbi_ecall(exit.hart, call);
+  const auto& args = sbi.args;
+  // One by one: an array as a whole is copied by a call of memcpy().
+  const SbiCall call{
+      .eid = sbi.extension_id, .fid = sbi.function_id, .args = {args[0], args[1], args[2], args[3], args[4], args[5]}};
+  const SbiRet ret = exit.io->sbi_ecall(exit.hart, call);
   // KVM copies ret[] to a0 and a1 verbatim on the next KVM_RUN, so both words are always written.
   sbi.ret[0] = static_cast<unsigned long>(ret.error);
   sbi.ret[1] = ret.value;
@@ -39,9 +44,9 @@ RunOutcome handle_csr(ExitContext& exit) noexcept {
   auto& csr = exit.run.riscv_csr;
   const CsrAccess access{
       .number = static_cast<uint32_t>(csr.csr_num), .new_value = csr.new_value, .write_mask = csr.write_mask};
-  const auto old_value = exit.io.csr_access(exit.hart, access);
+  const auto old_value = exit.io->csr_access(exit.hart, access);
   csr.ret_value = old_value.value_or(0);
-  exit.illegal_csr = !old_value.has_value();
+  if (!old_value) exit.afterwork = Afterwork::kIllegalCsr;
   return RunOutcome::kContinue;
 }
 
@@ -53,7 +58,7 @@ RunOutcome handle_system_event(ExitContext& exit) noexcept {
     case KVM_SYSTEM_EVENT_RESET: said.type = SystemEventType::kReset; break;
     default: said.type = SystemEventType::kOther; break;
   }
-  exit.io.system_event(exit.hart, said);
+  exit.io->system_event(exit.hart, said);
   return RunOutcome::kStop;
 }
 
@@ -65,8 +70,7 @@ RunOutcome handle_fault(ExitContext& /*exit*/) noexcept {
   return RunOutcome::kFault;
 }
 
-// Sorted by how often a running guest meets them. A new exit is one row here and one function above
-// (docs/add-an-exit.md).
+// A new exit is one row here and one function above (docs/add-an-exit.md).
 constexpr std::array kExitTable{
     ExitHandler{KVM_EXIT_MMIO, "mmio", handle_mmio},
     ExitHandler{KVM_EXIT_RISCV_SBI, "sbi", handle_sbi},
@@ -81,11 +85,13 @@ constexpr ExitHandler kUnknownExit{KVM_EXIT_UNKNOWN, "unknown", handle_fault};
 
 }  // namespace
 
-const ExitHandler& exit_handler(uint32_t reason) noexcept {
-  for (const ExitHandler& row : kExitTable) {
-    if (row.reason == reason) return row;
-  }
-  return kUnknownExit;
-}
+// Indexed by reason, so that no exit pays for the rows before its own.
+constexpr std::array<const ExitHandler*, 64> kExitHandlers = [] {
+  std::array<const ExitHandler*, 64> rows;
+  rows.fill(&kUnknownExit);
+  for (const ExitHandler& row : kExitTable)
+    rows.at(row.reason) = &row;
+  return rows;
+}();
 
 }  // namespace rvvmm

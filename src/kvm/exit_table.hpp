@@ -3,6 +3,7 @@
 
 #include <linux/kvm.h>
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -11,16 +12,20 @@
 
 namespace rvvmm {
 
+/// What a handler leaves to the vCPU, which alone can look into the guest's registers.
+enum class Afterwork : uint8_t {
+  kNone,
+  kSignedLoadInDoubt,  ///< a narrow load got a value with its top bit set (docs/kvm-quirks.md, sign extension)
+  kIllegalCsr,         ///< no such CSR; the guest is owed an illegal-instruction exception
+};
+
 /// One exit in hand. `run` is shared with KVM, which completes an MMIO, SBI or CSR exit on the next KVM_RUN from
 /// what a handler leaves in it.
 struct ExitContext {
   kvm_run& run;
   HartId hart;
-  VcpuIo& io;
-  /// Set by a handler: a narrow load got a value with its top bit set (docs/kvm-quirks.md, sign extension).
-  bool signed_load_in_doubt = false;
-  /// Set by a handler: no such CSR; the guest is owed an illegal-instruction exception.
-  bool illegal_csr = false;
+  VcpuIo* io = nullptr;  ///< of the entry in progress
+  Afterwork afterwork = Afterwork::kNone;
 };
 
 struct ExitHandler {
@@ -29,7 +34,12 @@ struct ExitHandler {
   RunOutcome (*handle)(ExitContext& exit) noexcept;
 };
 
+/// One row for each reason up to the highest that has one.
+extern const std::array<const ExitHandler*, 64> kExitHandlers;
+
 /// The row of `reason`; reasons without one get the row "unknown", which is a fault.
-const ExitHandler& exit_handler(uint32_t reason) noexcept;
+inline const ExitHandler& exit_handler(uint32_t reason) noexcept {
+  return *kExitHandlers[reason < kExitHandlers.size() ? reason : KVM_EXIT_UNKNOWN];
+}
 
 }  // namespace rvvmm

@@ -31,14 +31,15 @@ Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
     for (const auto& hart : parts.harts)
       pins.push_back(hart.get());
     plic_ = std::make_unique<Plic>(kSources, pins);
-    bus_.attach(kPlicWindow, *plic_);
   }
   finisher_ = std::make_unique<TestFinisher>(parts.finisher_listener);
   rtc_ = std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm);
   uart_ = std::make_unique<Uart16550>(parts.console_out, parts.console_in, line(parts, kUartGsi));
-  bus_.attach(kFinisherWindow, *finisher_);
-  bus_.attach(kRtcWindow, *rtc_);
+  // The bus looks in this order: what guests use most comes first.
   bus_.attach(kUartWindow, *uart_);
+  if (plic_) bus_.attach(kPlicWindow, *plic_);
+  bus_.attach(kRtcWindow, *rtc_);
+  bus_.attach(kFinisherWindow, *finisher_);
   bus_.freeze();
 }
 

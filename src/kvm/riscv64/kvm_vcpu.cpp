@@ -1,16 +1,14 @@
 #include "kvm/riscv64/kvm_vcpu.hpp"
 
-#include <sys/ioctl.h>
-
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <format>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "kvm/exit_table.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 
 namespace rvvmm {
@@ -43,24 +41,32 @@ uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
 
 KvmVcpu::KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, SignExtension& sign_extension)
     : fd_(std::move(fd)),
-      hart_(hart),
       run_mapping_(Mapping::shared(fd_.get(), run_size, "mapping a vCPU's kvm_run")),
-      run_(*reinterpret_cast<kvm_run*>(run_mapping_.bytes().data())),
+      exit_{.run = *reinterpret_cast<kvm_run*>(run_mapping_.bytes().data()), .hart = hart},
       code_(code),
       sign_extension_(sign_extension) {}
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
-  if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) [[unlikely]]
-    return run_failed(errno);
-  const ExitHandler& handler = exit_handler(run_.exit_reason);
-  ExitContext exit{.run = run_, .hart = hart_, .io = io};
-  const RunOutcome outcome = handler.handle(exit);
-  if (exit.signed_load_in_doubt && !sign_extension_.known_right()) [[unlikely]]
-    mend_signed_load();
-  if (exit.illegal_csr) [[unlikely]]
-    raise_illegal_instruction();
-  run_errno_ = 0;
+  exit_.io = &io;
+  RunOutcome outcome = RunOutcome::kContinue;
+  while (outcome == RunOutcome::kContinue) {
+    if (const long error = enter_guest(fd_.get()); error < 0) [[unlikely]]
+      return run_failed(static_cast<int>(-error));
+    outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+    if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
+      do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
+  }
   return outcome;
+}
+
+void KvmVcpu::do_afterwork(Afterwork afterwork) noexcept {
+  switch (afterwork) {
+    case Afterwork::kNone: break;
+    case Afterwork::kSignedLoadInDoubt:
+      if (!sign_extension_.known_right()) mend_signed_load();
+      break;
+    case Afterwork::kIllegalCsr: raise_illegal_instruction(); break;
+  }
 }
 
 RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
@@ -72,20 +78,20 @@ RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
 // KVM reads immediate_exit before it enters the guest; setting it first closes the gap between a look at the
 // mailbox and KVM_RUN, and the signal that follows gets a running guest out.
 void KvmVcpu::request_interrupt() noexcept {
-  std::atomic_ref{run_.immediate_exit}.store(1);
+  std::atomic_ref{exit_.run.immediate_exit}.store(1);
 }
 
 void KvmVcpu::clear_interrupt() noexcept {
-  std::atomic_ref{run_.immediate_exit}.store(0);
+  std::atomic_ref{exit_.run.immediate_exit}.store(0);
 }
 
 // immediate_exit stays set: clearing it could wipe out a kick that came meanwhile. The next run() returns
 // kInterrupted, and the vCPU's thread clears it where it looks at its mailbox.
 void KvmVcpu::complete_exit() noexcept {
   request_interrupt();
-  if (::ioctl(fd_.get(), KVM_RUN, 0) == 0) {
+  if (enter_guest(fd_.get()) == 0) {
     log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_RUN entered the guest while completing an exit",
-              hart_.value);
+              exit_.hart.value);
   }
 }
 
@@ -135,8 +141,8 @@ void KvmVcpu::raise_illegal_instruction() noexcept {
 void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
   const auto set_or_throw = [this](one_reg::Id id, uint64_t value, const char* name) {
     if (one_reg::set(fd_.get(), id, value)) return;
-    throw SetupError::from_errno(ExitStatus::kInternal, std::format("KVM_SET_ONE_REG {} of hart {}", name, hart_.value),
-                                 errno);
+    throw SetupError::from_errno(ExitStatus::kInternal,
+                                 std::format("KVM_SET_ONE_REG {} of hart {}", name, exit_.hart.value), errno);
   };
   set_or_throw(one_reg::kPc, pc.value, "pc");
   set_or_throw(one_reg::kA0, a0, "a0");
@@ -168,7 +174,7 @@ bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept {
 void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
   const kvm_interrupt interrupt{.irq = asserted ? KVM_INTERRUPT_SET : KVM_INTERRUPT_UNSET};
   if (kvm_ioctl(fd_.get(), KVM_INTERRUPT, &interrupt) < 0) {
-    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", hart_.value, errno);
+    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", exit_.hart.value, errno);
   }
 }
 
@@ -188,19 +194,20 @@ std::string KvmVcpu::describe_fault() const {
     return std::format("exit {} (KVM_RUN: {}){}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_),
                        cause);
   }
-  const ExitHandler& handler = exit_handler(run_.exit_reason);
-  switch (run_.exit_reason) {
+  const ExitHandler& handler = exit_handler(exit_.run.exit_reason);
+  switch (exit_.run.exit_reason) {
     case KVM_EXIT_FAIL_ENTRY:
       return std::format("exit {}: hardware reason {:#x} on host CPU {}", handler.name,
-                         static_cast<uint64_t>(run_.fail_entry.hardware_entry_failure_reason), run_.fail_entry.cpu);
+                         static_cast<uint64_t>(exit_.run.fail_entry.hardware_entry_failure_reason),
+                         exit_.run.fail_entry.cpu);
     case KVM_EXIT_DEBUG: return std::format("exit {}: a breakpoint that no debugger set", handler.name);
-    default: return std::format("exit {} (reason {})", handler.name, run_.exit_reason);
+    default: return std::format("exit {} (reason {})", handler.name, exit_.run.exit_reason);
   }
 }
 
 std::string KvmVcpu::fault_report() {
   const auto value = [this](one_reg::Id id) { return one_reg::get(fd_.get(), id).value_or(0); };
-  std::string report = std::format("hart {}: pc {:#x}: {}\n", hart_.value, value(one_reg::kPc), describe_fault());
+  std::string report = std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, value(one_reg::kPc), describe_fault());
   for (uint64_t number = 1; number < kRegisterNames.size(); ++number) {
     report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(one_reg::x(number)),
                           number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");

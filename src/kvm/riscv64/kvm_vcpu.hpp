@@ -6,6 +6,7 @@
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
 #include "base/mapping.hpp"
+#include "kvm/exit_table.hpp"
 #include "kvm/guest_code.hpp"
 #include "kvm/riscv64/signed_load.hpp"
 
@@ -30,6 +31,7 @@ class KvmVcpu final : public VcpuBackend {
 
  private:
   RunOutcome run_failed(int errno_value) noexcept;
+  void do_afterwork(Afterwork afterwork) noexcept;
   void mend_signed_load() noexcept;
   void raise_illegal_instruction() noexcept;
   /// Lets KVM finish the MMIO, SBI or CSR exit in hand (destination register, pc) without entering the guest.
@@ -37,12 +39,11 @@ class KvmVcpu final : public VcpuBackend {
   std::string describe_fault() const;
 
   Fd fd_;
-  HartId hart_;
   Mapping run_mapping_;
-  kvm_run& run_;
+  ExitContext exit_;
   const GuestCode& code_;
   SignExtension& sign_extension_;
-  int run_errno_ = 0;  ///< of the KVM_RUN that faulted; 0 when it returned an exit
+  int run_errno_ = 0;  ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
 };
 
 }  // namespace rvvmm

@@ -48,14 +48,13 @@ class ExitTableTest : public ::testing::Test {
  protected:
   RunOutcome handle(uint32_t reason) {
     run.exit_reason = reason;
-    exit.signed_load_in_doubt = false;
-    exit.illegal_csr = false;
+    exit.afterwork = Afterwork::kNone;
     return exit_handler(reason).handle(exit);
   }
 
   kvm_run run{};
   RecordingIo io;
-  ExitContext exit{.run = run, .hart = HartId{3}, .io = io};
+  ExitContext exit{.run = run, .hart = HartId{3}, .io = &io};
 };
 
 TEST_F(ExitTableTest, MmioWritePassesAddressAndExactlyItsBytes) {
@@ -78,7 +77,7 @@ TEST_F(ExitTableTest, MmioReadFillsKvmRun) {
   EXPECT_EQ(handle(KVM_EXIT_MMIO), RunOutcome::kContinue);
   EXPECT_EQ(io.last_len, 1U);
   EXPECT_EQ(run.mmio.data[0], 0x60);
-  EXPECT_FALSE(exit.signed_load_in_doubt);
+  EXPECT_EQ(exit.afterwork, Afterwork::kNone);
 }
 
 TEST_F(ExitTableTest, NarrowLoadWithItsTopBitSetIsInDoubt) {
@@ -86,7 +85,7 @@ TEST_F(ExitTableTest, NarrowLoadWithItsTopBitSetIsInDoubt) {
   run.mmio.is_write = 0;
   io.answer = 0x8000'0000;
   handle(KVM_EXIT_MMIO);
-  EXPECT_TRUE(exit.signed_load_in_doubt);
+  EXPECT_EQ(exit.afterwork, Afterwork::kSignedLoadInDoubt);
 }
 
 TEST_F(ExitTableTest, FullWidthLoadIsNeverInDoubt) {
@@ -94,7 +93,7 @@ TEST_F(ExitTableTest, FullWidthLoadIsNeverInDoubt) {
   run.mmio.is_write = 0;
   io.answer = UINT64_MAX;
   handle(KVM_EXIT_MMIO);
-  EXPECT_FALSE(exit.signed_load_in_doubt);
+  EXPECT_EQ(exit.afterwork, Afterwork::kNone);
 }
 
 TEST_F(ExitTableTest, MmioLengthBeyondTheBufferIsCut) {
@@ -128,12 +127,12 @@ TEST_F(ExitTableTest, KnownCsrReturnsItsValue) {
   EXPECT_EQ(run.riscv_csr.ret_value, 0x8000'1234U);
   EXPECT_EQ(io.last_csr.number, 0x015U);
   EXPECT_EQ(io.last_csr.write_mask, 3U);
-  EXPECT_FALSE(exit.illegal_csr);
+  EXPECT_EQ(exit.afterwork, Afterwork::kNone);
 }
 
 TEST_F(ExitTableTest, UnknownCsrIsIllegal) {
   EXPECT_EQ(handle(KVM_EXIT_RISCV_CSR), RunOutcome::kContinue);
-  EXPECT_TRUE(exit.illegal_csr);
+  EXPECT_EQ(exit.afterwork, Afterwork::kIllegalCsr);
 }
 
 TEST_F(ExitTableTest, SystemEventStopsWithItsReason) {
@@ -156,7 +155,7 @@ TEST_F(ExitTableTest, SystemEventWithoutDataHasNoReason) {
 }
 
 TEST_F(ExitTableTest, ReasonsThatCannotGoOnAreFaultsWithAName) {
-  for (const uint32_t reason : {KVM_EXIT_UNKNOWN, KVM_EXIT_DEBUG, KVM_EXIT_FAIL_ENTRY}) {
+  for (const uint32_t reason : {uint32_t{KVM_EXIT_UNKNOWN}, uint32_t{KVM_EXIT_DEBUG}, uint32_t{KVM_EXIT_FAIL_ENTRY}}) {
     EXPECT_EQ(handle(reason), RunOutcome::kFault);
     EXPECT_FALSE(exit_handler(reason).name.empty());
   }
