@@ -6,6 +6,7 @@ namespace rvvmm {
 namespace {
 
 // The guest sets the CSR in its first instructions, if it does at all: about a third of a second is enough to see it.
+// After that the boot hart is a hart like the others, which may be stopped and started again.
 constexpr uint32_t kBootHartLooks = 8;
 
 }  // namespace
@@ -23,7 +24,7 @@ TimeCsrGuard::Seen TimeCsrGuard::look_at_boot_hart(VcpuBackend& hart) noexcept {
   return value && *value != kAllReadable ? Seen::kGuestsOwn : Seen::kRight;
 }
 
-TimeCsrGuard::Seen TimeCsrGuard::look_at_secondary(VcpuBackend& hart) noexcept {
+TimeCsrGuard::Seen TimeCsrGuard::look_for_zero(VcpuBackend& hart) noexcept {
   if (hart.state() != HartState::kRunnable) return Seen::kStopped;
   const auto value = hart.get(HartRegister::kScounteren);
   if (!value || *value != 0) return Seen::kRight;
@@ -36,8 +37,8 @@ std::optional<std::chrono::milliseconds> TimeCsrGuard::look() {
   if (seen_->front() == Seen::kGuestsOwn) return std::nullopt;
   const bool starting = std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; });
   interval_ = starting ? kSoon : std::min(interval_ * 2, kLater);
-  for (size_t i = looks_ < kBootHartLooks ? 0 : 1; i < harts_.size(); ++i) {
-    const auto look_at = i == 0 ? look_at_boot_hart : look_at_secondary;
+  for (size_t i = 0; i < harts_.size(); ++i) {
+    const auto look_at = i == 0 && looks_ < kBootHartLooks ? look_at_boot_hart : look_for_zero;
     harts_[i]->post([seen = seen_, i, look_at](VcpuBackend& hart) { (*seen)[i] = look_at(hart); });
   }
   ++looks_;

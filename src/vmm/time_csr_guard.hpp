@@ -38,7 +38,7 @@ class TimeCsrGuard {
   enum class Seen : uint8_t { kNothing, kStopped, kMended, kRight, kGuestsOwn };
 
   static Seen look_at_boot_hart(VcpuBackend& hart) noexcept;
-  static Seen look_at_secondary(VcpuBackend& hart) noexcept;
+  static Seen look_for_zero(VcpuBackend& hart) noexcept;
 
   std::vector<VcpuThread*> harts_;
   // Shared with tasks that may still be in a hart's mailbox when the guard has gone.

@@ -103,6 +103,15 @@ TEST_F(TimeCsrGuardTest, EndsWhenTheGuestSetsTheCsrItself) {
   EXPECT_EQ(look(), std::nullopt);
 }
 
+TEST_F(TimeCsrGuardTest, MendsABootHartThatWasStoppedAndStartedAgain) {
+  for (int i = 0; i < 8; ++i)
+    look();
+  on_hart(0, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
+  EXPECT_NE(look(), std::nullopt);
+  EXPECT_EQ(scounteren_of(0), TimeCsrGuard::kAllReadable);
+  EXPECT_NE(look(), std::nullopt);
+}
+
 TEST_F(TimeCsrGuardTest, KeepsWhatAGuestChoseForASecondary) {
   on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
   look();
