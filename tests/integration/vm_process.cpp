@@ -221,7 +221,7 @@ void VmProcess::signal(int number) const {
 }
 
 std::string VmProcess::errors() const {
-  std::string text(64 * 1024, '\0');
+  std::string text(size_t{64} * 1024, '\0');
   const ssize_t count = pread(errors_.get(), text.data(), text.size(), 0);
   text.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
   return text;

@@ -42,11 +42,8 @@ check_tidy() {
     local headers
     in_sdk cmake --preset riscv64 >/dev/null
     mkdir -p "$CACHE/tidy"
-    headers=$(cpp_sources | grep '\.hpp$' | (cd "$ROOT" && xargs cat .clang-tidy) | sha256sum)
-    # What ships, in the default run; the tests too with --full, since that takes three times as long.
-    local scope='^src/'
-    ((${TEST_FULL:-0})) && scope='^(src|tests/(unit|integration))/'
-    cpp_sources | grep '\.cpp$' | grep -E "$scope" |
+    headers=$(cpp_sources | grep '\.hpp$' | (cd "$ROOT" && xargs cat .clang-tidy tests/.clang-tidy) | sha256sum)
+    cpp_sources | grep -E '^(src|tests/(unit|integration))/.*\.cpp$' |
         in_sdk xargs -r -n 1 -P "$(nproc)" bash tools/lib/tidy-one.sh "$(hash_of "$headers" "$SDK")"
 }
 

@@ -20,10 +20,10 @@ uint64_t priority_at(uint32_t source) {
   return uint64_t{4} * source;
 }
 uint64_t pending_at(uint32_t source) {
-  return 0x1000 + source / 32 * 4;
+  return 0x1000 + uint64_t{source / 32} * 4;
 }
 uint64_t enable_at(uint32_t hart, uint32_t source) {
-  return 0x2000 + uint64_t{0x80} * hart + source / 32 * 4;
+  return 0x2000 + uint64_t{0x80} * hart + uint64_t{source / 32} * 4;
 }
 uint64_t threshold_at(uint32_t hart) {
   return 0x20'0000 + uint64_t{0x1000} * hart;

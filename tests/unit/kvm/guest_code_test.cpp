@@ -76,7 +76,7 @@ TEST_F(GuestCodeTest, LongInstructionCutByTheEndOfRamIsNothing) {
 TEST_F(GuestCodeTest, WalksThreeLevelsToAPage) {
   put<uint64_t>(0, pte(1, kValid));
   put<uint64_t>(kPage, pte(2, kValid));
-  put<uint64_t>(2 * kPage + 5 * 8, pte(7, kReadExecute));
+  put<uint64_t>(2 * kPage + uint64_t{5} * 8, pte(7, kReadExecute));
   put<uint32_t>(7 * kPage + 0x10, 0x0005'1283);
   EXPECT_EQ(code.fetch(5 * kPage + 0x10, satp_of(0)), 0x0005'1283U);
 }

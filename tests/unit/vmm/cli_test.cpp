@@ -358,7 +358,7 @@ TEST_F(ConfigFile, LineOneByteTooLongIsRefused) {
 }
 
 TEST_F(ConfigFile, NulByteIsRefused) {
-  EXPECT_EQ(refusal(std::string_view{"smp = 1\nmem\0 = 1\n", 18}),
+  EXPECT_EQ(refusal(std::string_view{"smp = 1\nmem\0 = 1\n", 17}),
             path() + ":2: holds a NUL byte; a configuration is text");
 }
 

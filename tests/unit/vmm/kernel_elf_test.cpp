@@ -11,7 +11,6 @@ namespace {
 
 using namespace rvvmm::testing;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 constexpr size_t kFirstProgramHeader = sizeof(Elf64_Ehdr);
 
