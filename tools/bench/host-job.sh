@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Runs inside the emulated host of tools/dev bench: measures each VMM and prints "SECTION ROW VMM NAME VALUE" lines.
-# host-job.sh WHAT, with WHAT "main" (one hart) or "smp" (two). Everything it uses lies in RAM, at /pack and /tmp.
+# host-job.sh WHAT [SECTIONS], with WHAT "main" (one hart; sections start,exit,boot,watch) or "smp" (two).
+# Everything it uses lies in RAM, at /pack and /tmp.
 set -euo pipefail
 what=$1
+sections=${2:-start,exit,boot,watch}
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
 chmod 755 "$pack"/{rvvmm,measure,floor,in-root}
@@ -105,10 +107,10 @@ watch_rows() {
 
 case $what in
 main)
-    start_rows
-    exit_rows
-    boot_rows latest 1
-    watch_rows
+    [[ $sections != *start* ]] || start_rows
+    [[ $sections != *exit* ]] || exit_rows
+    [[ $sections != *boot* ]] || boot_rows latest 1
+    [[ $sections != *watch* ]] || watch_rows
     ;;
 smp) boot_rows latest 1 2 4 ;;
 esac

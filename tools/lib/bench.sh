@@ -3,7 +3,11 @@
 
 bench_usage() {
     cat <<'EOF'
-usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp]
+usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only SECTION,...]
+       tools/dev bench --text-order
+
+  --only SECTION,...    start, exit, boot and watch (at a shell) on one hart; leaves out the two-hart boots
+  --text-order          makes tools/cmake/text-order.ld anew: the order of code for the linker
 
 Boots emulated hosts in exact mode (one instruction is one nanosecond) and measures; see docs/benchmarks.md.
 Takes some minutes per kernel. Tables go to stdout, and with the raw lines to build/bench/.
@@ -64,9 +68,9 @@ make_bench_files() {
     (cd "$tree" && find . | sort | cpio --create --format=newc --owner=0:0 --quiet) >"$out/bench-guest.cpio"
 }
 
-# bench_host KERNEL WHAT SMP: one emulated host.
+# bench_host KERNEL WHAT SMP [SECTIONS]: one emulated host.
 bench_host() {
-    local kernel=$1 what=$2 smp=$3 out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests pack=() file
+    local kernel=$1 what=$2 smp=$3 sections=${4:-} out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests pack=() file
     for file in "$ROOT/build/riscv64/rvvmm" "$out"/{floor,in-root,measure,bench-guest.cpio} \
         "$ROOT/tools/bench/host-job.sh" "$guests"/shutdown{,.bin} "$guests"/bench_*; do
         pack+=(--pack "$file")
@@ -75,25 +79,41 @@ bench_host() {
     pack+=(--pack "$out/Image-latest")
     say "==> measuring on Linux $kernel, $smp hart(s): $what"
     (host_run --pipe --icount --kernel "$kernel" --smp "$smp" --timeout 3000 "${pack[@]}" -- \
-        bash /pack/host-job.sh "$what" </dev/null) >>"$out/$kernel.lines"
+        bash /pack/host-job.sh "$what" ${sections:+"$sections"} </dev/null) >>"$out/$kernel.lines"
 }
 
 bench_kernel() {
-    local kernel=$1 smp=$2 out=$ROOT/build/bench
+    local kernel=$1 smp=$2 sections=$3 out=$ROOT/build/bench
     rm -f "$out/$kernel.lines"
-    bench_host "$kernel" main 1
+    bench_host "$kernel" main 1 "$sections"
     ((smp)) && bench_host "$kernel" smp 2
     in_sdk python3 tools/bench/table.py "$(<"$CACHE/kernels/$kernel/version")" "build/bench/$kernel.lines" \
         "build/bench/$kernel.json" | tee "$out/$kernel.md"
 }
 
+# What rvvmm executes from its start to its end, at four harts and with output, as QEMU saw it.
+make_text_order() {
+    local build=$ROOT/build/riscv64 order=$ROOT/tools/cmake/text-order.ld log=/src/build/text-order.log
+    build_preset riscv64
+    in_sdk cmake --build build/riscv64 --target rvvmm-traced
+    (host_run --pipe --icount --smp 1 --qemu -d --qemu exec,nochain --qemu -dfilter --qemu 0x40000000+0x1000000 \
+        --qemu -D --qemu "$log" --pack "$build/rvvmm-traced" --pack "$build/tests/guests/shutdown" \
+        --pack "$build/tests/guests/hello" -- sh -ec 'chmod 755 /pack/rvvmm-traced
+            for guest in shutdown hello; do /pack/rvvmm-traced --kernel /pack/$guest --mem 64M --smp 4; done' </dev/null)
+    in_sdk python3 tools/bench/text-order.py build/riscv64/rvvmm-traced.map build/text-order.log >"$order.new"
+    mv "$order.new" "$order"
+    say "==> $order: $(grep -c '^  ' "$order") pieces of code"
+}
+
 bench_verb() {
-    local kernels=() qemu=1 smp=1 kernel
+    local kernels=() qemu=1 smp=1 sections='' text_order=0 kernel
     while (($# > 0)); do
         case $1 in
         --kernel) kernels+=("$2") && shift ;;
         --no-qemu) qemu=0 ;;
         --no-smp) smp=0 ;;
+        --only) sections=$2 smp=0 && shift ;;
+        --text-order) text_order=1 ;;
         --help | -h) bench_usage && return ;;
         *) bench_usage >&2 && die "bench: what is $1?" ;;
         esac
@@ -102,9 +122,13 @@ bench_verb() {
     ((${#kernels[@]})) || kernels=(latest 6.12)
     cd "$ROOT"
     setup_all
+    if ((text_order)); then
+        make_text_order
+        return
+    fi
     build_preset riscv64
     mkdir -p build/bench
     in_sdk bash -ec "$(declare -f make_bench_files); make_bench_files build/bench"
     if ((qemu)); then with_setup_lock bench_qemu_setup; fi
-    for kernel in "${kernels[@]}"; do bench_kernel "$kernel" "$smp"; done
+    for kernel in "${kernels[@]}"; do bench_kernel "$kernel" "$smp" "$sections"; done
 }
