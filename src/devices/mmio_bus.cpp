@@ -1,7 +1,6 @@
 #include "devices/mmio_bus.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <format>
 
 #include "base/error.hpp"
@@ -42,34 +41,7 @@ void MmioBus::attach(GpaRange window, Device& device) {
   slots_.push_back({.window = window, .device = &device});
 }
 
-// A handful of windows: walking them costs less than a search.
-inline const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
-  assert(frozen_);
-  for (const Slot& slot : slots_) {
-    if (slot.window.contains(at, len)) return &slot;
-  }
-  return nullptr;
-}
-
-void MmioBus::read(Gpa at, std::span<std::byte> out) noexcept {
-  const Slot* const slot = find(at, out.size());
-  if (slot == nullptr) [[unlikely]]
-    return load_missed(at, out);
-  const IoStatus status = slot->device->read(at - slot->window.base, out);
-  if (status != IoStatus::kOk) [[unlikely]]
-    load_refused(status, *slot->device, at, out);
-}
-
-void MmioBus::write(Gpa at, std::span<const std::byte> in) noexcept {
-  const Slot* const slot = find(at, in.size());
-  if (slot == nullptr) [[unlikely]]
-    return report_miss({.verb = "store", .at = at, .width = in.size()});
-  const IoStatus status = slot->device->write(at - slot->window.base, in);
-  if (status != IoStatus::kOk) [[unlikely]]
-    report_refusal(status, *slot->device, {.verb = "store", .at = at, .width = in.size()});
-}
-
-// What follows is out of the way of the accesses that are answered.
+// Out of the way of the accesses that are answered, which are inline.
 
 [[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {
   fill_ones(out);

@@ -1,6 +1,7 @@
 // Routes guest-physical accesses to devices. Immutable once harts run.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,5 +57,32 @@ class MmioBus {
   log::RateLimit misses_;
   log::RateLimit refusals_;
 };
+
+// A handful of windows: walking them costs less than a search.
+inline const MmioBus::Slot* MmioBus::find(Gpa at, uint64_t len) const noexcept {
+  assert(frozen_);
+  for (const Slot& slot : slots_) {
+    if (slot.window.contains(at, len)) return &slot;
+  }
+  return nullptr;
+}
+
+inline void MmioBus::read(Gpa at, std::span<std::byte> out) noexcept {
+  const Slot* const slot = find(at, out.size());
+  if (slot == nullptr) [[unlikely]]
+    return load_missed(at, out);
+  const IoStatus status = slot->device->read(at - slot->window.base, out);
+  if (status != IoStatus::kOk) [[unlikely]]
+    load_refused(status, *slot->device, at, out);
+}
+
+inline void MmioBus::write(Gpa at, std::span<const std::byte> in) noexcept {
+  const Slot* const slot = find(at, in.size());
+  if (slot == nullptr) [[unlikely]]
+    return report_miss({.verb = "store", .at = at, .width = in.size()});
+  const IoStatus status = slot->device->write(at - slot->window.base, in);
+  if (status != IoStatus::kOk) [[unlikely]]
+    report_refusal(status, *slot->device, {.verb = "store", .at = at, .width = in.size()});
+}
 
 }  // namespace rvvmm

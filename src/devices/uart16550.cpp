@@ -75,7 +75,9 @@ IoStatus Uart16550::read(uint64_t offset, std::span<std::byte> out) noexcept {
   if (offset > kScr) return IoStatus::kNoRegister;
   if (out.size() != 1) return IoStatus::kBadWidth;
   const LockGuard lock{mu_};
-  out[0] = static_cast<std::byte>(load(offset));
+  // What polling drivers read all the time, answered without a call.
+  const bool nothing_new = offset == kLsr && state_.received == 0 && !input_waits_ && state_.line_errors == 0;
+  out[0] = static_cast<std::byte>(nothing_new ? kTransmitterEmpty : load(offset));
   return IoStatus::kOk;
 }
 
@@ -104,7 +106,7 @@ IoStatus Uart16550::write(uint64_t offset, std::span<const std::byte> in) noexce
   return IoStatus::kOk;
 }
 
-inline uint8_t Uart16550::load(uint64_t offset) noexcept {
+uint8_t Uart16550::load(uint64_t offset) noexcept {
   if (offset != kLsr) note_no_polling();
   switch (offset) {
     case kRbrThrDll: return divisor_selected() ? state_.dll : receive_buffer();
@@ -156,7 +158,7 @@ uint8_t Uart16550::interrupt_identification() noexcept {
   return fifos_on() ? static_cast<uint8_t>(pending | kIirFifosOn) : pending;
 }
 
-inline uint8_t Uart16550::line_status() noexcept {
+uint8_t Uart16550::line_status() noexcept {
   // One byte is enough for a driver that polls: the rest stays in the console for whoever asks next.
   if (state_.received == 0 && input_waits_ && line_read_receives()) {
     take_input(1);
