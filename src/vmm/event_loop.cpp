@@ -51,7 +51,9 @@ EventLoop::~EventLoop() = default;
 void EventLoop::stop(StopReason reason) noexcept {
   {
     const std::scoped_lock lock(mu_);
-    if (!stop_reason_) stop_reason_ = reason;
+    // Whoever asks for the end must not find the guest rebooted because it asked for a reset just before.
+    const bool only_reset = stop_reason_ && stop_reason_->kind == StopReason::Kind::kReset;
+    if (!stop_reason_ || only_reset) stop_reason_ = reason;
   }
   add_one(wake_.get());
 }

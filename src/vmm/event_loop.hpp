@@ -42,8 +42,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  /// Serves events until stop() was called, also before run(); returns the reason given first and forgets it,
-  /// so that run() may be called again after a reset.
+  /// Serves events until stop() was called, also before run(); returns the reason given first, or kExit where that
+  /// came after kReset, and forgets it, so that run() may be called again after a reset.
   StopReason run();
 
   /// Any thread.

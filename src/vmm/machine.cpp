@@ -164,6 +164,7 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
 }
 
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
+  if (!is_first_report()) return;
   const bool failed = event.reason == kReasonSystemFailure;
   switch (event.type) {
     case SystemEventType::kShutdown:
@@ -173,20 +174,22 @@ void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
       reset_or_exit(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kGuestReset);
       break;
     case SystemEventType::kOther:
-      on_vcpu_fault(hart, std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
+      end_by_fault(std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
       break;
   }
 }
 
 void Machine::on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept {
-  {
-    const std::lock_guard lock{fault_mutex_};
-    if (!fault_report_) fault_report_ = report;
-  }
+  if (is_first_report()) end_by_fault(report);
+}
+
+void Machine::end_by_fault(std::string report) noexcept {
+  fault_report_ = std::move(report);
   exit(static_cast<int>(ExitStatus::kGuestFault));
 }
 
 void Machine::on_finish(FinishRequest request) noexcept {
+  if (!is_first_report()) return;
   switch (request.kind) {
     case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
     case FinishKind::kReset: reset_or_exit(ExitStatus::kGuestReset); break;

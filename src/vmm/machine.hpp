@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +69,10 @@ class Machine final : private MachineListener, private FinisherListener {
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
   void on_vcpu_fault(HartId hart, const std::string& report) noexcept override;
   void on_finish(FinishRequest request) noexcept override;
+  /// True once: harts run on for a moment after the report that ends the machine, and what they report then is neither
+  /// this machine's end nor the next one's.
+  bool is_first_report() noexcept { return !reported_.exchange(true); }
+  void end_by_fault(std::string report) noexcept;
   void reset_or_exit(ExitStatus status_without_reboot) noexcept;
   void exit(int status) noexcept;
 
@@ -82,8 +85,8 @@ class Machine final : private MachineListener, private FinisherListener {
   SbiDispatcher sbi_;
   std::unique_ptr<VmIo> io_;
   std::vector<std::byte> device_tree_;
-  std::mutex fault_mutex_;
-  std::optional<std::string> fault_report_;  // guarded by fault_mutex_ while harts run
+  std::atomic<bool> reported_ = false;
+  std::optional<std::string> fault_report_;  // written by the hart whose report was the first, read after stop()
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<TimeCsrGuard> time_csr_guard_;
   std::optional<Timer> time_csr_timer_;

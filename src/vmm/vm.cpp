@@ -84,7 +84,8 @@ int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::st
     console.flush();
     console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
-      fault = machine.fault_report();
+      // A fault after somebody else's stop is nobody's business any more.
+      if (reason.status == static_cast<int>(ExitStatus::kGuestFault)) fault = machine.fault_report();
       return reason.status;
     }
     memory_.discard();

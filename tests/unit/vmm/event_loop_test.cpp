@@ -45,9 +45,17 @@ TEST(EventLoop, StopBeforeRunIsNotLost) {
 
 TEST(EventLoop, FirstReasonWins) {
   EventLoop loop;
+  loop.stop({.kind = Kind::kExit, .status = 9});
+  loop.stop({.kind = Kind::kExit, .status = 10});
+  loop.stop({.kind = Kind::kReset});
+  EXPECT_EQ(loop.run(), (StopReason{.kind = Kind::kExit, .status = 9}));
+}
+
+TEST(EventLoop, TheEndComesBeforeAResetThatIsDue) {
+  EventLoop loop;
   loop.stop({.kind = Kind::kReset});
   loop.stop({.kind = Kind::kExit, .status = 9});
-  EXPECT_EQ(loop.run().kind, Kind::kReset);
+  EXPECT_EQ(loop.run(), (StopReason{.kind = Kind::kExit, .status = 9}));
 }
 
 TEST(EventLoop, RunsAgainAfterAReset) {
