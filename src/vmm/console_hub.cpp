@@ -169,11 +169,16 @@ bool ConsoleHub::flush() noexcept {
   if (state_ == ThreadState::kNotStarted) return true;
   if (state_ == ThreadState::kFinished) return filled_ == 0;
   const uint64_t last = batches_taken_ + (filled_ > 0 ? 1 : 0);
+  if (batches_out_ >= last) return true;
+  if (flush_failed_at_ == batches_out_) return false;
+  const auto limit = give_up_at_.value_or(std::chrono::steady_clock::now() + kFlushLimit);
   ++flushers_;
   work_.notify_one();
-  space_.wait_for(mu_, kFlushLimit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
+  space_.wait_until(mu_, limit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
   --flushers_;
-  return batches_out_ >= last;
+  const bool all_out = batches_out_ >= last;
+  if (!all_out) flush_failed_at_ = batches_out_;
+  return all_out;
 }
 
 void ConsoleHub::stop() noexcept {

@@ -18,7 +18,7 @@
 namespace rvvmm {
 
 /// Harts call write() and read(); the main thread everything else. `mu_` guards the output, `input_mu_` the input;
-/// neither is held while anybody is called or the host is written to.
+/// neither is held while the host is written to or anybody is called, but the notifier of start().
 class ConsoleHub final : public ConsoleSink, public ConsoleSource {
  public:
   static constexpr size_t kOutputCapacity = 16_KiB;
@@ -45,7 +45,8 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// Who hears of input; replaces earlier ones. While no hart runs.
   void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
 
-  /// Waits until everything written so far is out; false if the reader did not take it within kFlushLimit.
+  /// Waits until everything written so far is out; false if the reader did not take it within kFlushLimit, counted
+  /// from limit_waits() where that was called. A reader who took nothing since the last such wait gets no other.
   bool flush() noexcept;
 
   /// While the machine stops: writers wait for room no longer than kFlushLimit from this call, then their bytes are
@@ -91,6 +92,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   size_t filled_ = 0;           // bytes in it
   uint64_t batches_taken_ = 0;  // by the thread, from the harts' buffer
   uint64_t batches_out_ = 0;
+  std::optional<uint64_t> flush_failed_at_;  // batches_out_ when a flush() waited in vain
   uint32_t flushers_ = 0;
   std::optional<std::chrono::steady_clock::time_point> give_up_at_;  // of writers that wait for room
   ThreadState state_ = ThreadState::kFinished;                       // until start()

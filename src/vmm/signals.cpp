@@ -60,6 +60,8 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
       watch_(loop, fd_.get(), [this] { on_signal(); }) {}
 
 Signals::~Signals() {
+  // A signal that came since the loop ended may kill us as soon as it is let in.
+  terminal_.restore();
   if (stopping_) {
     for (const int signal : kEndingSignals) {
       if (::sigismember(&ending_, signal) == 1) ::signal(signal, SIG_DFL);

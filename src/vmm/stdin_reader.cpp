@@ -27,7 +27,7 @@ StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub
       terminal_(terminal),
       console_(console),
       watch_(loop, fd, [this] { on_readable(); }),
-      room_(loop, [this] { watch_.set_enabled(!ended_); }),
+      room_(loop, [this] { on_room(); }),
       foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
   console_.set_on_input_room([this] { room_.notify(); });
 }
@@ -40,9 +40,8 @@ void StdinReader::on_readable() {
   // Reading a terminal from the background would stop us by SIGTTIN.
   if (!terminal_.in_foreground()) return wait_for_foreground();
   std::array<std::byte, ConsoleHub::kInputCapacity> buffer;
-  const size_t room = console_.input_room();
-  if (room == 0) return watch_.set_enabled(false);  // until the guest has read: room_
-  const ssize_t got = ::read(fd_, buffer.data(), std::min(room, buffer.size()));
+  if (room() == 0) return watch_.set_enabled(false);  // until the guest has read: on_room()
+  const ssize_t got = ::read(fd_, buffer.data(), std::min(room(), buffer.size()));
   if (got > 0) return take(std::span{buffer}.first(static_cast<size_t>(got)));
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
   ended_ = true;  // the end, or an error that will not go away: the guest goes on without input
@@ -60,8 +59,25 @@ void StdinReader::take(std::span<std::byte> bytes) {
       if (step.action == EscapeKeys::Action::kQuit) loop_.stop({.kind = StopReason::Kind::kExit, .status = 0});
     }
   }
-  console_.queue_input(bytes.first(kept));
-  if (console_.input_room() == 0) watch_.set_enabled(false);
+  queue(bytes.first(kept));
+  watch_while_there_is_room();
+}
+
+// In order: behind a backlog everything is backlog.
+void StdinReader::queue(std::span<const std::byte> bytes) {
+  if (backlog_.empty()) bytes = bytes.subspan(console_.queue_input(bytes));
+  backlog_.insert(backlog_.end(), bytes.begin(), bytes.end());
+}
+
+void StdinReader::on_room() {
+  const size_t queued = console_.queue_input(backlog_);
+  backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<std::ptrdiff_t>(queued));
+  watch_while_there_is_room();
+}
+
+size_t StdinReader::room() const noexcept {
+  const size_t in_console = backlog_.empty() ? console_.input_room() : 0;
+  return in_console + (terminal_.is_terminal() ? kBacklog - backlog_.size() : 0);
 }
 
 void StdinReader::wait_for_foreground() {
@@ -73,7 +89,7 @@ void StdinReader::look_for_foreground() {
   if (!terminal_.in_foreground()) return;
   foreground_.disarm();
   terminal_.enter_raw();
-  watch_.set_enabled(!ended_);
+  watch_while_there_is_room();
 }
 
 }  // namespace rvvmm

@@ -5,6 +5,7 @@
 #include <pty.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -178,6 +179,51 @@ TEST(StdinReader, EscapeKeysQuitOnATerminal) {
   put(user, "a\x03\x01\x01\x01x");
   EXPECT_EQ(loop.run(), StopReason{});
   EXPECT_EQ(guest.seen, "a\x03\x01");
+}
+
+// A guest that hangs, and a user who pasted more than it took.
+TEST(StdinReader, EscapeKeysQuitWhileTheGuestTakesNothing) {
+  int user = -1;
+  int tty = -1;
+  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
+  const Fd user_fd{user};
+  const Fd tty_fd{tty};
+  EventLoop loop;
+  Terminal terminal(tty);
+  ConsoleHub hub(-1);
+  StdinReader reader(tty, loop, terminal, hub);
+  const std::string pasted(3 * ConsoleHub::kInputCapacity, 'p');
+  std::jthread typist([&] { put(user, pasted + "\x01x"); });
+  EXPECT_EQ(loop.run(), StopReason{});
+  EXPECT_EQ(hub.input_room(), 0U);
+}
+
+TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
+  int user = -1;
+  int tty = -1;
+  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
+  const Fd user_fd{user};
+  const Fd tty_fd{tty};
+  EventLoop loop;
+  Terminal terminal(tty);
+  ConsoleHub hub(-1);
+  StdinReader reader(tty, loop, terminal, hub);
+  std::string pasted = noise(2 * StdinReader::kBacklog);
+  std::ranges::replace(pasted, '\x01', 'a');
+  std::jthread typist([&] { put(user, pasted); });
+  std::string seen;
+  // The guest wakes up late, and then reads a little at a time.
+  std::jthread guest([&] {
+    while (hub.input_room() > 0)
+      std::this_thread::yield();
+    std::array<std::byte, 100> buffer{};
+    while (seen.size() < pasted.size())
+      seen.append(reinterpret_cast<const char*>(buffer.data()), hub.read(buffer));
+    loop.stop({.status = 1});
+  });
+  EXPECT_EQ(loop.run().status, 1);
+  guest.join();
+  EXPECT_EQ(seen, pasted);
 }
 
 }  // namespace
