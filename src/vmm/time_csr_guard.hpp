@@ -35,7 +35,7 @@ class TimeCsrGuard {
   std::optional<std::chrono::milliseconds> look();
 
  private:
-  enum class Seen : uint8_t { kNothing, kStopped, kMended, kRight, kGuestsOwn };
+  enum class Seen : uint8_t { kNothing, kAsked, kStopped, kMended, kRight, kGuestsOwn };
 
   static Seen look_at_boot_hart(VcpuBackend& hart) noexcept;
   static Seen look_for_zero(VcpuBackend& hart) noexcept;

@@ -44,7 +44,10 @@ class FakeVcpu final : public VcpuBackend {
   }
 
   void set_entry(Gpa pc, uint64_t /*a0*/, uint64_t /*a1*/) override { entry = pc; }
-  HartState state() noexcept override { return hart_state; }
+  HartState state() noexcept override {
+    ++states_asked;
+    return hart_state;
+  }
   std::optional<uint64_t> get(HartRegister /*reg*/) noexcept override { return scounteren; }
   bool set(HartRegister /*reg*/, uint64_t value) noexcept override {
     scounteren = value;
@@ -56,6 +59,7 @@ class FakeVcpu final : public VcpuBackend {
   Gpa entry;
   HartState hart_state = HartState::kRunnable;
   uint64_t scounteren = 0;
+  uint32_t states_asked = 0;
   std::atomic<bool> external_interrupt = false;
 
  private:

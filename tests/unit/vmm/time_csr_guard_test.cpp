@@ -112,6 +112,18 @@ TEST_F(TimeCsrGuardTest, MendsABootHartThatWasStoppedAndStartedAgain) {
   EXPECT_NE(look(), std::nullopt);
 }
 
+TEST_F(TimeCsrGuardTest, AsksAHartThatDoesNotAnswerOnlyOnce) {
+  std::promise<void> console_drained;
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.states_asked = 0; });
+  threads[1]->post([&](VcpuBackend&) { console_drained.get_future().get(); });
+  for (int i = 0; i < 20; ++i) {
+    guard->look();
+    on_hart(0, [](FakeVcpu&) {});
+  }
+  console_drained.set_value();
+  on_hart(1, [](FakeVcpu& vcpu) { EXPECT_EQ(vcpu.states_asked, 1U); });
+}
+
 TEST_F(TimeCsrGuardTest, KeepsWhatAGuestChoseForASecondary) {
   on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
   look();
