@@ -158,10 +158,21 @@ class GzipStream final : public CompressedStream {
  private:
   void end_member() {
     const auto next = input_.peek(2);
-    if (next.empty()) return finish();
     constexpr std::array kMagic{std::byte{0x1f}, std::byte{0x8b}};
-    if (next.size() < 2 || !std::ranges::equal(next.first(2), kMagic)) throw trailing_garbage();
-    if (inflateReset(&zlib_) != Z_OK) throw corrupt("not decodable");
+    if (next.size() >= 2 && std::ranges::equal(next.first(2), kMagic)) {
+      if (inflateReset(&zlib_) != Z_OK) throw corrupt("not decodable");
+      return;
+    }
+    skip_padding();
+    finish();
+  }
+
+  // As gzip(1) does: zeros are what is left of a tape's block or a partition. Whatever else follows is damage.
+  void skip_padding() {
+    for (auto rest = input_.peek(1); !rest.empty(); rest = input_.peek(1)) {
+      if (std::ranges::any_of(rest, [](std::byte byte) { return byte != std::byte{0}; })) throw trailing_garbage();
+      input_.consume(rest.size());
+    }
   }
 
   z_stream zlib_{};
