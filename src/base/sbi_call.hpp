@@ -32,7 +32,8 @@ struct SbiCall {
   std::array<uint64_t, 6> args{};
 };
 
-/// What the guest gets in a0 and a1. Legacy calls (EID 0..8) return their value in a0 through `legacy`.
+/// What the guest gets in a0 and a1. Legacy calls (EID 0..8) return their value in a0 through `legacy`, and change no
+/// other register (SBI 3.0, ch. 5): a1 is given back as it came.
 struct SbiRet {
   int64_t error = 0;
   uint64_t value = 0;
@@ -41,7 +42,7 @@ struct SbiRet {
   static constexpr SbiRet fail(SbiError error, uint64_t value = 0) noexcept {
     return {.error = static_cast<int64_t>(error), .value = value};
   }
-  static constexpr SbiRet legacy(int64_t a0) noexcept { return {.error = a0, .value = 0}; }
+  static constexpr SbiRet legacy(int64_t a0, uint64_t a1) noexcept { return {.error = a0, .value = a1}; }
 
   friend constexpr bool operator==(const SbiRet&, const SbiRet&) = default;
 };

@@ -78,7 +78,7 @@ TEST(LegacyConsole, PutcharWritesOneByte) {
   RecordingSink out;
   ScriptedSource in;
   LegacyConsole console{out, in};
-  EXPECT_EQ(console.handle(HartId{0}, {.eid = 1, .args = {0x141}}), SbiRet::legacy(0));
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 1, .args = {0x141}}), SbiRet::legacy(0, 0));
   EXPECT_EQ(out.text, "A");
 }
 
@@ -86,8 +86,8 @@ TEST(LegacyConsole, GetcharReturnsTheByteOrMinusOne) {
   RecordingSink out;
   ScriptedSource in{"\xFF"};
   LegacyConsole console{out, in};
-  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2}), SbiRet::legacy(0xFF));
-  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2}), SbiRet::legacy(-1));
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2, .args = {0, 9}}), SbiRet::legacy(0xFF, 9));
+  EXPECT_EQ(console.handle(HartId{0}, {.eid = 2}), SbiRet::legacy(-1, 0));
 }
 
 TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
