@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace rvvmm {
 namespace {
@@ -81,7 +82,9 @@ BootImages::BootImages(const Config& config)
 BootLayout BootImages::load(const GuestMemory& memory) const {
   const uint64_t initrd_size = initrd_ ? initrd_->size() : 0;
   if (initrd_size > kLargestRam) throw initrd_->error("is larger than any machine's RAM");
-  const BootRoom room{.memory = memory, .initrd_bytes = initrd_size};
+  const BootRoom room{.memory = memory,
+                      .initrd_bytes = initrd_size,
+                      .odd_file = std::exchange(said_, true) ? log::Level::kInfo : log::Level::kWarn};
   const LoadedKernel kernel = load_kernel(kernel_, room);
   BootLayout layout{
       .entry = kernel.entry, .kernel = kernel.range, .kernel_is_whole = kernel.range_is_whole, .initrd = {}};

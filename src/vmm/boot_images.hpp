@@ -34,6 +34,7 @@ class BootImages {
   InputFile kernel_;
   std::optional<InputFile> initrd_;
   std::optional<InputFile> dtb_;
+  mutable bool said_ = false;  ///< what is odd about the files
 };
 
 /// Where a device tree of `size` bytes goes: the top of the 2 MiB block in which the kernel ends, if the kernel leaves

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/guest_memory.hpp"
+#include "base/log.hpp"
 
 namespace rvvmm {
 
@@ -20,6 +21,8 @@ struct BootRoom {
   const GuestMemory& memory;
   /// Bytes of the initrd, which must find room above the kernel: for the advice only.
   uint64_t initrd_bytes = 0;
+  /// At what level to say that a file is odd: a guest that resets itself again and again must not fill the log.
+  log::Level odd_file = log::Level::kWarn;
 
   /// "--mem 64M: <what> needs 70 MiB from 0x80200000, give at least --mem 74M", kBadInput. `from` is not below RAM,
   /// and from and size are not above kLargestRam. The advice includes initrd and device tree.

@@ -118,7 +118,7 @@ GpaRange place(const KernelContent& content, const std::vector<Elf64_Phdr>& segm
     range.base = ram.base + kDefaultTextOffset + linked.value % 4_KiB;
     if (!ram.contains(range.base, range.size)) throw room.too_small("the kernel", range.base, range.size);
     const bool surprising = linked >= ram.base && linked - ram.base <= kLargestRam;
-    log::line(log::Module::kLoader, surprising ? log::Level::kWarn : log::Level::kInfo,
+    log::line(log::Module::kLoader, surprising ? room.odd_file : log::Level::kInfo,
               "ELF kernel linked for {:#x}, which is no RAM: loaded at {:#x}", linked.value, range.base.value);
   }
   if (!ram.contains(range.base, range.size)) throw room.too_small("the kernel", range.base, range.size);

@@ -127,7 +127,7 @@ LoadedKernel load_image(KernelContent& content, const BootRoom& room) {
                                     header.image_size, header.text_offset));
   }
   if (const uint32_t major = header.version >> 16; major != 0) {
-    log::line(log::Module::kLoader, log::Level::kWarn, "kernel Image header is version {}.{}, 0.2 is known: going on",
+    log::line(log::Module::kLoader, room.odd_file, "kernel Image header is version {}.{}, 0.2 is known: going on",
               major, header.version & 0xffff);
   }
   // RAM starts at a multiple of 2 MiB, so the kernel is as far from one as text_offset asks.
@@ -145,7 +145,7 @@ LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
   const Gpa at = room.memory.range().base + kDefaultTextOffset;
   const uint64_t size = read_all(content, room, at);
   if (size == 0) throw content.error("decompresses to nothing; give a RISC-V kernel image");
-  log::line(log::Module::kLoader, log::Level::kWarn, "{}",
+  log::line(log::Module::kLoader, room.odd_file, "{}",
             content.error(std::format("no known kernel format, loaded as it is at {:#x}", at.value)).what());
   return {.entry = at, .range = {.base = at, .size = size}, .range_is_whole = false};
 }
