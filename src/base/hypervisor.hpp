@@ -27,7 +27,11 @@ enum class HartState : uint8_t { kRunnable, kStopped, kUnknown };
 /// Registers named by what reads them; the rest arrives with the debugger.
 enum class HartRegister : uint8_t { kScounteren };
 
-/// One vCPU. Everything but kick() only from the thread that runs it, and while it is not inside run().
+/// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
+inline constexpr uint64_t kAllCountersReadable = 7;
+
+/// One vCPU. Only from the thread that runs it, while it is not inside run(); request_interrupt() and
+/// set_external_interrupt() from any.
 class VcpuBackend : public HartIrqPin {
  public:
   /// Enters the guest, answers its exit through `io`, and enters it again for as long as that comes to kContinue.
@@ -39,7 +43,8 @@ class VcpuBackend : public HartIrqPin {
   /// The vCPU's own thread, before it looks at its mailbox: kicks from here on count anew.
   virtual void clear_interrupt() noexcept = 0;
 
-  /// Registers of a hart that starts an image: SBI 3.0, 9.1 (a0 = hartid, a1 = opaque, the rest reset).
+  /// Registers of a hart that starts an image: SBI 3.0, 9.1 (a0 = hartid, a1 = opaque, the rest reset), and
+  /// scounteren as kAllCountersReadable.
   virtual void set_entry(Gpa pc, uint64_t a0, uint64_t a1) = 0;
   virtual HartState state() noexcept = 0;
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;

@@ -39,6 +39,8 @@ void MmioBus::attach(GpaRange window, Device& device) {
     }
   }
   slots_.push_back({.window = window, .device = &device});
+  log::line(log::Module::kDevices, log::Level::kDebug, "{} at {:#x}, {:#x} bytes", device.name(), window.base.value,
+            window.size);
 }
 
 // Out of the way of the accesses that are answered, which are inline.

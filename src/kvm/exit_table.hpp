@@ -34,7 +34,7 @@ struct ExitHandler {
   RunOutcome (*handle)(ExitContext& exit) noexcept;
 };
 
-/// One row for each reason up to the highest that has one.
+/// By reason; what has no row of its own has the row "unknown". More reasons than Linux has so far.
 extern const std::array<const ExitHandler*, 64> kExitHandlers;
 
 /// The row of `reason`; reasons without one get the row "unknown", which is a fault.

@@ -16,6 +16,8 @@ void SbiDispatcher::add(std::unique_ptr<SbiExtension> extension) {
                      std::format("SBI extension {}: EIDs {:#x} to {:#x} overlap those of {}", extension->name(),
                                  eids.first, eids.last, after->extension->name())};
   }
+  log::line(log::Module::kSbi, log::Level::kDebug, "extension {} answers EIDs {:#x} to {:#x}", extension->name(),
+            eids.first, eids.last);
   slots_.insert(after, Slot{.eids = eids, .extension = std::move(extension)});
 }
 

@@ -50,7 +50,7 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
   return {.spec = spec, .value = std::string{trimmed(line.substr(equals + 1))}, .where = std::move(where)};
 }
 
-// Line feeds and tabs belong to the form; other control characters are a sign of another kind of file.
+// A configuration has neither: they are a sign of another kind of file.
 void refuse_binary(std::string_view line, const std::string& path, size_t number) {
   if (line.size() > kMaxConfigLine) {
     throw wrong(path, number, std::format("longer than {} bytes", kMaxConfigLine));

@@ -106,6 +106,14 @@ void Machine::load() {
                               .stdout_path = Board::stdout_path()});
   }
   const Gpa dtb = place_dtb(parts_.memory, layout, device_tree_);
+  log::line(log::Module::kLoader, log::Level::kDebug, "kernel of {} bytes at {:#x}, entry {:#x}", layout.kernel.size,
+            layout.kernel.base.value, layout.entry.value);
+  if (layout.initrd) {
+    log::line(log::Module::kLoader, log::Level::kDebug, "initrd of {} bytes at {:#x}", layout.initrd->size,
+              layout.initrd->base.value);
+  }
+  log::line(log::Module::kLoader, log::Level::kDebug, "device tree of {} bytes at {:#x}", device_tree_.size(),
+            dtb.value);
   // Code was written as data: hosts whose instruction caches do not snoop must be told.
   const auto code = *parts_.memory.slice(layout.kernel.base, layout.kernel.size);
   __builtin___clear_cache(reinterpret_cast<char*>(code.data()), reinterpret_cast<char*>(code.data() + code.size()));
@@ -159,6 +167,7 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
   if (parts_.config.no_reboot) {
     exit(static_cast<int>(status_without_reboot));
   } else {
+    log::line(log::Module::kVmm, log::Level::kInfo, "the guest asked for a reset");
     parts_.loop.stop({.kind = StopReason::Kind::kReset});
   }
 }

@@ -18,10 +18,11 @@ bool TimeCsrGuard::needed(VcpuBackend& secondary) noexcept {
 TimeCsrGuard::TimeCsrGuard(std::vector<VcpuThread*> harts)
     : harts_(std::move(harts)), seen_(std::make_shared<std::vector<std::atomic<Seen>>>(harts_.size())) {}
 
-// The boot hart was given kAllReadable: another value says that this guest knows to set it, as Linux does since 6.13.
+// The boot hart was given kAllCountersReadable: another value says that this guest knows to set it, as Linux does
+// since 6.13.
 TimeCsrGuard::Seen TimeCsrGuard::look_at_boot_hart(VcpuBackend& hart) noexcept {
   const auto value = hart.get(HartRegister::kScounteren);
-  return value && *value != kAllReadable ? Seen::kGuestsOwn : Seen::kRight;
+  return value && *value != kAllCountersReadable ? Seen::kGuestsOwn : Seen::kRight;
 }
 
 TimeCsrGuard::Seen TimeCsrGuard::look_for_zero(VcpuBackend& hart) noexcept {
@@ -29,7 +30,7 @@ TimeCsrGuard::Seen TimeCsrGuard::look_for_zero(VcpuBackend& hart) noexcept {
   const auto value = hart.get(HartRegister::kScounteren);
   if (!value || *value != 0) return Seen::kRight;
   // KVM may still owe the hart the reset of its start, which would wipe this out: not right until it is seen to stay.
-  hart.set(HartRegister::kScounteren, kAllReadable);
+  hart.set(HartRegister::kScounteren, kAllCountersReadable);
   return Seen::kMended;
 }
 

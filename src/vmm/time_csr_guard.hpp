@@ -17,8 +17,6 @@ namespace rvvmm {
 /// and a zero is mended. Used by the event loop's thread; the looking is done by the harts'.
 class TimeCsrGuard {
  public:
-  /// What scounteren is given: CY, TM and IR readable.
-  static constexpr uint64_t kAllReadable = 7;
   /// Time between looks: short after a hart was seen to start, then doubling. A look costs each hart an exit, and a
   /// starting kernel needs longer than kLater from a hart's first instruction to its first process.
   static constexpr std::chrono::milliseconds kSoon{4};

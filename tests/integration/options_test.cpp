@@ -105,6 +105,19 @@ TEST_F(Options, LogsGoToTheFileAndNotToTheConsole) {
   EXPECT_EQ(vm.output().find("loader"), std::string::npos);
 }
 
+TEST_F(Options, TraceTellsEveryExitAndDebugTheSetUp) {
+  const TemporaryFile log;
+  VmProcess vm{hello({"--log-level", "debug,kvm=trace", "--log-file", log.path()})};
+  EXPECT_TRUE(vm.ends_with(0));
+  const std::string text = log.content();
+  EXPECT_TRUE(text.contains("uart at 0x10000000")) << text;
+  EXPECT_TRUE(text.contains("extension dbcn answers")) << text;
+  EXPECT_TRUE(text.contains("hart 0: its thread ends")) << text;
+  // One store to the UART for each byte of "guest: hello".
+  EXPECT_TRUE(text.contains(": mmio store of 1 bytes at 0x10000000: 0x68")) << text;
+  EXPECT_TRUE(text.contains("trace kvm: hart 0: pc 0x80200")) << text;
+}
+
 TEST_F(Options, NothingOfOursIsOnTheConsoleByDefault) {
   VmProcess vm{hello({})};
   EXPECT_TRUE(vm.ends_with(0));

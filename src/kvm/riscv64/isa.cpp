@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 
 namespace rvvmm {
@@ -111,6 +112,15 @@ uint64_t block_size(int vcpu_fd, one_reg::Id id) {
   return one_reg::get(vcpu_fd, id).value_or(0);
 }
 
+void log_description(const CpuDescription& cpu) {
+  if (!log::enabled(log::Module::kKvm, log::Level::kDebug)) return;
+  std::string names;
+  for (const std::string& name : cpu.isa_extensions)
+    names += " " + name;
+  log::line(log::Module::kKvm, log::Level::kDebug, "harts have satp mode {}, a timer of {} Hz, and{}", cpu.satp_mode,
+            cpu.timebase_hz, names);
+}
+
 }  // namespace
 
 CpuDescription describe_cpu(int vcpu_fd, bool with_aia) {
@@ -127,6 +137,7 @@ CpuDescription describe_cpu(int vcpu_fd, bool with_aia) {
   cpu.cboz_block_size = block_size(vcpu_fd, one_reg::kZicbozBlockSize);
   cpu.cbop_block_size = block_size(vcpu_fd, one_reg::kZicbopBlockSize);
   cpu.timebase_hz = required(vcpu_fd, one_reg::kTimerFrequency, "the timer's frequency");
+  log_description(cpu);
   return cpu;
 }
 

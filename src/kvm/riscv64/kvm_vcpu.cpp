@@ -9,12 +9,12 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "kvm/exit_trace.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kScounterenAll = 7;  // CY, TM, IR
 constexpr uint64_t kSstatusSie = 1UL << 1;
 constexpr uint64_t kSstatusSpie = 1UL << 5;
 constexpr uint64_t kSstatusSpp = 1UL << 8;
@@ -48,15 +48,27 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, Sig
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
   exit_.io = &io;
+  return log::enabled(log::Module::kKvm, log::Level::kTrace) ? answer_exits<true>() : answer_exits<false>();
+}
+
+// Twice, so that the loop of a hart that nobody traces does not even ask.
+template <bool kTraced>
+RunOutcome KvmVcpu::answer_exits() noexcept {
   RunOutcome outcome = RunOutcome::kContinue;
   while (outcome == RunOutcome::kContinue) {
     if (const long error = enter_guest(fd_.get()); error < 0) [[unlikely]]
       return run_failed(static_cast<int>(-error));
     outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+    if constexpr (kTraced) trace_exit();
     if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
       do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
   }
   return outcome;
+}
+
+void KvmVcpu::trace_exit() const noexcept {
+  log::line(log::Module::kKvm, log::Level::kTrace, "hart {}: pc {:#x}: {}", exit_.hart.value,
+            one_reg::get(fd_.get(), one_reg::kPc).value_or(0), describe_exit(exit_.run));
 }
 
 void KvmVcpu::do_afterwork(Afterwork afterwork) noexcept {
@@ -148,7 +160,7 @@ void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
   set_or_throw(one_reg::kA0, a0, "a0");
   set_or_throw(one_reg::kA1, a1, "a1");
   // Newer kernels reset it to 0, and guests up to 6.12 rely on it (docs/kvm-quirks.md, the time CSR).
-  set_or_throw(one_reg::kScounteren, kScounterenAll, "scounteren");
+  set_or_throw(one_reg::kScounteren, kAllCountersReadable, "scounteren");
 }
 
 HartState KvmVcpu::state() noexcept {

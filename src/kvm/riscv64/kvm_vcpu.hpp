@@ -30,6 +30,9 @@ class KvmVcpu final : public VcpuBackend {
   void set_external_interrupt(bool asserted) noexcept override;
 
  private:
+  template <bool kTraced>
+  RunOutcome answer_exits() noexcept;
+  void trace_exit() const noexcept;
   RunOutcome run_failed(int errno_value) noexcept;
   void do_afterwork(Afterwork afterwork) noexcept;
   void mend_signed_load() noexcept;

@@ -16,7 +16,7 @@ class TimeCsrGuardTest : public ::testing::Test {
   static void SetUpTestSuite() { VcpuThread::install_kick_handler(); }
 
   void SetUp() override {
-    vcpus[0].scounteren = TimeCsrGuard::kAllReadable;
+    vcpus[0].scounteren = kAllCountersReadable;
     for (uint32_t i = 0; i < vcpus.size(); ++i) {
       threads.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
           .hart = HartId{i}, .backend = vcpus[i], .io = io, .listener = listener, .host_cpu = std::nullopt}));
@@ -67,14 +67,14 @@ TEST_F(TimeCsrGuardTest, LeavesAStoppedHartAlone) {
 
 TEST_F(TimeCsrGuardTest, MendsAHartThatRunsWithZero) {
   look();
-  EXPECT_EQ(scounteren_of(1), TimeCsrGuard::kAllReadable);
+  EXPECT_EQ(scounteren_of(1), kAllCountersReadable);
 }
 
 TEST_F(TimeCsrGuardTest, MendsAgainAfterTheResetOfALateStart) {
   look();
   on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
   EXPECT_EQ(look(), TimeCsrGuard::kSoon);
-  EXPECT_EQ(scounteren_of(1), TimeCsrGuard::kAllReadable);
+  EXPECT_EQ(scounteren_of(1), kAllCountersReadable);
 }
 
 TEST_F(TimeCsrGuardTest, LooksLessAndLessOftenWhileNothingStarts) {
@@ -108,7 +108,7 @@ TEST_F(TimeCsrGuardTest, MendsABootHartThatWasStoppedAndStartedAgain) {
     look();
   on_hart(0, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
   EXPECT_NE(look(), std::nullopt);
-  EXPECT_EQ(scounteren_of(0), TimeCsrGuard::kAllReadable);
+  EXPECT_EQ(scounteren_of(0), kAllCountersReadable);
   EXPECT_NE(look(), std::nullopt);
 }
 
