@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <span>
 
@@ -81,6 +82,18 @@ constexpr std::array kExitTable{
     ExitHandler{KVM_EXIT_FAIL_ENTRY, "failed entry", handle_fault},
 };
 
+// KVM_RUN fails for good where the kernel can neither emulate nor hand over (arch/riscv/kvm/vcpu_exit.c, vcpu_insn.c).
+constexpr std::array kRunErrors{
+    RunError{EOPNOTSUPP,
+             "an instruction KVM cannot emulate at a device's address (AMO, LR/SC, floating point, vector), or "
+             "a jump to an address without memory"},
+    RunError{EIO, "an access to a device that is not aligned to its width"},
+    RunError{EFAULT, "guest memory that the host does not back, or a trap KVM does not handle"},
+    RunError{ENOMEM, "the host has no memory left for the guest's page tables"},
+    RunError{EEXIST, "KVM found guest memory mapped by a huge page where it wanted a small one"},
+};
+constexpr RunError kUnknownError{0, "an error KVM does not explain"};
+
 constexpr ExitHandler kUnknownExit{KVM_EXIT_UNKNOWN, "unknown", handle_fault};
 
 }  // namespace
@@ -93,5 +106,10 @@ constexpr std::array<const ExitHandler*, 64> kExitHandlers = [] {
     rows.at(row.reason) = &row;
   return rows;
 }();
+
+const RunError& run_error(int error) noexcept {
+  const auto row = std::ranges::find(kRunErrors, error, &RunError::error);
+  return row != kRunErrors.end() ? *row : kUnknownError;
+}
 
 }  // namespace rvvmm

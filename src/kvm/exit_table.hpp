@@ -42,4 +42,13 @@ inline const ExitHandler& exit_handler(uint32_t reason) noexcept {
   return *kExitHandlers[reason < kExitHandlers.size() ? reason : KVM_EXIT_UNKNOWN];
 }
 
+/// An errno of KVM_RUN that ends the machine: what the guest or the host did.
+struct RunError {
+  int error;
+  std::string_view cause;
+};
+
+/// The row of `error`; one without gets "an error KVM does not explain".
+const RunError& run_error(int error) noexcept;
+
 }  // namespace rvvmm

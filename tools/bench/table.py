@@ -105,11 +105,11 @@ def shown(value):
 
 
 def main():
-    kernel, lines, json_path = sys.argv[1:4]
+    host, lines, json_path = sys.argv[1:4]
     rows = rows_of(read_lines(lines))
     vmms = ["floor", "floor-aia", "rvvmm", "qemu"]
     missed = []
-    print(f"Host: Linux {kernel}\n")
+    print(f"Host: {host}.\n")
     print("| | unit | floor | floor, AIA | rvvmm | QEMU | bound |\n|---|---|---:|---:|---:|---:|---:|")
     records = []
     last = None
@@ -129,7 +129,7 @@ def main():
         print(f"| {NAMES.get(row, row)} | {unit} | {cells} | {mark} |")
         records.append({"section": section, "row": row, "unit": unit, "values": values, "bound": bound})
     with open(json_path, "w", encoding="utf-8") as file:
-        json.dump({"host_kernel": kernel, "rows": records}, file, indent=1)
+        json.dump({"host": host, "rows": records}, file, indent=1)
     print()
     for line in missed:
         print(f"missed: {line}")

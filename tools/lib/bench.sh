@@ -82,12 +82,20 @@ bench_host() {
         bash /pack/host-job.sh "$what" ${sections:+"$sections"} </dev/null) >>"$out/$kernel.lines"
 }
 
+# "; QEMU 10.0.2", or nothing where there is none to measure against.
+bench_qemu_version() {
+    [[ -d $CACHE/bench/qemu ]] || return 0
+    in_sdk qemu-riscv64 -L /cache/bench/qemu /cache/bench/qemu/usr/bin/qemu-system-riscv64 --version |
+        sed -nE 's/^QEMU emulator version ([0-9.]+).*/; QEMU \1/p'
+}
+
 bench_kernel() {
     local kernel=$1 smp=$2 sections=$3 out=$ROOT/build/bench
     rm -f "$out/$kernel.lines"
     bench_host "$kernel" main 1 "$sections"
     ((smp)) && bench_host "$kernel" smp 2
-    in_sdk python3 tools/bench/table.py "$(<"$CACHE/kernels/$kernel/version")" "build/bench/$kernel.lines" \
+    in_sdk python3 tools/bench/table.py "Linux $(<"$CACHE/kernels/$kernel/version")$(bench_qemu_version)" \
+        "build/bench/$kernel.lines" \
         "build/bench/$kernel.json" | tee "$out/$kernel.md"
 }
 

@@ -192,19 +192,8 @@ void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
 
 std::string KvmVcpu::describe_fault() const {
   if (run_errno_ != 0) {
-    const char* cause = "";
-    switch (run_errno_) {
-      case EOPNOTSUPP:
-        cause =
-            ": an instruction KVM cannot emulate at a device's address (AMO, LR/SC, floating point, vector), or "
-            "a jump to an address without memory";
-        break;
-      case EIO: cause = ": an access to a device that is not aligned to its width"; break;
-      case EFAULT: cause = ": guest memory that the host does not back, or a trap KVM does not handle"; break;
-      default: break;
-    }
-    return std::format("exit {} (KVM_RUN: {}){}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_),
-                       cause);
+    return std::format("exit {} (KVM_RUN: {}): {}", exit_handler(KVM_EXIT_UNKNOWN).name, std::strerror(run_errno_),
+                       run_error(run_errno_).cause);
   }
   const ExitHandler& handler = exit_handler(exit_.run.exit_reason);
   switch (exit_.run.exit_reason) {

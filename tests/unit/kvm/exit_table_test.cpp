@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include <cstring>
 #include <vector>
 
@@ -169,6 +171,14 @@ TEST_F(ExitTableTest, ReasonWithoutARowIsAFault) {
 
 TEST_F(ExitTableTest, InterruptedGoesBackToTheThread) {
   EXPECT_EQ(handle(KVM_EXIT_INTR), RunOutcome::kInterrupted);
+}
+
+TEST(RunErrors, EachThatKvmIsKnownForHasItsCause) {
+  for (const int error : {EOPNOTSUPP, EIO, EFAULT, ENOMEM, EEXIST}) {
+    EXPECT_EQ(run_error(error).error, error);
+    EXPECT_FALSE(run_error(error).cause.empty());
+  }
+  EXPECT_EQ(run_error(EPERM).cause, "an error KVM does not explain");
 }
 
 }  // namespace
