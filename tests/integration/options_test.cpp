@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <tuple>
 
 #include "process_facts.hpp"
 #include "test_environment.hpp"
@@ -47,31 +48,34 @@ TEST_F(Options, AiaWorksWhereTheHostHasItAndIsRefusedWhereNot) {
   EXPECT_NE(vm.errors().find("irqchip"), std::string::npos) << vm.errors();
 }
 
-class DumpDtb : public Options, public ::testing::WithParamInterface<const char*> {};
+class DumpDtb : public Options, public ::testing::WithParamInterface<std::tuple<const char*, unsigned>> {};
 
 TEST_P(DumpDtb, WritesATreeThatBoots) {
-  const std::string irqchip = GetParam();
+  const std::string irqchip = std::get<0>(GetParam());
+  const std::string smp = std::to_string(std::get<1>(GetParam()));
   if (irqchip == "aia" && (environment().host_irqchip.empty() || !host_has_aia())) GTEST_SKIP() << "no AIA here";
   const TemporaryFile dumped;
-  VmProcess dump{hello({"--smp", "3", "--irqchip", irqchip, "--dump-dtb", dumped.path()})};
+  VmProcess dump{hello({"--smp", smp, "--irqchip", irqchip, "--dump-dtb", dumped.path()})};
   ASSERT_TRUE(dump.ends_with(0));
   EXPECT_EQ(dump.output(), "") << "--dump-dtb runs the guest";
   const std::string tree = dumped.content();
   ASSERT_GE(tree.size(), 40U);
   EXPECT_EQ(tree.substr(0, 4), std::string("\xd0\x0d\xfe\xed"));
-  VmProcess boot{hello({"--smp", "3", "--irqchip", irqchip, "--dtb", dumped.path()})};
+  VmProcess boot{hello({"--smp", smp, "--irqchip", irqchip, "--dtb", dumped.path()})};
   EXPECT_TRUE(boot.ends_with(0));
   // The runner lets dtc look at these (docs/testing.md).
   if (!environment().artifacts.empty()) {
-    std::filesystem::copy_file(dumped.path(),
-                               environment().artifacts + "/" + environment().host_kernel + "-" +
-                                   environment().host_irqchip + "-" + irqchip + ".dtb",
+    std::filesystem::copy_file(dumped.path(), environment().artifacts + "/" + irqchip + "-smp" + smp + ".dtb",
                                std::filesystem::copy_options::overwrite_existing);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Irqchips, DumpDtb, ::testing::Values("auto", "aia", "plic"),
-                         [](const auto& instance) { return std::string{instance.param}; });
+INSTANTIATE_TEST_SUITE_P(Irqchips, DumpDtb,
+                         ::testing::Combine(::testing::Values("auto", "aia", "plic"), ::testing::Values(1U, 4U)),
+                         [](const auto& instance) {
+                           return std::string{std::get<0>(instance.param)} + "_smp" +
+                                  std::to_string(std::get<1>(instance.param));
+                         });
 
 TEST_F(Options, EachHartHasAThreadWithItsNameOnItsCpu) {
   const long cpus = sysconf(_SC_NPROCESSORS_ONLN);

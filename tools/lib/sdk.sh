@@ -113,7 +113,8 @@ inner_directory() { inner_path "$PWD"; }
 # On a RISC-V machine everything is native: no SDK, no emulated host.
 native_setup() {
     SDK=''
-    need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" busybox-static cpio xz-utils zstd kmod python3
+    need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" busybox-static cpio xz-utils zstd kmod python3 \
+        device-tree-compiler
 }
 
 sdk_verb() {

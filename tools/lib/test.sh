@@ -115,16 +115,40 @@ fuzz_phase() {
     return "$status"
 }
 
-# The variables by which the integration tests find everything; see tests/integration/test_environment.hpp.
+# integration_environment PHASE KERNEL IRQCHIP: the variables by which the integration tests find everything; see
+# tests/integration/test_environment.hpp.
 integration_environment() {
     local build cache
     build=$(inner_path "$ROOT/build/$(default_preset)")
     cache=$(inner_path "$CACHE")
+    mkdir -p "$RESULTS/$1/trees"
     printf '%s\n' \
         RVVMM_BIN="$build/rvvmm" RVVMM_GUESTS_DIR="$build/tests/guests" \
         RVVMM_GUEST_KERNEL_612="$cache/kernels/6.12/Image" RVVMM_GUEST_KERNEL_LATEST="$cache/kernels/latest/Image" \
         RVVMM_GUEST_INITRD="$cache/images/guest.cpio" RVVMM_TEST_FULL="$TEST_FULL" \
-        RVVMM_HOST_KERNEL="$1" RVVMM_HOST_IRQCHIP="$2"
+        RVVMM_ARTIFACTS="$(inner_path "$RESULTS/$1/trees")" \
+        RVVMM_HOST_KERNEL="$2" RVVMM_HOST_IRQCHIP="$3"
+}
+
+# check_device_trees PHASE: one test more of that phase, for the log of the phase. The device tree compiler has nothing
+# to say about any of the trees that the tests left, and there are some.
+check_device_trees() {
+    # Of some tests only, those that leave trees may not be among them.
+    [[ $TEST_FILTER == '*' || -n $(ls "$RESULTS/$1/trees") ]] || return 0
+    PHASE=$1 as_one_test device_trees device_trees_are_clean "build/results/$1/trees" >>"$RESULTS/$1.log" 2>&1
+}
+
+device_trees_are_clean() {
+    # shellcheck disable=SC2016 # expanded inside
+    in_sdk bash -c '
+        status=0
+        for tree in "$1"/*.dtb; do
+            [[ -f $tree ]] || { echo "error: the tests left no device tree in $1" && exit 1; }
+            said=$(dtc -I dtb -O dts -o /dev/null "$tree" 2>&1) && [[ -z $said ]] && echo "dtc: $tree is clean" && continue
+            echo "error: dtc on $tree: $said"
+            status=1
+        done
+        exit $status' check "$1"
 }
 
 integration_binary() { find "build/$(default_preset)/tests" -type f -name rvvmm_integration_tests | head -n 1; }
@@ -135,7 +159,7 @@ start_integration() {
     local host=$1 kernel=${1%%:*} irqchip=${1##*:} name=integration-${1/:/-} settings=() binary
     binary=$(integration_binary)
     start_phase "$name"
-    mapfile -t settings < <(integration_environment "$kernel" "$irqchip")
+    mapfile -t settings < <(integration_environment "$name" "$kernel" "$irqchip")
     env "${settings[@]}" "$ROOT/tools/dev" host --pipe --kernel "$kernel" --irqchip "$irqchip" \
         --timeout "$((TEST_FULL ? 3600 : 1200))" -- \
         "${binary:-no-integration-tests}" --gtest_filter="$TEST_FILTER" \
@@ -152,6 +176,7 @@ finish_integration() {
     wait -n -p pid || status=$?
     host=${INTEGRATION_PIDS[$pid]}
     unset "INTEGRATION_PIDS[$pid]"
+    check_device_trees "integration-${host/:/-}" || status=1
     if kernel_is_newer_than_known "${host%%:*}"; then
         NEW_KERNEL_HOSTS[$host]=$status
         return
@@ -205,10 +230,12 @@ native_phases() {
     if wanted integration; then phase integration-native native_integration; fi
 }
 native_integration() {
-    local settings
-    mapfile -t settings < <(integration_environment "$(uname -r)" native)
+    local settings status=0
+    mapfile -t settings < <(integration_environment integration-native "$(uname -r)" native)
     env "${settings[@]}" "$(integration_binary)" --gtest_filter="$TEST_FILTER" \
-        --gtest_output="xml:$RESULTS/integration-native/integration.xml"
+        --gtest_output="xml:$RESULTS/integration-native/integration.xml" || status=$?
+    check_device_trees integration-native || status=1
+    return "$status"
 }
 
 lint_phase() { PHASE=lint-$1 as_one_test "$@"; }
