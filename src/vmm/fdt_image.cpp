@@ -27,14 +27,24 @@ constexpr uint64_t kImsicPage = 4_KiB;
 constexpr uint64_t kAplicWindow = 16_KiB;
 constexpr size_t kRngSeedBytes = 64;
 
-void fill_random(std::span<std::byte> out) {
-  while (!out.empty()) {
-    const ssize_t got = ::getrandom(out.data(), out.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw SetupError::from_errno(ExitStatus::kInternal, "getrandom for the guest's seeds", errno);
-    out = out.subspan(static_cast<size_t>(got));
+/// What /chosen tells the guest for its random numbers, and for where it puts itself: different at each boot.
+class Seeds {
+ public:
+  Seeds() {
+    std::span<std::byte> rest{bytes_};
+    while (!rest.empty()) {
+      const ssize_t got = ::getrandom(rest.data(), rest.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw SetupError::from_errno(ExitStatus::kInternal, "getrandom for the guest's seeds", errno);
+      rest = rest.subspan(static_cast<size_t>(got));
+    }
   }
-}
+  std::span<const std::byte> rng() const { return std::span{bytes_}.first(kRngSeedBytes); }
+  std::span<const std::byte> kaslr() const { return std::span{bytes_}.subspan(kRngSeedBytes); }
+
+ private:
+  std::array<std::byte, kRngSeedBytes + sizeof(uint64_t)> bytes_;
+};
 
 /// Extensions in the two forms that kernels read: one string, and a list.
 struct IsaText {
@@ -99,10 +109,9 @@ class FdtImage {
       fdt_.u64("linux,initrd-start", inputs_.initrd->base.value);
       fdt_.u64("linux,initrd-end", inputs_.initrd->end().value);
     }
-    std::array<std::byte, kRngSeedBytes + sizeof(uint64_t)> seeds;
-    fill_random(seeds);
-    fdt_.bytes("rng-seed", std::span{seeds}.first(kRngSeedBytes));
-    fdt_.bytes("kaslr-seed", std::span{seeds}.subspan(kRngSeedBytes));
+    const Seeds seeds;
+    fdt_.bytes("rng-seed", seeds.rng());
+    fdt_.bytes("kaslr-seed", seeds.kaslr());
   }
 
   void aliases() {
@@ -237,6 +246,15 @@ void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
 }
 
+void set_property(const InputFile& file, void* dtb, int node, const char* name, std::span<const std::byte> value) {
+  amend(file, fdt_setprop(dtb, node, name, value.data(), static_cast<int>(value.size())));
+}
+
+void remove_property(const InputFile& file, void* dtb, int node, const char* name) {
+  const int error = fdt_delprop(dtb, node, name);
+  if (error != -FDT_ERR_NOTFOUND) amend(file, error);
+}
+
 void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
   int chosen = fdt_path_offset(dtb, "/chosen");
   if (chosen == -FDT_ERR_NOTFOUND) chosen = fdt_add_subnode(dtb, 0, "chosen");
@@ -245,10 +263,17 @@ void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
     const std::string text{inputs.bootargs};
     amend(file, fdt_setprop(dtb, chosen, "bootargs", text.c_str(), static_cast<int>(text.size() + 1)));
   }
+  // A tree that --dump-dtb wrote, or that was taken from a running machine, tells of that one's initrd and seeds.
   if (inputs.initrd) {
     amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-start", inputs.initrd->base.value));
     amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-end", inputs.initrd->end().value));
+  } else {
+    remove_property(file, dtb, chosen, "linux,initrd-start");
+    remove_property(file, dtb, chosen, "linux,initrd-end");
   }
+  const Seeds seeds;
+  set_property(file, dtb, chosen, "rng-seed", seeds.rng());
+  set_property(file, dtb, chosen, "kaslr-seed", seeds.kaslr());
 }
 
 }  // namespace
@@ -271,18 +296,16 @@ std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs&
   if (const int error = fdt_check_full(original.data(), size); error != 0) {
     throw file.error(std::format("is a damaged device tree: {}", fdt_strerror(error)));
   }
-  if (!inputs.initrd && inputs.bootargs.empty()) {
-    original.resize(fdt_totalsize(original.data()));
-    return original;
-  }
-  // Room for a node, three properties and their names.
+  // Room for a node, five properties and their names.
   constexpr size_t kSlack = 512;
   std::vector<std::byte> amended(size + kSlack + inputs.bootargs.size());
   amend(file, fdt_open_into(original.data(), amended.data(), static_cast<int>(amended.size())));
   set_chosen(file, amended.data(), inputs);
   amend(file, fdt_pack(amended.data()));
   amended.resize(fdt_totalsize(amended.data()));
-  if (amended.size() > kLargestDtb) throw file.error("is larger than 2 MiB together with --append and --initrd");
+  if (amended.size() > kLargestDtb) {
+    throw file.error("is larger than 2 MiB together with what rvvmm adds to its /chosen");
+  }
   return amended;
 }
 

@@ -55,12 +55,12 @@ std::vector<std::byte> build_fdt(const FdtInputs& inputs);
 
 /// What the machine adds to the user's own tree.
 struct UserDtbInputs {
-  std::optional<GpaRange> initrd;  ///< set in /chosen when given
+  std::optional<GpaRange> initrd;  ///< set in /chosen when given, else removed from it
   std::string_view bootargs;       ///< set in /chosen unless empty
 };
 
-/// The file of --dtb, checked and amended; every other node and property stays as it is. Throws
-/// SetupError(kBadInput) when it is no whole, well-formed device tree of at most kLargestDtb.
+/// The file of --dtb, checked and amended, with fresh random seeds in its /chosen; every other node and property stays
+/// as it is. Throws SetupError(kBadInput) when it is no whole, well-formed device tree of at most kLargestDtb.
 std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
 
 /// Writes the tree for --dump-dtb. Throws SetupError naming the option and the file.

@@ -27,6 +27,8 @@ void check(const std::vector<std::byte>& dtb) {
   const void* bootargs = fdt_getprop(dtb.data(), chosen, "bootargs", &size);
   require(bootargs != nullptr && size == 6 && std::memcmp(bootargs, "quiet", 6) == 0);
   require(fdt_getprop(dtb.data(), chosen, "linux,initrd-end", &size) != nullptr && size == 8);
+  require(fdt_getprop(dtb.data(), chosen, "rng-seed", &size) != nullptr && size == 64);
+  require(fdt_getprop(dtb.data(), chosen, "kaslr-seed", &size) != nullptr && size == 8);
 }
 
 }  // namespace

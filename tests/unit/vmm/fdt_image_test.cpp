@@ -295,9 +295,7 @@ TEST_F(UserDtb, WhatTheMachineDoesNotKnowStaysAsItIs) {
     const auto memory = fdt_.node("memory", 0x8000'0000);
     fdt_.reg({{.base = kRamBase, .size = 0x1000}});
   }
-  const std::string original = finish();
-  EXPECT_TRUE(as_text(load(original, {.initrd = {}, .bootargs = {}})) == original);
-  const auto dtb = load(original, {.initrd = kInitrd, .bootargs = {}});
+  const auto dtb = load(finish(), {.initrd = kInitrd, .bootargs = {}});
   EXPECT_EQ(text(dtb, "/chosen", "bootargs"), "theirs");
   EXPECT_EQ(text(dtb, "/chosen", "stdout-path"), "/serial");
   EXPECT_THAT(cells(dtb, "/memory@80000000", "reg"), ElementsAre(0, 0x8000'0000, 0, 0x1000));
@@ -313,9 +311,44 @@ TEST_F(UserDtb, AppendReplacesTheBootargs) {
 }
 
 TEST_F(UserDtb, TreeOfOursIsTakenBack) {
-  const auto made = Machine{.harts = 5}.tree();
-  EXPECT_TRUE(load(as_text(made), {.initrd = {}, .bootargs = {}}) == made);
+  auto made = Machine{.harts = 5}.tree();
+  auto taken = load(as_text(made), {.initrd = {}, .bootargs = {}});
   EXPECT_EQ(text(load(as_text(made), {.initrd = {}, .bootargs = "quiet"}), "/chosen", "bootargs"), "quiet");
+  // But for the seeds it is the same.
+  for (auto* const tree : {&made, &taken}) {
+    const int chosen = fdt_path_offset(tree->data(), "/chosen");
+    EXPECT_EQ(fdt_delprop(tree->data(), chosen, "rng-seed"), 0);
+    EXPECT_EQ(fdt_delprop(tree->data(), chosen, "kaslr-seed"), 0);
+    EXPECT_EQ(fdt_pack(tree->data()), 0);
+    tree->resize(fdt_totalsize(tree->data()));
+  }
+  EXPECT_TRUE(made == taken);
+}
+
+TEST_F(UserDtb, EachBootHasSeedsOfItsOwn) {
+  const std::string dumped = as_text(Machine{}.tree());
+  for (const std::string& tree : {dumped, finish()}) {
+    const auto one = load(tree, {.initrd = {}, .bootargs = {}});
+    const auto two = load(tree, {.initrd = {}, .bootargs = {}});
+    for (const auto& [name, size] : {std::pair{"rng-seed", 64U}, {"kaslr-seed", 8U}}) {
+      ASSERT_TRUE(property(one, "/chosen", name).has_value());
+      EXPECT_EQ(property(one, "/chosen", name)->size(), size);
+      EXPECT_NE(property(one, "/chosen", name), property(two, "/chosen", name));
+    }
+  }
+  const std::span given = std::as_bytes(std::span{dumped});
+  EXPECT_NE(property(load(dumped, {.initrd = {}, .bootargs = {}}), "/chosen", "rng-seed"),
+            property(given, "/chosen", "rng-seed"));
+}
+
+TEST_F(UserDtb, InitrdOfAnotherBootIsForgotten) {
+  const auto made = Machine{.initrd = kInitrd}.tree();
+  const auto without = load(as_text(made), {.initrd = {}, .bootargs = {}});
+  EXPECT_EQ(property(without, "/chosen", "linux,initrd-start"), std::nullopt);
+  EXPECT_EQ(property(without, "/chosen", "linux,initrd-end"), std::nullopt);
+  const auto another = load(as_text(made), {.initrd = GpaRange{.base = Gpa{0x9000'0000}, .size = 16}, .bootargs = {}});
+  EXPECT_THAT(cells(another, "/chosen", "linux,initrd-start"), ElementsAre(0, 0x9000'0000));
+  EXPECT_THAT(cells(another, "/chosen", "linux,initrd-end"), ElementsAre(0, 0x9000'0010));
 }
 
 TEST_F(UserDtb, FileThatIsNoTreeIsRefused) {
@@ -344,7 +377,8 @@ TEST_F(UserDtb, LargestTreeIsTwoMiB) {
   EXPECT_THAT(refusal(finish() + std::string(2_MiB, '\0')), HasSubstr("is larger than 2 MiB"));
   FdtBuilder large;
   large.bytes("padding", std::vector<std::byte>(2_MiB - 200));
-  EXPECT_THAT(refusal(as_text(large.finish())), HasSubstr("is larger than 2 MiB together with --append and --initrd"));
+  EXPECT_THAT(refusal(as_text(large.finish())),
+              HasSubstr("is larger than 2 MiB together with what rvvmm adds to its /chosen"));
 }
 
 }  // namespace
