@@ -23,9 +23,9 @@ seed:
     li t1, 2     // ES16
     bne t0, t1, 2f
     li t1, 0xffff
-    and t0, a0, t1
-    or s4, s4, t0
-    and s5, s5, t0
+    and t2, a0, t1
+    or s4, s4, t2
+    and s5, s5, t2
     addi s3, s3, 1
 2:  li t1, 3     // DEAD
     beq t0, t1, fail
