@@ -79,6 +79,16 @@ INSTANTIATE_TEST_SUITE_P(Guests, IllegalInstruction, ::testing::Values("csr", "i
 
 class BareMetalConsole : public KvmTest {};
 
+// KVM hands `seed` to user space where the host's CPUs have Zkr; elsewhere it is an illegal instruction, which 6.12
+// cannot deliver. What the guest does next, and how it ends, is for IllegalInstruction to look at.
+TEST_F(BareMetalConsole, SeedIsAnsweredWhereTheHostHasZkr) {
+  const std::string& zkr = environment().host_zkr;
+  if (zkr.empty()) GTEST_SKIP() << "RVVMM_HOST_ZKR does not say whether this host has Zkr";
+  if (zkr == "false" && environment().host_kernel == "6.12") GTEST_SKIP() << "KVM of Linux 6.12 loses the vCPU";
+  VmProcess vm{{"--kernel", environment().guest("csr"), "--mem", "64M"}};
+  EXPECT_TRUE(vm.expect(zkr == "true" ? "guest: seed\n" : "guest: no seed\n"));
+}
+
 TEST_F(BareMetalConsole, SmpStartFindsEveryHart) {
   VmProcess vm{{"--kernel", environment().guest("smp_start"), "--mem", "64M", "--smp", "8"}};
   EXPECT_TRUE(vm.expect("guest: harts 0000000000000008"));

@@ -32,6 +32,7 @@ TestEnvironment read_environment() {
       .guest_initrd = variable("RVVMM_GUEST_INITRD"),
       .host_kernel = variable("RVVMM_HOST_KERNEL"),
       .host_irqchip = variable("RVVMM_HOST_IRQCHIP"),
+      .host_zkr = variable("RVVMM_HOST_ZKR"),
       .configs = variable_or("RVVMM_CONFIGS_DIR", here.parent_path().parent_path().parent_path() / "configs"),
       .artifacts = variable("RVVMM_ARTIFACTS"),
       .full = variable("RVVMM_TEST_FULL") == "1",

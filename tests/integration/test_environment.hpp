@@ -17,6 +17,7 @@ struct TestEnvironment {
   std::string guest_initrd;         ///< RVVMM_GUEST_INITRD
   std::string host_kernel;          ///< RVVMM_HOST_KERNEL: 6.12, latest, or empty for a host of one's own
   std::string host_irqchip;         ///< RVVMM_HOST_IRQCHIP: aia, emul, none, or empty
+  std::string host_zkr;             ///< RVVMM_HOST_ZKR: true or false, whether the CPUs have `seed`; or empty
   std::string configs;              ///< RVVMM_CONFIGS_DIR; else configs/ of the source tree at build time
   std::string artifacts;            ///< RVVMM_ARTIFACTS: a folder where files for later checks are left; may be empty
   bool full = false;                ///< RVVMM_TEST_FULL=1

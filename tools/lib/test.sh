@@ -127,7 +127,15 @@ integration_environment() {
         RVVMM_GUEST_KERNEL_612="$cache/kernels/6.12/Image" RVVMM_GUEST_KERNEL_LATEST="$cache/kernels/latest/Image" \
         RVVMM_GUEST_INITRD="$cache/images/guest.cpio" RVVMM_TEST_FULL="$TEST_FULL" \
         RVVMM_ARTIFACTS="$(inner_path "$RESULTS/$1/trees")" \
-        RVVMM_HOST_KERNEL="$2" RVVMM_HOST_IRQCHIP="$3"
+        RVVMM_HOST_KERNEL="$2" RVVMM_HOST_IRQCHIP="$3" RVVMM_HOST_ZKR="$(host_zkr "$3")"
+}
+
+# host_zkr IRQCHIP: whether the emulated host of the tests is given Zkr, the `seed` CSR. One kind does without.
+host_zkr() {
+    case $1 in
+    aia | none) echo true ;;
+    emul) echo false ;;
+    esac
 }
 
 # check_device_trees PHASE: one test more of that phase, for the log of the phase. The device tree compiler has nothing
@@ -161,7 +169,7 @@ start_integration() {
     start_phase "$name"
     mapfile -t settings < <(integration_environment "$name" "$kernel" "$irqchip")
     env "${settings[@]}" "$ROOT/tools/dev" host --pipe --kernel "$kernel" --irqchip "$irqchip" \
-        --timeout "$((TEST_FULL ? 3600 : 1200))" -- \
+        --cpu "zkr=$(host_zkr "$irqchip")" --timeout "$((TEST_FULL ? 3600 : 1200))" -- \
         "${binary:-no-integration-tests}" --gtest_filter="$TEST_FILTER" \
         --gtest_output="xml:$(inner_directory)/build/results/$name/integration.xml" \
         >"$RESULTS/$name.log" 2>&1 </dev/null &
