@@ -1,7 +1,12 @@
 // What a user can get wrong: one line on stderr that names it, a documented status, and nothing left behind.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -15,12 +20,35 @@ namespace {
 
 constexpr int kUsage = 64;
 constexpr int kBadInput = 65;
+constexpr int kHostUnsupported = 69;
+
+// What is done to a process before it becomes rvvmm; a step that fails ends it with a status that no test expects.
+void require(bool done) {
+  if (!done) _exit(126);
+}
+void own_mounts() {
+  require(unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+}
+void hide_devices() {
+  own_mounts();
+  require(mount("none", "/dev", "tmpfs", 0, nullptr) == 0);
+}
+// Root may open everything until it lacks the capability for that.
+void take_permission_away() {
+  hide_devices();
+  require(mknod("/dev/kvm", S_IFCHR, makedev(10, 232)) == 0 && prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE) == 0);
+}
+void put_null_in_place_of_kvm() {
+  own_mounts();
+  require(mount("/dev/null", "/dev/kvm", nullptr, MS_BIND, nullptr) == 0);
+}
 
 class BadInput : public KvmTest {
  protected:
   /// One line that has `words`, and `status`.
-  void expect_refused(const std::vector<std::string>& arguments, int status, const std::vector<std::string>& words) {
-    VmProcess vm{arguments, Console::kNullInput};
+  void expect_refused(const std::vector<std::string>& arguments, int status, const std::vector<std::string>& words,
+                      void (*prepare)() = nullptr) {
+    VmProcess vm{arguments, Console::kNullInput, prepare};
     EXPECT_TRUE(vm.ends_with(status));
     EXPECT_EQ(vm.error_lines(), 1U) << vm.errors();
     for (const std::string& word : words) {
@@ -137,6 +165,17 @@ TEST_F(BadInput, DecompressionBombs) {
   expect_kernel_refused(gzip(patched(zeroes, 0, image())));
   expect_kernel_refused(zstd(zeroes));
   expect_kernel_refused(gzip(gzip(image())));
+}
+
+TEST_F(BadInput, HostWithoutUsableKvm) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can take /dev/kvm away";
+  // This host has the H extension, or the test would not run.
+  expect_refused({"--kernel", hello()}, kHostUnsupported,
+                 {"/dev/kvm: No such file or directory; load the module (modprobe kvm)\n"}, hide_devices);
+  expect_refused({"--kernel", hello()}, kHostUnsupported, {"/dev/kvm: Permission denied; ", "group kvm"},
+                 take_permission_away);
+  expect_refused({"--kernel", hello()}, kHostUnsupported, {"/dev/kvm: is not KVM's device; "},
+                 put_null_in_place_of_kvm);
 }
 
 TEST_F(BadInput, HelpAndVersionAreNoErrors) {

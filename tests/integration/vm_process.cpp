@@ -47,24 +47,31 @@ milliseconds left_until(Clock::time_point end) {
   return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(end - Clock::now()));
 }
 
+struct Ends {
+  int in;
+  int out;
+  int errors;
+};
+
 // In the child, between fork and exec: nothing that allocates.
-[[noreturn]] void become(char* const* arguments, int in, int out, int errors, bool own_terminal) {
+[[noreturn]] void become(char* const* arguments, const Ends& ends, bool own_terminal, void (*prepare)()) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setsid();
-  if (own_terminal) ioctl(in, TIOCSCTTY, 0);
-  dup2(in, STDIN_FILENO);
-  dup2(out, STDOUT_FILENO);
-  dup2(errors, STDERR_FILENO);
+  if (own_terminal) ioctl(ends.in, TIOCSCTTY, 0);
+  dup2(ends.in, STDIN_FILENO);
+  dup2(ends.out, STDOUT_FILENO);
+  dup2(ends.errors, STDERR_FILENO);
   for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT})
     ::signal(number, SIG_DFL);
+  if (prepare != nullptr) prepare();
   execv(arguments[0], arguments);
   _exit(127);
 }
 
 }  // namespace
 
-VmProcess::VmProcess(const std::vector<std::string>& arguments, Console console) {
-  start(arguments, console);
+VmProcess::VmProcess(const std::vector<std::string>& arguments, Console console, void (*prepare)()) {
+  start(arguments, console, prepare);
 }
 
 VmProcess::~VmProcess() {
@@ -96,7 +103,7 @@ void VmProcess::open_console(Console console, Fd& child_in, Fd& child_out) {
   (console == Console::kNoReader ? unread_ : output_fd_) = std::move(out.reader);
 }
 
-void VmProcess::start(const std::vector<std::string>& arguments, Console console) {
+void VmProcess::start(const std::vector<std::string>& arguments, Console console, void (*prepare)()) {
   Fd child_in;
   Fd child_out;
   open_console(console, child_in, child_out);
@@ -109,7 +116,10 @@ void VmProcess::start(const std::vector<std::string>& arguments, Console console
   pointers.push_back(nullptr);
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("fork");
-  if (pid_ == 0) become(pointers.data(), child_in.get(), child_out.get(), errors_.get(), console == Console::kPty);
+  if (pid_ == 0) {
+    become(pointers.data(), {.in = child_in.get(), .out = child_out.get(), .errors = errors_.get()},
+           console == Console::kPty, prepare);
+  }
   for (const Fd* ours : {&input_, &output_fd_}) {
     if (*ours) fcntl(ours->get(), F_SETFL, fcntl(ours->get(), F_GETFL) | O_NONBLOCK);
   }

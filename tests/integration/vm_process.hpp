@@ -32,8 +32,9 @@ enum class Console {
 /// Killed, and waited for, at the end of its scope. One thread.
 class VmProcess {
  public:
-  /// Starts RVVMM_BIN with `arguments`.
-  explicit VmProcess(const std::vector<std::string>& arguments, Console console = Console::kPipe);
+  /// Starts RVVMM_BIN with `arguments`. `prepare` is called in its process first: to take something away from it.
+  explicit VmProcess(const std::vector<std::string>& arguments, Console console = Console::kPipe,
+                     void (*prepare)() = nullptr);
   ~VmProcess();
   VmProcess(const VmProcess&) = delete;
   VmProcess& operator=(const VmProcess&) = delete;
@@ -71,7 +72,7 @@ class VmProcess {
   termios terminal_attributes() const;
 
  private:
-  void start(const std::vector<std::string>& arguments, Console console);
+  void start(const std::vector<std::string>& arguments, Console console, void (*prepare)());
   void open_console(Console console, Fd& child_in, Fd& child_out);
   /// Takes what output there is, waiting at most `limit` for the first.
   void take_output(std::chrono::milliseconds limit);

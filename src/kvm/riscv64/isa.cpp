@@ -1,11 +1,12 @@
 #include "kvm/riscv64/isa.hpp"
 
 #include <array>
-#include <format>
+#include <cerrno>
+#include <string>
 #include <string_view>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
+#include "kvm/host_errors.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 
 namespace rvvmm {
@@ -103,8 +104,7 @@ constexpr uint32_t kSsaia = 14;
 
 uint64_t required(int vcpu_fd, one_reg::Id id, std::string_view name) {
   if (const auto value = one_reg::get(vcpu_fd, id)) return *value;
-  throw SetupError::from_errno(ExitStatus::kHostUnsupported,
-                               std::format("KVM does not give {} of a vCPU (Linux 6.12 or newer does)", name), errno);
+  throw register_is_missing(name, errno);
 }
 
 // Where the extension is off or the kernel is too old for the register there is no such block.
@@ -124,7 +124,7 @@ void log_description(const CpuDescription& cpu) {
 }  // namespace
 
 CpuDescription describe_cpu(int vcpu_fd, bool with_aia) {
-  const std::array<uint64_t, 2> enabled{required(vcpu_fd, one_reg::isa_enabled(0), "the ISA extensions"),
+  const std::array<uint64_t, 2> enabled{required(vcpu_fd, one_reg::isa_enabled(0), "the ISA extensions of a vCPU"),
                                         one_reg::get(vcpu_fd, one_reg::isa_enabled(1)).value_or(0)};
   CpuDescription cpu;
   cpu.isa_extensions.reserve(kIsaNames.size());
@@ -132,11 +132,11 @@ CpuDescription describe_cpu(int vcpu_fd, bool with_aia) {
     if (isa.kvm_id == kSsaia && !with_aia) continue;
     if ((enabled[isa.kvm_id / 64] >> (isa.kvm_id % 64) & 1) != 0) cpu.isa_extensions.emplace_back(isa.name);
   }
-  cpu.satp_mode = required(vcpu_fd, one_reg::kSatpMode, "the deepest page-table mode");
+  cpu.satp_mode = required(vcpu_fd, one_reg::kSatpMode, "the deepest page-table mode of a vCPU");
   cpu.cbom_block_size = block_size(vcpu_fd, one_reg::kZicbomBlockSize);
   cpu.cboz_block_size = block_size(vcpu_fd, one_reg::kZicbozBlockSize);
   cpu.cbop_block_size = block_size(vcpu_fd, one_reg::kZicbopBlockSize);
-  cpu.timebase_hz = required(vcpu_fd, one_reg::kTimerFrequency, "the timer's frequency");
+  cpu.timebase_hz = required(vcpu_fd, one_reg::kTimerFrequency, "the frequency of a vCPU's timer");
   log_description(cpu);
   return cpu;
 }

@@ -3,45 +3,49 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <format>
-#include <system_error>
+#include <string>
 
+#include "kvm/host_errors.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 #include "kvm/riscv64/kvm_vm.hpp"
 
 namespace rvvmm {
 namespace {
 
-constexpr int kApiVersion = 12;  // Linux has had no other since 2.6.22
-
-[[noreturn]] void throw_cannot_open(const char* path, int errno_value) {
-  const char* help = "is KVM usable here?";
-  switch (errno_value) {
-    case ENOENT:
-    case ENODEV:
-    case ENXIO: help = "load the module (modprobe kvm); that needs a CPU with the H extension"; break;
-    case EACCES:
-    case EPERM: help = "run as a user of the group kvm, or as root"; break;
-    default: break;
+/// Empty where it cannot be read.
+std::string read_cpuinfo() noexcept {
+  std::string text;
+  const Fd file{::open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC)};
+  std::array<char, 4096> part;
+  for (ssize_t count = 0; (count = ::read(file.get(), part.data(), part.size())) > 0;) {
+    text.append(part.data(), static_cast<size_t>(count));
   }
-  throw SetupError{ExitStatus::kHostUnsupported,
-                   std::format("{}: {}; {}", path, std::generic_category().message(errno_value), help)};
+  return text;
+}
+
+Fd open_kvm(const char* path) {
+  Fd fd{::open(path, O_RDWR | O_CLOEXEC)};
+  if (!fd) {
+    const int error = errno;
+    throw cannot_open_kvm(path, error, hypervisor_extension(read_cpuinfo()));
+  }
+  const int version = kvm_ioctl(fd.get(), KVM_GET_API_VERSION, 0);
+  if (version < 0) throw is_not_kvm(path);
+  if (version != kKvmApiVersion) throw wrong_kvm_api(path, version);
+  return fd;
 }
 
 }  // namespace
 
-KvmSystem::KvmSystem(const char* path) : fd_(::open(path, O_RDWR | O_CLOEXEC)) {
-  if (!fd_) throw_cannot_open(path, errno);
-  const int version = kvm_ioctl(fd_.get(), KVM_GET_API_VERSION, 0);
-  if (version != kApiVersion) {
-    throw SetupError{ExitStatus::kHostUnsupported,
-                     version < 0 ? std::format("{}: is not KVM", path)
-                                 : std::format("{}: has API version {}, need {}", path, version, kApiVersion)};
-  }
-  run_size_ = static_cast<size_t>(kvm_ioctl_or_throw(fd_.get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"));
-}
+KvmSystem::KvmSystem(const char* path)
+    : fd_(open_kvm(path)),
+      run_size_(
+          static_cast<size_t>(kvm_ioctl_or_throw(fd_.get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"))) {}
 
 std::unique_ptr<VmBackend> KvmSystem::create_vm() {
   return std::make_unique<KvmVm>(Fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM")}, run_size_);
@@ -64,9 +68,9 @@ std::string KvmSystem::describe_host() const {
   const auto capability = [this](int number) { return kvm_ioctl(fd_.get(), KVM_CHECK_EXTENSION, number); };
   utsname host{};
   ::uname(&host);
-  return std::format("KVM API {} on Linux {} ({})\nvCPUs: {} recommended, {} at most\nin-kernel AIA: {}\n", kApiVersion,
-                     host.release, host.machine, capability(KVM_CAP_NR_VCPUS), capability(KVM_CAP_MAX_VCPUS),
-                     capability(KVM_CAP_IRQCHIP) > 0 ? "yes" : "no");
+  return std::format("KVM API {} on Linux {} ({})\nvCPUs: {} recommended, {} at most\nin-kernel AIA: {}\n",
+                     kKvmApiVersion, host.release, host.machine, capability(KVM_CAP_NR_VCPUS),
+                     capability(KVM_CAP_MAX_VCPUS), capability(KVM_CAP_IRQCHIP) > 0 ? "yes" : "no");
 }
 
 }  // namespace rvvmm

@@ -10,7 +10,7 @@ namespace rvvmm {
 
 class KvmSystem final : public Hypervisor {
  public:
-  /// Opens `path` and checks the API version. Throws SetupError (kHostUnsupported) saying what would help.
+  /// Opens `path` and checks the API version. Throws SetupError (host_errors.hpp).
   explicit KvmSystem(const char* path = "/dev/kvm");
 
   /// Throws SetupError.
@@ -23,7 +23,7 @@ class KvmSystem final : public Hypervisor {
 
  private:
   Fd fd_;
-  size_t run_size_ = 0;  ///< bytes of a vCPU's shared mapping
+  size_t run_size_;  ///< bytes of a vCPU's shared mapping
 };
 
 }  // namespace rvvmm

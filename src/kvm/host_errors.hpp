@@ -1,0 +1,33 @@
+// What rvvmm says of a host whose KVM it cannot use: one line that names what is wrong and what would be right.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace rvvmm {
+
+/// Whether the host's CPUs have the hypervisor extension, without which there is no KVM.
+enum class HypervisorExtension : uint8_t { kPresent, kAbsent, kUnknown };
+
+/// From the text of /proc/cpuinfo: the ISA strings of its lines "isa" and "hart isa". Absent if one of them lacks H:
+/// KVM needs it on every hart. Unknown where no line says.
+HypervisorExtension hypervisor_extension(std::string_view cpuinfo) noexcept;
+
+/// open(path) failed with errno_value.
+SetupError cannot_open_kvm(std::string_view path, int errno_value, HypervisorExtension extension);
+
+/// `path` was opened, but does not answer KVM_GET_API_VERSION.
+SetupError is_not_kvm(std::string_view path);
+
+/// KVM_GET_API_VERSION says `version`.
+SetupError wrong_kvm_api(std::string_view path, int version);
+
+/// KVM_GET_ONE_REG of what `name` says failed: this kernel is older than the register.
+SetupError register_is_missing(std::string_view name, int errno_value);
+
+/// The only API version that Linux has had since 2.6.22.
+inline constexpr int kKvmApiVersion = 12;
+
+}  // namespace rvvmm
