@@ -17,7 +17,7 @@ parse_test_options() {
         esac
         shift
     done
-    : "${TEST_ONLY:=lint,unit,fuzz,integration}"
+    : "${TEST_ONLY:=lint,unit,fuzz,integration,demo}"
     ((${#TEST_HOSTS[@]})) || TEST_HOSTS=("${ALL_HOSTS[@]}")
 }
 
@@ -231,6 +231,7 @@ emulated_phases() {
     if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
     if wanted fuzz; then phase fuzz fuzz_phase; fi
     if wanted integration; then integration_phases; fi
+    if wanted demo; then phase demo demo_phase; fi
 }
 # On a RISC-V machine: the same tests, built natively, on its own /dev/kvm.
 native_phases() {
