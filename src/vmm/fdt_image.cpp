@@ -241,6 +241,22 @@ class FdtImage {
   std::vector<uint32_t> hart_intcs_;
 };
 
+SetupError too_large(const FdtInputs& inputs, size_t size) {
+  FdtInputs one_hart = inputs;
+  one_hart.harts = 1;
+  const size_t with_one = FdtImage{one_hart}.build().size();
+  if (with_one > kLargestDtb) {
+    return {ExitStatus::kUsage, "--append: is too long; a guest kernel maps a device tree of at most 2 MiB"};
+  }
+  // Nodes of low harts have shorter names: their share is rounded up.
+  constexpr size_t kNames = 16;
+  const size_t each = (size - with_one) / (inputs.harts - 1) + kNames;
+  return {ExitStatus::kUsage,
+          std::format("--smp {}: makes a device tree of {} KiB, and a guest kernel maps at most 2 MiB; give at most "
+                      "--smp {}",
+                      inputs.harts, size / 1_KiB, 1 + (kLargestDtb - with_one) / each)};
+}
+
 /// Throws what libfdt says about our own edit of the user's tree.
 void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
@@ -279,7 +295,9 @@ void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
 }  // namespace
 
 std::vector<std::byte> build_fdt(const FdtInputs& inputs) {
-  return FdtImage{inputs}.build();
+  std::vector<std::byte> tree = FdtImage{inputs}.build();
+  if (tree.size() > kLargestDtb) throw too_large(inputs, tree.size());
+  return tree;
 }
 
 std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {

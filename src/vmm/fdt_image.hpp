@@ -50,7 +50,8 @@ struct FdtInputs {
   std::string_view stdout_path;        ///< "/soc/serial@10000000"; empty: no console in the tree
 };
 
-/// The whole tree, with fresh random seeds. Throws SetupError only where memory or the host's randomness ends.
+/// The whole tree, with fresh random seeds. Throws SetupError where memory or the host's randomness ends, and
+/// (kUsage, with the most harts that would do) where it is larger than kLargestDtb.
 std::vector<std::byte> build_fdt(const FdtInputs& inputs);
 
 /// What the machine adds to the user's own tree.

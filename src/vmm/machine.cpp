@@ -1,6 +1,7 @@
 #include "vmm/machine.hpp"
 
 #include <format>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -78,15 +79,27 @@ bool Machine::make_vm(IrqchipKind kind, std::string& why) {
   vcpus_.clear();
   backend_ = parts_.hypervisor.create_vm();
   backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
-  const uint32_t harts = parts_.config.smp;
-  for (uint32_t hart = 0; hart < harts; ++hart)
-    vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
+  make_vcpus();
   irqchip_.kind = kind;
   if (kind == IrqchipKind::kPlic) return true;
-  const auto properties = backend_->set_up_aia(kAiaLayout, harts, kind == IrqchipKind::kAiaEmulated, why);
+  const auto properties = backend_->set_up_aia(kAiaLayout, parts_.config.smp, kind == IrqchipKind::kAiaEmulated, why);
   if (!properties) return false;
   irqchip_ = {.kind = properties->kind, .aia = *properties};
   return true;
+}
+
+void Machine::make_vcpus() {
+  const uint32_t harts = parts_.config.smp;
+  vcpus_.reserve(harts);
+  try {
+    for (uint32_t hart = 0; hart < harts; ++hart)
+      vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
+  } catch (const SetupError& error) {
+    // The first one's trouble is KVM's; with any later one the number is to blame.
+    if (vcpus_.empty()) throw;
+    throw SetupError{error.status(), std::format("--smp {}: {}; this host has room for {} vCPUs now", harts,
+                                                 error.what(), vcpus_.size())};
+  }
 }
 
 void Machine::load() {
@@ -124,13 +137,23 @@ void Machine::start() {
   parts_.console.set_listeners({&board_->console_listener()});
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
-  for (uint32_t hart = 0; hart < vcpus_.size(); ++hart) {
-    threads_.push_back(std::make_unique<VcpuThread>(
-        VcpuThread::Parts{.hart = HartId{hart},
-                          .backend = *vcpus_[hart],
-                          .io = *io_,
-                          .listener = *this,
-                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
+  const size_t harts = vcpus_.size();
+  threads_.resize(harts);
+  // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
+  for (size_t hart = harts; hart-- > 0;) {
+    try {
+      threads_[hart] = std::make_unique<VcpuThread>(
+          VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
+                            .backend = *vcpus_[hart],
+                            .io = *io_,
+                            .listener = *this,
+                            .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}});
+    } catch (const std::system_error& error) {
+      throw SetupError{ExitStatus::kInternal,
+                       std::format("--smp {}: this host has room for {} threads now: {}; give fewer harts, or raise "
+                                   "the limit (ulimit -u, ulimit -v, pids.max of the cgroup)",
+                                   harts, harts - 1 - hart, error.code().message())};
+    }
   }
   if (time_csr_may_vanish) watch_time_csr();
 }
@@ -154,8 +177,9 @@ void Machine::watch_time_csr() {
 
 void Machine::stop() noexcept {
   time_csr_timer_.reset();
-  for (const auto& thread : threads_)
-    thread->request_stop();
+  for (const auto& thread : threads_) {
+    if (thread) thread->request_stop();
+  }
   threads_.clear();
 }
 

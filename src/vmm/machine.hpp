@@ -43,7 +43,7 @@ class Machine final : private MachineListener, private FinisherListener {
   /// The tree that the guest gets.
   const std::vector<std::byte>& device_tree() const noexcept { return device_tree_; }
 
-  /// Starts the harts. What ends the machine stops the event loop. Throws std::system_error.
+  /// Starts the harts. What ends the machine stops the event loop. Throws SetupError.
   void start();
   /// Returns when no hart runs any more.
   void stop() noexcept;
@@ -62,6 +62,7 @@ class Machine final : private MachineListener, private FinisherListener {
   };
 
   bool make_vm(IrqchipKind kind, std::string& why);
+  void make_vcpus();
   void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
   void load();
   void watch_time_csr();

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/cpu_affinity.hpp"
+#include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
 #include "vmm/signals.hpp"
 #include "vmm/stdin_reader.hpp"
@@ -37,6 +38,7 @@ void check_against_host(const Config& config, const Hypervisor& hypervisor) {
   if (config.smp > most) {
     throw SetupError{ExitStatus::kUsage, std::format("--smp {}: KVM allows at most {} vCPUs here", config.smp, most)};
   }
+  make_room_for_vcpus(config.smp);
   check_cpu_affinity(config.cpu_affinity);
 }
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ namespace {
 constexpr int kUsage = 64;
 constexpr int kBadInput = 65;
 constexpr int kHostUnsupported = 69;
+constexpr int kInternal = 70;
 
 // What is done to a process before it becomes rvvmm; a step that fails ends it with a status that no test expects.
 void require(bool done) {
@@ -41,6 +43,16 @@ void take_permission_away() {
 void put_null_in_place_of_kvm() {
   own_mounts();
   require(mount("/dev/null", "/dev/kvm", nullptr, MS_BIND, nullptr) == 0);
+}
+
+void allow_300_files() {
+  const rlimit limit{.rlim_cur = 300, .rlim_max = 300};
+  require(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+// Room for the guest's RAM, and for the stacks of some tens of threads.
+void allow_500_mib() {
+  const rlimit limit{.rlim_cur = 500 << 20, .rlim_max = 500 << 20};
+  require(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
 class BadInput : public KvmTest {
@@ -98,6 +110,13 @@ TEST_F(BadInput, WrongNumbers) {
 
 TEST_F(BadInput, MemorySmallerThanTheKernel) {
   expect_refused({"--kernel", hello(), "--mem", "2M"}, kBadInput, {"--mem 2M"});
+}
+
+TEST_F(BadInput, MoreHartsThanTheHostHasRoomFor) {
+  expect_refused({"--kernel", hello(), "--smp", "512"}, kUsage,
+                 {"--smp 512: needs ", "this host allows 300 (ulimit -Hn); give at most --smp 2"}, allow_300_files);
+  expect_refused({"--kernel", hello(), "--mem", "64M", "--smp", "128"}, kInternal,
+                 {"--smp 128: this host has room for ", "ulimit -v"}, allow_500_mib);
 }
 
 TEST_F(BadInput, FilesThatAreNone) {

@@ -1,5 +1,6 @@
 // Options seen from outside: interrupt controllers and why they were chosen, device trees, threads, log files.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -90,6 +91,21 @@ TEST_F(Options, EachHartHasAThreadWithItsNameOnItsCpu) {
     ASSERT_TRUE(threads.contains(name)) << "no thread " << name;
     EXPECT_EQ(threads.at(name), cpus > 1 && hart % 2 == 1 ? "1" : "0") << name;
   }
+}
+
+// Half of what KVM allows takes 5 s on an emulated host, all of it 14.
+TEST_F(Options, HundredsOfHartsNeedNoHelpFromTheShell) {
+  const auto lower_the_soft_limit = [] {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 256;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(126);
+  };
+  VmProcess vm{{"--kernel", environment().guest("shutdown"), "--mem", "64M", "--smp", "512"},
+               Console::kNullInput,
+               lower_the_soft_limit};
+  EXPECT_TRUE(vm.ends_with(0, 2 * kSoon));
+  EXPECT_EQ(vm.errors(), "");
 }
 
 TEST_F(Options, AnAbsentCpuIsRefused) {

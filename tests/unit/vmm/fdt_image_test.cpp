@@ -136,6 +136,49 @@ TEST(FdtImage, MemoryMayBeLargerThanFourGiB) {
   EXPECT_THAT(cells(Machine{}.tree(), "/memory@80000000", "reg"), ElementsAre(0, 0x8000'0000, 0x100, 0));
 }
 
+/// Some eighty extensions, more than any host has today.
+CpuDescription cpu_with_everything() {
+  CpuDescription cpu;
+  cpu.satp_mode = 10;
+  cpu.cbom_block_size = cpu.cboz_block_size = cpu.cbop_block_size = 64;
+  for (int i = 0; i < 80; ++i)
+    cpu.isa_extensions.push_back(std::format("zextension{}", i));
+  return cpu;
+}
+
+TEST(FdtImage, HartsUpToWhatKvmAllowsFitIntoWhatLinuxMaps) {
+  EXPECT_LE(Machine{.harts = 1024}.tree().size(), kLargestDtb);
+}
+
+TEST(FdtImage, TreeTooLargeForLinuxNamesTheMostHartsThatFit) {
+  Machine machine{.harts = 1024, .cpu = cpu_with_everything()};
+  for (const auto& irqchip : {std::variant<FdtAia, FdtPlic>{kAia}, std::variant<FdtAia, FdtPlic>{kPlic}}) {
+    machine.irqchip = irqchip;
+    machine.harts = 1024;
+    try {
+      machine.tree();
+      FAIL() << "nothing was refused";
+    } catch (const SetupError& error) {
+      EXPECT_EQ(error.status(), ExitStatus::kUsage);
+      const std::string line = error.what();
+      EXPECT_THAT(line, StartsWith("--smp 1024: makes a device tree of "));
+      machine.harts = static_cast<uint32_t>(std::stoul(line.substr(line.rfind("--smp ") + 6)));
+    }
+    const size_t size = machine.tree().size();
+    EXPECT_LE(size, kLargestDtb);
+    EXPECT_GT(size, kLargestDtb - 64_KiB) << "the advice is too modest: " << machine.harts;
+  }
+}
+
+TEST(FdtImage, CommandLineTooLongForLinuxIsNamed) {
+  try {
+    Machine{.harts = 2, .bootargs = std::string(3_MiB, 'x')}.tree();
+    FAIL() << "nothing was refused";
+  } catch (const SetupError& error) {
+    EXPECT_THAT(error.what(), StartsWith("--append: is too long"));
+  }
+}
+
 TEST(FdtImage, ChosenTellsTheKernelWhatItStartsFrom) {
   const auto dtb = Machine{.initrd = GpaRange{.base = Gpa{0x1'2345'6000}, .size = 10'000}}.tree();
   EXPECT_EQ(text(dtb, "/chosen", "bootargs"), "console=ttyS0");

@@ -1,0 +1,47 @@
+#include "vmm/host_limits.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+
+namespace rvvmm {
+namespace {
+
+// KVM and its VM, the guest's files, the event loop with its timers and signals, the log: half as many.
+constexpr rlim_t kOthers = 32;
+
+/// Descriptors that we were started with: they are the lowest, and the next one gets the number behind them.
+rlim_t already_open() noexcept {
+  const Fd next{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)};
+  return next ? static_cast<rlim_t>(next.get()) : 0;
+}
+
+}  // namespace
+
+void make_room_for_vcpus(uint32_t harts) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const rlim_t others = already_open() + kOthers;
+  const rlim_t needed = others + harts;
+  if (needed <= files.rlim_cur) return;
+  if (needed > files.rlim_max) {
+    throw SetupError{ExitStatus::kUsage,
+                     std::format("--smp {}: needs {} open files, and this host allows {} (ulimit -Hn); give at most "
+                                 "--smp {}, or raise that limit",
+                                 harts, needed, files.rlim_max, files.rlim_max - std::min(files.rlim_max - 1, others))};
+  }
+  files.rlim_cur = needed;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) {
+    throw SetupError::from_errno(ExitStatus::kInternal, std::format("--smp {}: raising the limit of open files", harts),
+                                 errno);
+  }
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,70 @@
+#include "vmm/host_limits.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace rvvmm {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// In a child with limits of its own; true if `body` is.
+bool holds_with(rlimit files, const std::function<bool()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::setrlimit(RLIMIT_NOFILE, &files) == 0 && body() ? 0 : 1);
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+rlim_t soft_limit() {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
+
+TEST(HostLimits, FewHartsLeaveTheLimitAlone) {
+  EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
+    make_room_for_vcpus(100);
+    return soft_limit() == 200;
+  }));
+}
+
+TEST(HostLimits, ManyHartsRaiseTheSoftLimitAsFarAsNeeded) {
+  EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
+    make_room_for_vcpus(220);
+    return soft_limit() > 220 && soft_limit() < 400;
+  }));
+}
+
+TEST(HostLimits, HardLimitTooLowNamesTheMostHartsThatFit) {
+  EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
+    try {
+      make_room_for_vcpus(1024);
+    } catch (const SetupError& error) {
+      const std::string line = error.what();
+      EXPECT_THAT(line, StartsWith("--smp 1024: needs "));
+      EXPECT_THAT(line, HasSubstr("this host allows 400 (ulimit -Hn); give at most --smp "));
+      const auto most = static_cast<uint32_t>(std::stoul(line.substr(line.rfind("--smp ") + 6)));
+      make_room_for_vcpus(most);
+      const bool raised_to_the_end = soft_limit() == 400;
+      try {
+        make_room_for_vcpus(most + 1);
+      } catch (const SetupError&) {
+        return !::testing::Test::HasFailure() && raised_to_the_end && error.status() == ExitStatus::kUsage;
+      }
+    }
+    return false;
+  }));
+}
+
+}  // namespace
+}  // namespace rvvmm
