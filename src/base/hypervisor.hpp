@@ -77,10 +77,11 @@ struct AiaLayout {
   uint32_t sources = 0;  ///< wired inputs 1..sources, at most 1023
 };
 
-/// What the AIA set-up chose, for the device tree.
+/// What the AIA set-up chose, for the device tree and for the log.
 struct AiaProperties {
   IrqchipKind kind = IrqchipKind::kAiaHardware;
-  uint32_t ids = 0;  ///< highest interrupt identity
+  uint32_t ids = 0;                ///< highest interrupt identity
+  bool files_left_unused = false;  ///< the host has guest interrupt files; files in software were asked for
 };
 
 /// One VM. Set-up by one thread; set_irq_line() by any.

@@ -23,6 +23,14 @@ std::string_view name_of(IrqchipKind kind) noexcept {
   return "";
 }
 
+/// Why the controller in use is not the best there is, in brackets; empty where it is, or was asked for.
+std::string reason_for(const Irqchip& irqchip, const std::string& refusals) {
+  if (!refusals.empty()) return std::format(" ({})", refusals);
+  if (irqchip.kind != IrqchipKind::kAiaEmulated) return "";
+  return irqchip.aia.files_left_unused ? " (guest interrupt files of this kernel can leave a hart asleep)"
+                                       : " (this host has no guest interrupt files)";
+}
+
 }  // namespace
 
 Machine::RtcAlarm::RtcAlarm(Machine& machine)
@@ -61,9 +69,8 @@ void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
   while (!kinds.empty()) {
     std::string why;
     if (make_vm(kinds.front(), why)) {
-      if (refusals.empty() && irqchip_.kind != kinds.front()) refusals = "this host has no guest interrupt files";
       log::line(log::Module::kVmm, log::Level::kInfo, "interrupt controller: {}{}", name_of(irqchip_.kind),
-                refusals.empty() ? "" : " (" + refusals + ")");
+                reason_for(irqchip_, refusals));
       return;
     }
     // A host without any AIA says the same thing twice.

@@ -6,7 +6,6 @@
 #include <format>
 
 #include "base/error.hpp"
-#include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
@@ -19,18 +18,13 @@ namespace rvvmm {
 namespace {
 
 std::vector<IrqchipKind> kinds_for(IrqchipChoice choice, const Hypervisor& hypervisor) {
-  if (choice != IrqchipChoice::kPlic && !hypervisor.interrupt_files_wake_harts()) {
-    log::line(log::Module::kVmm, log::Level::kInfo,
-              "guest interrupt files of this kernel can leave a hart asleep: not used");
-    if (choice == IrqchipChoice::kAia) return {IrqchipKind::kAiaEmulated};
-    return {IrqchipKind::kAiaEmulated, IrqchipKind::kPlic};
+  std::vector<IrqchipKind> kinds;
+  if (choice != IrqchipChoice::kPlic) {
+    if (hypervisor.interrupt_files_wake_harts()) kinds.push_back(IrqchipKind::kAiaHardware);
+    kinds.push_back(IrqchipKind::kAiaEmulated);
   }
-  switch (choice) {
-    case IrqchipChoice::kAuto: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic};
-    case IrqchipChoice::kAia: return {IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated};
-    case IrqchipChoice::kPlic: return {IrqchipKind::kPlic};
-  }
-  return {};
+  if (choice != IrqchipChoice::kAia) kinds.push_back(IrqchipKind::kPlic);
+  return kinds;
 }
 
 void check_against_host(const Config& config, const Hypervisor& hypervisor) {

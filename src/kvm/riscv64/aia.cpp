@@ -76,11 +76,13 @@ std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, 
   AiaSetup setup{aia.device.get(), why};
   // KVM's own default is AUTO where this host has guest interrupt files, EMUL where it has none.
   uint32_t mode = KVM_DEV_RISCV_AIA_MODE_EMUL;
-  if (emulated && !setup.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode")) {
-    return std::nullopt;
+  if (!setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode")) return std::nullopt;
+  if (emulated && mode != KVM_DEV_RISCV_AIA_MODE_EMUL) {
+    mode = KVM_DEV_RISCV_AIA_MODE_EMUL;
+    aia.properties.files_left_unused = true;
+    if (!setup.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode")) return std::nullopt;
   }
-  if (!setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode") ||
-      !setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_IDS, aia.properties.ids, "identities") ||
+  if (!setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_IDS, aia.properties.ids, "identities") ||
       !configure(setup, layout, harts) ||
       !setup.set(KVM_DEV_RISCV_AIA_GRP_CTRL, KVM_DEV_RISCV_AIA_CTRL_INIT, uint64_t{0}, "initialisation")) {
     return std::nullopt;
