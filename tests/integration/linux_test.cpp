@@ -15,6 +15,8 @@
 namespace rvvmm::test {
 namespace {
 
+constexpr const char* kOnlyInTheFullRun = "only with RVVMM_TEST_FULL=1";
+
 class LinuxTest : public KvmTest {
  protected:
   void SetUp() override {
@@ -121,12 +123,16 @@ TEST_P(LinuxSession, BootsToAShellWithAllHartsWorking) {
   EXPECT_EQ(guest.vm().errors(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Guests, LinuxSession,
-                         ::testing::Values(SessionCase{"612", 1}, SessionCase{"612", 4}, SessionCase{"latest", 1},
-                                           SessionCase{"latest", 4}),
-                         [](const auto& instance) {
-                           return std::string{instance.param.kernel} + "_smp" + std::to_string(instance.param.smp);
-                         });
+auto all_guests() {
+  return ::testing::Values(SessionCase{"612", 1}, SessionCase{"612", 4}, SessionCase{"latest", 1},
+                           SessionCase{"latest", 4});
+}
+
+std::string name_of_case(const ::testing::TestParamInfo<SessionCase>& instance) {
+  return std::string{instance.param.kernel} + "_smp" + std::to_string(instance.param.smp);
+}
+
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxSession, all_guests(), name_of_case);
 
 // The user-space PLIC where the host would give us better.
 class LinuxOnPlic : public LinuxSession {};
@@ -134,6 +140,8 @@ class LinuxOnPlic : public LinuxSession {};
 TEST_P(LinuxOnPlic, BootsAndTakesInput) {
   const auto& [name, smp] = GetParam();
   if (environment().host_irqchip == "none") GTEST_SKIP() << "the other sessions run on the PLIC on this host";
+  const bool always = std::string{name} == "latest" && smp == 4;
+  if (!always && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp, .options = {"--irqchip", "plic"}}};
   ASSERT_TRUE(guest.boots());
   EXPECT_TRUE(guest.run("grep -i plic /proc/interrupts"));
@@ -143,28 +151,54 @@ TEST_P(LinuxOnPlic, BootsAndTakesInput) {
   EXPECT_TRUE(guest.vm().ends_with(42));
 }
 
-INSTANTIATE_TEST_SUITE_P(Guests, LinuxOnPlic, ::testing::Values(SessionCase{"latest", 4}), [](const auto& instance) {
-  return std::string{instance.param.kernel} + "_smp" + std::to_string(instance.param.smp);
-});
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxOnPlic, all_guests(), name_of_case);
 
-class LinuxLifecycle : public LinuxTest {};
+class LinuxReboot : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {};
 
-TEST_F(LinuxLifecycle, RebootsThreeTimesInOneProcess) {
-  const std::string name = environment().host_kernel == "6.12" ? "latest" : "612";
-  const unsigned smp = 4;
+TEST_P(LinuxReboot, BootsThreeTimesMoreInOneProcess) {
+  const auto& [name, smp] = GetParam();
+  // By default the guest kernel that is not the host's.
+  const bool is_hosts_kernel = (std::string{name} == "612") == (environment().host_kernel == "6.12");
+  if ((is_hosts_kernel || smp != 4) && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
   ASSERT_TRUE(guest.boots());
   size_t descriptors = 0;
   for (int reboot = 1; reboot <= 3; ++reboot) {
     ASSERT_TRUE(guest.vm().send("reboot -f\n"));
     ASSERT_TRUE(guest.boots()) << "reboot " << reboot;
-    ASSERT_TRUE(guest.run("[ $(nproc) = 4 ]")) << "reboot " << reboot;
+    ASSERT_TRUE(guest.run("[ $(nproc) = " + std::to_string(smp) + " ]")) << "reboot " << reboot;
     if (reboot == 1) descriptors = open_descriptors(guest.vm().pid());
   }
   EXPECT_EQ(open_descriptors(guest.vm().pid()), descriptors) << "descriptors leak across reboots";
   ASSERT_TRUE(guest.vm().send("poweroff -f\n"));
   EXPECT_TRUE(guest.vm().ends_with(0));
 }
+
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxReboot, all_guests(), name_of_case);
+
+// A console without anybody: the guest goes on, rvvmm does not look for input over and over, and a signal ends both.
+class LinuxWithoutInput : public LinuxTest, public ::testing::WithParamInterface<Console> {};
+
+TEST_P(LinuxWithoutInput, GoesOnAndCostsNothingUntilSigterm) {
+  if (GetParam() != Console::kClosedInput && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
+  VmProcess vm{{"--kernel", kernel("latest"), "--initrd", environment().guest_initrd, "--smp", "4", "--mem", "256M",
+                "--append", "console=ttyS0 quiet nowatchdog rvvmm.test=beats"},
+               GetParam()};
+  ASSERT_TRUE(vm.expect("beat 2", kBoot));
+  const uint64_t before = main_thread_ticks(vm.pid());
+  ASSERT_TRUE(vm.expect("beat 5"));
+  // Three seconds of the guest's; a tick is 10 ms, and a loop that spins would use some 300.
+  EXPECT_LE(main_thread_ticks(vm.pid()) - before, 30U);
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stdin, LinuxWithoutInput, ::testing::Values(Console::kNullInput, Console::kClosedInput),
+                         [](const auto& instance) {
+                           return std::string{instance.param == Console::kNullInput ? "dev_null" : "end_of_file"};
+                         });
+
+class LinuxLifecycle : public LinuxTest {};
 
 TEST_F(LinuxLifecycle, APanicResetsAndNoRebootEndsThere) {
   LinuxGuest guest{{.kernel = kernel("latest"), .options = {"--no-reboot"}, .append = "panic=1"}};
@@ -183,7 +217,7 @@ TEST_F(LinuxLifecycle, RunsAScriptWithoutInputAndReturnsItsStatus) {
 }
 
 TEST_F(LinuxLifecycle, IdleAtThePromptCostsNextToNothing) {
-  if (!environment().full) GTEST_SKIP() << "only with RVVMM_TEST_FULL=1";
+  if (!environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel("latest"), .smp = 4}};
   ASSERT_TRUE(guest.boots());
   ASSERT_TRUE(guest.vm().lives_for(std::chrono::seconds{5}));

@@ -14,11 +14,10 @@ std::string proc(pid_t pid, const std::string& file) {
   return "/proc/" + std::to_string(pid) + "/" + file;
 }
 
-}  // namespace
-
-uint64_t cpu_ticks(pid_t pid) {
+// User and system time in a file of the form of /proc/<pid>/stat.
+uint64_t ticks_in(const std::string& file) {
   std::string line;
-  std::getline(std::ifstream{proc(pid, "stat")}, line);
+  std::getline(std::ifstream{file}, line);
   // Fields are counted from behind the name, which may hold anything; 12 and 13 are utime and stime (proc(5)).
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return 0;
@@ -30,6 +29,16 @@ uint64_t cpu_ticks(pid_t pid) {
   uint64_t system = 0;
   fields >> user >> system;
   return user + system;
+}
+
+}  // namespace
+
+uint64_t cpu_ticks(pid_t pid) {
+  return ticks_in(proc(pid, "stat"));
+}
+
+uint64_t main_thread_ticks(pid_t pid) {
+  return ticks_in(proc(pid, "task/" + std::to_string(pid) + "/stat"));
 }
 
 size_t open_descriptors(pid_t pid) {

@@ -12,6 +12,8 @@ namespace rvvmm::test {
 
 /// User and system time of all threads, in ticks of sysconf(_SC_CLK_TCK).
 uint64_t cpu_ticks(pid_t pid);
+/// The same of the main thread alone, which waits for input, signals and timers.
+uint64_t main_thread_ticks(pid_t pid);
 /// Open descriptors.
 size_t open_descriptors(pid_t pid);
 /// Names of the threads, each with its Cpus_allowed_list.
