@@ -15,8 +15,8 @@ struct TestEnvironment {
   std::string guest_kernel_612;     ///< RVVMM_GUEST_KERNEL_612
   std::string guest_kernel_latest;  ///< RVVMM_GUEST_KERNEL_LATEST
   std::string guest_initrd;         ///< RVVMM_GUEST_INITRD
-  std::string host_kernel;          ///< RVVMM_HOST_KERNEL: 6.12, latest, or empty for a host of one's own
-  std::string host_irqchip;         ///< RVVMM_HOST_IRQCHIP: aia, emul, none, or empty
+  std::string host_kernel;          ///< RVVMM_HOST_KERNEL: 6.12, latest, another version, or empty
+  std::string host_irqchip;         ///< RVVMM_HOST_IRQCHIP: aia, emul, none, or empty: not known
   std::string host_zkr;             ///< RVVMM_HOST_ZKR: true or false, whether the CPUs have `seed`; or empty
   std::string configs;              ///< RVVMM_CONFIGS_DIR; else configs/ of the source tree at build time
   std::string artifacts;            ///< RVVMM_ARTIFACTS: a folder where files for later checks are left; may be empty

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# A Linux guest under rvvmm in the emulated host, from nothing, in one command; and the test of that.
+# A Linux guest under rvvmm in the emulated host (on a RISC-V machine: on that), from nothing, in one command; and the
+# test of that.
 
 demo_verb() {
-    local words="console=ttyS0 quiet" more='' options=()
+    local words="console=ttyS0 quiet" more='' options=() preset cache
     while (($# > 0)); do
         case $1 in
         --guest) more=${2:?demo: --guest needs a value} && shift ;;
@@ -12,12 +13,13 @@ demo_verb() {
     done
     cd "$ROOT"
     setup_all
-    step "building rvvmm" build-riscv64 build_target riscv64 rvvmm
+    preset=$(default_preset) cache=$(inner_path "$CACHE")
+    step "building rvvmm" "build-$preset" build_target "$preset" rvvmm
     # Nobody to type: the guest runs a short script, and its status becomes rvvmm's and ours.
     if [[ -t 0 && -t 1 ]]; then words+=" rvvmm.size=$(stty size | tr ' ' x)"; else words+=" rvvmm.test=demo"; fi
-    say "==> booting the emulated host, and in it the guest (some 15 s)"
-    host_run --timeout 0 "${options[@]}" -- build/riscv64/rvvmm --kernel /cache/kernels/latest/Image --smp 4 --mem 512M \
-        --initrd /cache/images/guest.cpio --append "$words${more:+ $more}"
+    on_riscv64 || say "==> booting the emulated host, and in it the guest (some 15 s)"
+    host_run --timeout 0 "${options[@]}" -- "build/$preset/rvvmm" --kernel "$cache/kernels/latest/Image" --smp 4 \
+        --mem 512M --initrd "$cache/images/guest.cpio" --append "$words${more:+ $more}"
 }
 
 build_target() {

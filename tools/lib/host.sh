@@ -146,7 +146,11 @@ write_job() {
 host_run() {
     local job interactive=0 status=0 limit=() terminal
     parse_host_options "$@"
-    if on_riscv64; then "${HOST_COMMAND[@]:-bash}" && return; fi
+    if on_riscv64; then
+        # This machine is the host.
+        "${HOST_COMMAND[@]:-bash}"
+        return
+    fi
     job=$(mktemp -d "$CACHE/run/$$.XXXXXX")
     at_exit "rm -rf '$job'"
     host_machine

@@ -239,8 +239,10 @@ native_phases() {
     if wanted integration; then phase integration-native native_integration; fi
 }
 native_integration() {
-    local settings status=0
-    mapfile -t settings < <(integration_environment integration-native "$(uname -r)" native)
+    local settings status=0 kernel
+    # 6.12 is one that the tests know; what else they may assert of this host nobody can say.
+    kernel=$(uname -r | cut -d . -f 1-2)
+    mapfile -t settings < <(integration_environment integration-native "$kernel" '')
     env "${settings[@]}" "$(integration_binary)" --gtest_filter="$TEST_FILTER" \
         --gtest_output="xml:$RESULTS/integration-native/integration.xml" || status=$?
     check_device_trees integration-native || status=1
