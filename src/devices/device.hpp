@@ -31,9 +31,6 @@ class Device {
 
   /// Adds its own node to the tree.
   virtual void describe(FdtBuilder& fdt, const FdtSlot& slot) const = 0;
-
-  /// Back to the state after power-on; no hart runs meanwhile.
-  virtual void reset() noexcept = 0;
 };
 
 }  // namespace rvvmm

@@ -119,15 +119,6 @@ void GoldfishRtc::update_irq() noexcept {
   irq_.set(asserted);
 }
 
-void GoldfishRtc::reset() noexcept {
-  const LockGuard lock{mu_};
-  clear_alarm();
-  latched_high_ = new_time_high_ = 0;
-  alarm_ = 0;
-  irq_enabled_ = irq_pending_ = false;
-  update_irq();
-}
-
 void GoldfishRtc::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   const auto node = fdt.node("rtc", slot.window.base.value);
   fdt.string("compatible", "google,goldfish-rtc");

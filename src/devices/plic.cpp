@@ -190,18 +190,6 @@ void Plic::update_pins() noexcept {
     update_pin(context);
 }
 
-void Plic::reset() noexcept {
-  const LockGuard lock{mu_};
-  priority_ = {};
-  pending_ = claimed_ = {};
-  for (Context& context : contexts_) {
-    context.enabled = {};
-    context.threshold = 0;
-  }
-  update_pins();
-  open_gateways();
-}
-
 void Plic::describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,
                                uint32_t own_phandle) const {
   const auto node = fdt.node("interrupt-controller", slot.window.base.value);

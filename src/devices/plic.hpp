@@ -41,7 +41,6 @@ class Plic final : public Device {
   void describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,
                            uint32_t own_phandle) const;
   /// Registers go to zero; inputs stay as their devices drive them.
-  void reset() noexcept override;
 
  private:
   static constexpr size_t kWords = 32;

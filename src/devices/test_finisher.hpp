@@ -38,7 +38,6 @@ class TestFinisher final : public Device {
   /// half is the code of a failure. Anything else is ignored and logged.
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
-  void reset() noexcept override {}
 
  private:
   FinisherListener& listener_;

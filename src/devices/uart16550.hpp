@@ -54,7 +54,6 @@ class Uart16550 final : public Device, public ConsoleListener {
   /// Blocks while the console does; other harts may use the device meanwhile.
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
-  void reset() noexcept override { restore({}); }
 
   void on_console_input() noexcept override;
 

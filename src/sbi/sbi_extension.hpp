@@ -17,10 +17,6 @@ struct EidRange {
   constexpr bool contains(uint64_t eid) const noexcept { return first <= eid && eid <= last; }
 };
 
-/// Ranges that KVM forwards whole (SBI 3.0 reserves them for experiments and vendors).
-inline constexpr EidRange kExperimentalEids{.first = 0x0800'0000, .last = 0x08FF'FFFF};
-inline constexpr EidRange kVendorEids{.first = 0x0900'0000, .last = 0x09FF'FFFF};
-
 /// Registered once before harts run, then called by all of them at the same time.
 class SbiExtension {
  public:

@@ -28,7 +28,6 @@ class InputFile {
 
   /// "<option> <path>: <what>", kBadInput; unprintable characters of the path appear as '?', so it stays one line.
   SetupError error(std::string_view what) const;
-
   const std::string& path() const noexcept { return path_; }
 
  private:

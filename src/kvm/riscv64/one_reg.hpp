@@ -56,7 +56,6 @@ inline constexpr Id kMode = core(32);
 inline constexpr Id kSstatus = csr(0);
 inline constexpr Id kSie = csr(1);
 inline constexpr Id kStvec = csr(2);
-inline constexpr Id kSscratch = csr(3);
 inline constexpr Id kSepc = csr(4);
 inline constexpr Id kScause = csr(5);
 inline constexpr Id kStval = csr(6);

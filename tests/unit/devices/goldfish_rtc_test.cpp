@@ -184,19 +184,6 @@ TEST_F(GoldfishRtcTest, OnlyWordsAtItsRegistersAreTaken) {
   EXPECT_EQ(store_status<uint32_t>(rtc_, 0x20, 0), IoStatus::kNoRegister);
 }
 
-TEST_F(GoldfishRtcTest, ResetTakesTheAlarmButNotTheTime) {
-  set_guest_time(1000);
-  put(kIrqEnabled, 1);
-  set_alarm(0);
-  set_alarm(2000);
-  rtc_.reset();
-  EXPECT_FALSE(irq_.level);
-  EXPECT_EQ(timer_.deadline, std::nullopt);
-  EXPECT_EQ(get(kIrqEnabled), 0U);
-  EXPECT_EQ(get(kAlarmLow), 0U);
-  EXPECT_EQ(guest_time(), 1000U);
-}
-
 TEST(GoldfishRtc, TheHostsTimeIsOfThisCentury) {
   EXPECT_GT(GoldfishRtc::host_time(), std::chrono::hours{24 * 365 * 50});
   EXPECT_LT(GoldfishRtc::host_time(), std::chrono::hours{24 * 365 * 130});

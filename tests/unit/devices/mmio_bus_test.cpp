@@ -28,7 +28,6 @@ class Box final : public Device {
     return answer;
   }
   void describe(FdtBuilder&, const FdtSlot&) const override {}
-  void reset() noexcept override {}
 
   IoStatus answer = IoStatus::kOk;
   uint64_t last_offset = UINT64_MAX;

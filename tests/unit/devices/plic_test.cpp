@@ -272,22 +272,6 @@ TEST_F(PlicTest, LinesThatDoNotExistAreRefused) {
   EXPECT_THROW(plic_.line(Gsi{kSources + 1}), SetupError);
 }
 
-TEST_F(PlicTest, ResetClearsRegistersAndKeepsLevels) {
-  enable(0, 10);
-  enable(0, 11);
-  put(threshold_at(0), 0);
-  set(10, true);
-  set(11, true);
-  get(claim_at(0));
-  set(11, false);
-  plic_.reset();
-  EXPECT_FALSE(pin0_.level);
-  EXPECT_EQ(get(enable_at(0, 10)), 0U);
-  EXPECT_EQ(get(priority_at(10)), 0U);
-  EXPECT_TRUE(pending(10));
-  EXPECT_FALSE(pending(11));
-}
-
 TEST(Plic, RefusesSizesThatTheLayoutDoesNotHave) {
   FakeHartPin pin;
   const std::vector<HartIrqPin*> one{&pin};

@@ -478,15 +478,6 @@ TEST_F(Uart16550Test, ARestoredStateThatNoUartCanHaveIsCutToOneThatCan) {
   EXPECT_EQ(receive_all().size(), 16U);
 }
 
-TEST_F(Uart16550Test, ResetIsPowerOn) {
-  put(kFcr, 0x01);
-  put(kIer, 0x03);
-  in_.type("abc");
-  uart_.reset();
-  EXPECT_EQ(uart_.state(), Uart16550State{});
-  EXPECT_FALSE(asserted());
-}
-
 TEST_F(Uart16550Test, DescribesItself) {
   FdtBuilder fdt;
   uart_.describe(fdt, {.window = {.base = Gpa{0x1000'0000}, .size = 0x100}, .interrupts = {10, 4}});

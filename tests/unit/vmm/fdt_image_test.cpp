@@ -25,7 +25,6 @@ class FakeUart final : public Device {
   std::string_view name() const noexcept override { return "uart"; }
   IoStatus read(uint64_t, std::span<std::byte>) noexcept override { return IoStatus::kOk; }
   IoStatus write(uint64_t, std::span<const std::byte>) noexcept override { return IoStatus::kOk; }
-  void reset() noexcept override {}
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override {
     const auto scope = fdt.node("serial", slot.window.base.value);
     fdt.string("compatible", "ns16550a");
