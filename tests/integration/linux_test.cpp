@@ -216,6 +216,20 @@ TEST_F(LinuxLifecycle, RunsAScriptWithoutInputAndReturnsItsStatus) {
   EXPECT_TRUE(vm.ends_with(7, kBoot));
 }
 
+// The same objects with shared libraries: enough of a run to see that they load, and that what they do works.
+TEST_F(LinuxLifecycle, TheDynamicBinaryBootsToo) {
+  const std::string program = environment().rvvmm + "-dynamic";
+  ASSERT_TRUE(std::filesystem::exists(program)) << "rvvmm-dynamic is built, and installed, beside rvvmm";
+  VmProcess hello{program, {"--kernel", environment().guest("hello"), "--mem", "64M"}, Console::kPipe};
+  EXPECT_TRUE(hello.ends_with(0));
+  EXPECT_EQ(hello.output(), "guest: hello\nguest: pass\n");
+  VmProcess guest{program,
+                  {"--kernel", kernel("latest"), "--initrd", environment().guest_initrd, "--mem", "256M", "--append",
+                   "console=ttyS0 quiet rvvmm.test=status rvvmm.status=7"},
+                  Console::kNullInput};
+  EXPECT_TRUE(guest.ends_with(7, kBoot));
+}
+
 TEST_F(LinuxLifecycle, IdleAtThePromptCostsNextToNothing) {
   if (!environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel("latest"), .smp = 4}};

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <regex>
 #include <stdexcept>
+#include <utility>
 
 #include "test_environment.hpp"
 
@@ -70,8 +71,14 @@ struct Ends {
 
 }  // namespace
 
-VmProcess::VmProcess(const std::vector<std::string>& arguments, Console console, void (*prepare)()) {
-  start(arguments, console, prepare);
+VmProcess::VmProcess(const std::vector<std::string>& arguments, Console console, void (*prepare)())
+    : VmProcess(TestEnvironment::get().rvvmm, arguments, console, prepare) {}
+
+VmProcess::VmProcess(const std::string& program, const std::vector<std::string>& arguments, Console console,
+                     void (*prepare)()) {
+  std::vector<std::string> words{program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  start(std::move(words), console, prepare);
 }
 
 VmProcess::~VmProcess() {
@@ -103,13 +110,11 @@ void VmProcess::open_console(Console console, Fd& child_in, Fd& child_out) {
   (console == Console::kNoReader ? unread_ : output_fd_) = std::move(out.reader);
 }
 
-void VmProcess::start(const std::vector<std::string>& arguments, Console console, void (*prepare)()) {
+void VmProcess::start(std::vector<std::string> words, Console console, void (*prepare)()) {
   Fd child_in;
   Fd child_out;
   open_console(console, child_in, child_out);
   errors_ = Fd{memfd_create("stderr", MFD_CLOEXEC)};
-  std::vector<std::string> words{TestEnvironment::get().rvvmm};
-  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& word : words)
     pointers.push_back(word.data());

@@ -35,6 +35,9 @@ class VmProcess {
   /// Starts RVVMM_BIN with `arguments`. `prepare` is called in its process first: to take something away from it.
   explicit VmProcess(const std::vector<std::string>& arguments, Console console = Console::kPipe,
                      void (*prepare)() = nullptr);
+  /// Starts another program.
+  VmProcess(const std::string& program, const std::vector<std::string>& arguments, Console console,
+            void (*prepare)() = nullptr);
   ~VmProcess();
   VmProcess(const VmProcess&) = delete;
   VmProcess& operator=(const VmProcess&) = delete;
@@ -72,7 +75,7 @@ class VmProcess {
   termios terminal_attributes() const;
 
  private:
-  void start(const std::vector<std::string>& arguments, Console console, void (*prepare)());
+  void start(std::vector<std::string> words, Console console, void (*prepare)());
   void open_console(Console console, Fd& child_in, Fd& child_out);
   /// Takes what output there is, waiting at most `limit` for the first.
   void take_output(std::chrono::milliseconds limit);
