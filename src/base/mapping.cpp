@@ -4,22 +4,25 @@
 
 #include <cerrno>
 #include <format>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/types.hpp"
 
 namespace rvvmm {
 
-Mapping Mapping::anonymous(uint64_t size, uint64_t alignment, const char* what) {
+Mapping Mapping::anonymous(uint64_t size, uint64_t alignment, const std::string& what) {
   // mmap() aligns to pages only: ask for more and give the ends back, so that the rest costs nothing.
   if (size > UINT64_MAX - alignment) {
-    throw SetupError(ExitStatus::kUsage, std::format("{}: {} MiB are more than any host can map", what, size >> 20));
+    throw SetupError{ExitStatus::kUsage, what + ": is more than any host can map; give less"};
   }
   const uint64_t asked = size + alignment;
   void* const raw = ::mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) {
-    throw SetupError::from_errno(ExitStatus::kUsage, std::format("{}: this host cannot map {} MiB", what, size >> 20),
-                                 errno);
+    throw SetupError{ExitStatus::kUsage,
+                     std::format("{}: is more than this host can map ({}); give less, or see ulimit -v and "
+                                 "vm.overcommit_memory",
+                                 what, std::generic_category().message(errno))};
   }
   auto* const start = static_cast<std::byte*>(raw);
   const uint64_t skip = align_up(reinterpret_cast<uintptr_t>(raw), alignment) - reinterpret_cast<uintptr_t>(raw);

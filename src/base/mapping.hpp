@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace rvvmm {
@@ -23,7 +24,7 @@ class Mapping {
 
   /// Zeroed private memory, not yet backed by pages, that starts at a multiple of `alignment` bytes (a power
   /// of two, at least a page). Throws SetupError naming `what` when the kernel refuses.
-  static Mapping anonymous(uint64_t size, uint64_t alignment, const char* what);
+  static Mapping anonymous(uint64_t size, uint64_t alignment, const std::string& what);
 
   /// `size` bytes of `fd` from its start, shared, readable and writable. Throws SetupError naming `what`.
   static Mapping shared(int fd, uint64_t size, const char* what);

@@ -6,8 +6,13 @@
 #include <string>
 #include <system_error>
 
+#include "base/size_text.hpp"
+
 namespace rvvmm {
 namespace {
+
+// Linux, virt/kvm/kvm_main.c: KVM_MEM_MAX_NR_PAGES, of one memory slot.
+constexpr uint64_t kLargestSlot = ((uint64_t{1} << 31) - 1) * 4_KiB;
 
 /// The value of a line "isa\t\t: rv64imafdch_zba"; empty if the line says something else.
 std::string_view isa_of_line(std::string_view line) noexcept {
@@ -82,6 +87,23 @@ SetupError register_is_missing(std::string_view name, int errno_value) {
   return SetupError::from_errno(ExitStatus::kHostUnsupported,
                                 std::format("KVM of this host does not give {}; rvvmm needs Linux 6.12 or newer", name),
                                 errno_value);
+}
+
+SetupError ram_is_refused(const GpaRange& ram, int gpa_bits) {
+  const std::string option = "--mem " + mem_text(ram.size);
+  const uint64_t space = gpa_bits > 0 && gpa_bits < 64 ? uint64_t{1} << gpa_bits : 0;
+  const uint64_t above_base = space > ram.base.value ? space - ram.base.value : UINT64_MAX;
+  if (ram.size <= std::min(above_base, kLargestSlot)) {
+    return {ExitStatus::kUsage, option + ": KVM refuses it here; give less"};
+  }
+  if (above_base <= kLargestSlot) {
+    return {ExitStatus::kUsage,
+            std::format("{}: guest-physical addresses have {} bits on this host, and RAM begins at {:#x}; give at most "
+                        "--mem {}",
+                        option, gpa_bits, ram.base.value, mem_text(above_base))};
+  }
+  return {ExitStatus::kUsage, std::format("{}: KVM takes at most {} pages of RAM; give at most --mem {}", option,
+                                          kLargestSlot / 4_KiB, mem_text(kLargestSlot))};
 }
 
 }  // namespace rvvmm

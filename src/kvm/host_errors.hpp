@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/range.hpp"
 
 namespace rvvmm {
 
@@ -26,6 +27,9 @@ SetupError wrong_kvm_api(std::string_view path, int version);
 
 /// KVM_GET_ONE_REG of what `name` says failed: this kernel is older than the register.
 SetupError register_is_missing(std::string_view name, int errno_value);
+
+/// KVM does not take `ram` in a VM whose guest-physical addresses have `gpa_bits` bits (0 or less: not known).
+SetupError ram_is_refused(const GpaRange& ram, int gpa_bits);
 
 /// The only API version that Linux has had since 2.6.22.
 inline constexpr int kKvmApiVersion = 12;

@@ -2,19 +2,9 @@
 
 #include <format>
 
+#include "base/size_text.hpp"
+
 namespace rvvmm {
-namespace {
-
-/// In the form that --mem takes.
-std::string mem_text(uint64_t bytes) {
-  if (bytes % 1_GiB == 0) return std::format("{}G", bytes / 1_GiB);
-  if (bytes % 1_MiB == 0) return std::format("{}M", bytes / 1_MiB);
-  if (bytes % 1_KiB == 0) return std::format("{}K", bytes / 1_KiB);
-  return std::format("{}", bytes);
-}
-
-}  // namespace
-
 SetupError BootRoom::too_small(std::string_view what, Gpa from, uint64_t size) const {
   const GpaRange ram = memory.range();
   const uint64_t images = (from - ram.base) + size + align_up(initrd_bytes, 4_KiB);

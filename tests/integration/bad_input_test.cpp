@@ -112,6 +112,21 @@ TEST_F(BadInput, MemorySmallerThanTheKernel) {
   expect_refused({"--kernel", hello(), "--mem", "2M"}, kBadInput, {"--mem 2M"});
 }
 
+TEST_F(BadInput, MoreMemoryThanTheHostCanMap) {
+  expect_refused({"--kernel", hello(), "--mem", "16777215T"}, kUsage, {"--mem 16777215T: "});
+  // What the line advises is taken. A host whose address space is smaller refuses to map, and advises nothing.
+  VmProcess refused{{"--kernel", hello(), "--mem", "200T"}, Console::kNullInput};
+  EXPECT_TRUE(refused.ends_with(kUsage));
+  const std::string line = refused.errors();
+  EXPECT_TRUE(line.starts_with("rvvmm: --mem 200T: ")) << line;
+  const size_t advice = line.rfind("--mem ");
+  if (advice == line.find("--mem ")) return;
+  std::string most = line.substr(advice + 6);
+  most.pop_back();
+  VmProcess largest{{"--kernel", hello(), "--mem", most}, Console::kNullInput};
+  EXPECT_TRUE(largest.ends_with(0)) << most;
+}
+
 TEST_F(BadInput, MoreHartsThanTheHostHasRoomFor) {
   expect_refused({"--kernel", hello(), "--smp", "512"}, kUsage,
                  {"--smp 512: needs ", "this host allows 300 (ulimit -Hn); give at most --smp 2"}, allow_300_files);

@@ -5,6 +5,7 @@
 #include <format>
 
 #include "base/log.hpp"
+#include "kvm/host_errors.hpp"
 #include "kvm/riscv64/isa.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 #include "kvm/riscv64/kvm_vcpu.hpp"
@@ -22,9 +23,7 @@ void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
     const int error = errno;
     if (error == EFAULT || error == EINVAL) {
       const int bits = kvm_ioctl(fd_.get(), KVM_CHECK_EXTENSION, KVM_CAP_VM_GPA_BITS);
-      throw SetupError{ExitStatus::kUsage,
-                       std::format("--mem {}M: KVM refuses it here; guest-physical addresses have {} bits on this host",
-                                   memory.size() >> 20, bits)};
+      throw ram_is_refused({.base = base, .size = memory.size()}, bits);
     }
     throw SetupError::from_errno(ExitStatus::kInternal, "KVM_SET_USER_MEMORY_REGION", error);
   }

@@ -49,5 +49,17 @@ TEST(Mapping, ARefusalNamesWhatWasMapped) {
   }
 }
 
+TEST(Mapping, MoreThanThereIsRoomForIsRefused) {
+  for (const uint64_t size : {UINT64_MAX - 4095, uint64_t{1} << 62}) {
+    try {
+      Mapping::anonymous(size, 2_MiB, "--mem 4194304T");
+      FAIL() << "mapped";
+    } catch (const SetupError& problem) {
+      EXPECT_EQ(problem.status(), ExitStatus::kUsage);
+      EXPECT_THAT(problem.what(), testing::StartsWith("--mem 4194304T: is more than "));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rvvmm

@@ -79,5 +79,28 @@ TEST(KvmRegisters, MissingOneSaysWhichLinuxHasIt) {
                "file or directory");
 }
 
+std::string ram_line(uint64_t size, int gpa_bits) {
+  const SetupError error = ram_is_refused({.base = Gpa{0x8000'0000}, .size = size}, gpa_bits);
+  EXPECT_EQ(error.status(), ExitStatus::kUsage);
+  return error.what();
+}
+
+TEST(RefusedRam, SmallerOfTheTwoLimitsIsNamed) {
+  const char* const pages = "KVM takes at most 2147483647 pages of RAM; give at most --mem 8589934588K";
+  EXPECT_EQ(ram_line(200 * 1024_GiB, 59), std::string{"--mem 200T: "} + pages);
+  EXPECT_EQ(ram_line(8 * 1024_GiB, 50), std::string{"--mem 8T: "} + pages);
+  EXPECT_EQ(ram_line(3 * 1024_GiB, 41),
+            "--mem 3T: guest-physical addresses have 41 bits on this host, and RAM begins at 0x80000000; give at most "
+            "--mem 2046G");
+}
+
+TEST(RefusedRam, WithinTheLimitsNoReasonIsInvented) {
+  EXPECT_EQ(ram_line(2046_GiB, 41), "--mem 2046G: KVM refuses it here; give less");
+  EXPECT_EQ(ram_line(64_MiB, -1), "--mem 64M: KVM refuses it here; give less");
+  EXPECT_EQ(ram_line(8 * 1024_GiB, 0),
+            "--mem 8T: KVM takes at most 2147483647 pages of RAM; give at most --mem "
+            "8589934588K");
+}
+
 }  // namespace
 }  // namespace rvvmm
