@@ -30,6 +30,10 @@ class RecordingListener final : public MachineListener {
     fault_ = report;
     changed_.notify_all();
   }
+  SystemEvent last_event() {
+    const std::lock_guard lock{mutex_};
+    return last_event_;
+  }
   std::string wait_for_fault() {
     std::unique_lock lock{mutex_};
     changed_.wait(lock, [this] { return !fault_.empty(); });

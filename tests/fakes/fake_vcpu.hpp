@@ -53,13 +53,14 @@ class FakeVcpu final : public VcpuBackend {
     scounteren = value;
     return true;
   }
-  std::string fault_report() override { return "hart 0: pc 0x0: exit unknown\n"; }
+  std::string fault_report() override { return report; }
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
 
   Gpa entry;
   HartState hart_state = HartState::kRunnable;
   uint64_t scounteren = 0;
   uint32_t states_asked = 0;
+  std::string report = "hart 0: pc 0x0: exit unknown\n";
   std::atomic<bool> external_interrupt = false;
 
  private:

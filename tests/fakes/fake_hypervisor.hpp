@@ -1,0 +1,90 @@
+// A host that grants and refuses what a test says; its VMs have FakeVcpus. Stands in for KVM above the seam.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/hypervisor.hpp"
+#include "fakes/fake_vcpu.hpp"
+
+namespace rvvmm {
+
+/// What the host of a FakeHypervisor is like: set before a VM is made.
+struct FakeHost {
+  uint32_t most_vcpus = 16;
+  uint32_t vcpus_it_has_room_for = UINT32_MAX;  ///< creating one more throws
+  bool interrupt_files_wake = true;
+  std::string refuses_aia_hardware;                       ///< the reason; empty: it is granted
+  std::string refuses_aia_emulated;                       ///< the same
+  IrqchipKind aia_granted = IrqchipKind::kAiaHardware;    ///< what the hardware kind really becomes
+  std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};  ///< gives it a script
+};
+
+/// What was asked of the VMs of a host. Any thread for the lines, else the one that makes the machine.
+struct FakeVmRecord {
+  int vms = 0;
+  std::vector<bool> aia_attempts{};  ///< true: interrupt files in software
+  GpaRange ram;
+  std::vector<FakeVcpu*> vcpus{};  ///< of the latest VM, for as long as it lives
+  std::array<std::atomic<int>, 128> irq_level{};
+};
+
+class FakeVmBackend final : public VmBackend {
+ public:
+  FakeVmBackend(const FakeHost& host, FakeVmRecord& record) : host_(host), record_(record) {
+    ++record_.vms;
+    record_.vcpus.clear();
+  }
+
+  void map_ram(Gpa base, std::span<std::byte> memory) override { record_.ram = {.base = base, .size = memory.size()}; }
+  std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) override {
+    if (record_.vcpus.size() >= host_.vcpus_it_has_room_for) {
+      throw SetupError{ExitStatus::kInternal, "KVM_CREATE_VCPU: Too many open files"};
+    }
+    auto vcpu = std::make_unique<FakeVcpu>();
+    record_.vcpus.push_back(vcpu.get());
+    if (host_.on_vcpu_made) host_.on_vcpu_made(hart, *vcpu);
+    return vcpu;
+  }
+  std::optional<AiaProperties> set_up_aia(const AiaLayout& /*layout*/, uint32_t /*harts*/, bool emulated,
+                                          std::string& why) override {
+    record_.aia_attempts.push_back(emulated);
+    const std::string& refusal = emulated ? host_.refuses_aia_emulated : host_.refuses_aia_hardware;
+    if (!refusal.empty()) {
+      why = refusal;
+      return std::nullopt;
+    }
+    return AiaProperties{.kind = emulated ? IrqchipKind::kAiaEmulated : host_.aia_granted, .ids = 255};
+  }
+  CpuDescription describe_cpu(bool /*with_aia*/) override {
+    CpuDescription cpu;
+    cpu.isa_extensions = {"i", "m", "a", "c"};
+    cpu.timebase_hz = 10'000'000;
+    return cpu;
+  }
+  void set_irq_line(Gsi gsi, bool asserted) noexcept override {
+    if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
+  }
+
+ private:
+  const FakeHost& host_;
+  FakeVmRecord& record_;
+};
+
+class FakeHypervisor final : public Hypervisor {
+ public:
+  std::unique_ptr<VmBackend> create_vm() override { return std::make_unique<FakeVmBackend>(host, record); }
+  uint32_t max_vcpus() const override { return host.most_vcpus; }
+  bool interrupt_files_wake_harts() const override { return host.interrupt_files_wake; }
+
+  FakeHost host;
+  FakeVmRecord record;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,141 @@
+#include "vmm/board.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+#include "fakes/fake_console_ends.hpp"
+#include "fakes/fake_hypervisor.hpp"
+
+namespace rvvmm {
+namespace {
+
+class IdleAlarm final : public AlarmTimer {
+ public:
+  void arm(std::optional<std::chrono::nanoseconds>) noexcept override {}
+};
+
+class IdleFinisher final : public FinisherListener {
+ public:
+  void on_finish(FinishRequest) noexcept override {}
+};
+
+class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
+ protected:
+  bool has_plic() const { return irqchip_.kind == IrqchipKind::kPlic; }
+
+  /// True if the four bytes at `at` lie in some device's window.
+  bool is_taken(uint64_t at) {
+    const uint64_t before = board_.bus().misses();
+    std::array<std::byte, 4> bytes{};
+    board_.bus().read(Gpa{at}, bytes);
+    return board_.bus().misses() == before;
+  }
+
+  /// The window takes its first and its last word.
+  void expect_window(uint64_t base, uint64_t size) {
+    EXPECT_TRUE(is_taken(base)) << std::hex << base;
+    EXPECT_TRUE(is_taken(base + size - 4)) << std::hex << base + size;
+  }
+  void expect_nothing_at(uint64_t at) { EXPECT_FALSE(is_taken(at)) << std::hex << at; }
+
+  void write_uart(uint64_t offset, uint8_t value) {
+    const std::array byte{std::byte{value}};
+    board_.bus().write(kUartWindow.base + offset, byte);
+  }
+
+  const Irqchip irqchip_{.kind = GetParam(), .aia = {.kind = GetParam(), .ids = 255}};
+  FakeHypervisor hypervisor_;
+  std::unique_ptr<VmBackend> backend_ = hypervisor_.create_vm();
+  std::vector<std::unique_ptr<VcpuBackend>> harts_ = [this] {
+    std::vector<std::unique_ptr<VcpuBackend>> made;
+    for (uint32_t hart = 0; hart < 2; ++hart)
+      made.push_back(backend_->create_vcpu(HartId{hart}));
+    return made;
+  }();
+  RecordingSink sink_;
+  ScriptedSource source_;
+  IdleAlarm alarm_;
+  IdleFinisher finisher_;
+  Board board_{{.irqchip = irqchip_,
+                .backend = *backend_,
+                .harts = harts_,
+                .console_out = sink_,
+                .console_in = source_,
+                .rtc_alarm = alarm_,
+                .finisher_listener = finisher_}};
+};
+
+// docs/architecture.md, "Address map": written out, so that the two cannot drift apart together.
+TEST_P(BoardTest, WindowsAreWhereTheDocumentSays) {
+  expect_nothing_at(0x000f'fffc);
+  expect_window(0x0010'0000, 0x1000);
+  expect_window(0x0010'1000, 0x1000);
+  expect_nothing_at(0x0010'2000);
+  expect_window(0x1000'0000, 0x100);
+  expect_nothing_at(0x1000'0100);
+  expect_nothing_at(0x2800'0000);
+  expect_nothing_at(0x7fff'fffc);
+  expect_nothing_at(0x8000'0000);
+}
+
+TEST_P(BoardTest, PlicIsThereOnlyWithoutAia) {
+  expect_nothing_at(0x0bff'fffc);
+  if (has_plic()) {
+    expect_window(0x0c00'0000, 64_MiB);
+  } else {
+    // The kernel's APLIC is at 0x0D00'0000, and answers before an access gets here.
+    for (const uint64_t at : {0x0c00'0000U, 0x0d00'0000U, 0x0fff'fffcU})
+      expect_nothing_at(at);
+  }
+}
+
+TEST_P(BoardTest, UartDrivesInputTenOfTheController) {
+  write_uart(1, 2);  // IER: transmitter empty, which it is
+  const FakeVmRecord& record = hypervisor_.record;
+  EXPECT_EQ(record.irq_level[10], has_plic() ? 0 : 1);
+  write_uart(1, 0);
+  EXPECT_EQ(record.irq_level[10], 0);
+  for (size_t gsi = 0; gsi < record.irq_level.size(); ++gsi)
+    EXPECT_EQ(record.irq_level[gsi], 0) << gsi;
+}
+
+class BoardWithPlic : public BoardTest {};
+
+TEST_P(BoardWithPlic, PassesTheUartsInterruptToTheHartThatEnabledIt) {
+  const auto write_word = [this](uint64_t at, uint32_t value) {
+    board_.bus().write(Gpa{at}, std::as_bytes(std::span{&value, 1}));
+  };
+  write_word(0x0c00'0000 + 4 * 10, 1);           // priority of input 10
+  write_word(0x0c00'2000 + 0x80 * 1, 1U << 10);  // enabled for hart 1
+  write_uart(1, 2);
+  EXPECT_FALSE(hypervisor_.record.vcpus[0]->external_interrupt);
+  EXPECT_TRUE(hypervisor_.record.vcpus[1]->external_interrupt);
+}
+
+TEST_P(BoardTest, TreeNamesTheDevicesWithTheirInterrupts) {
+  const auto devices = board_.fdt_devices();
+  ASSERT_EQ(devices.size(), 3U);
+  EXPECT_EQ(devices[0].window.base, Gpa{0x1000'0000});
+  EXPECT_EQ(devices[0].gsi, Gsi{10});
+  EXPECT_EQ(devices[1].window.base, Gpa{0x0010'1000});
+  EXPECT_EQ(devices[1].gsi, Gsi{11});
+  EXPECT_EQ(devices[2].window.base, Gpa{0x0010'0000});
+  EXPECT_EQ(devices[2].gsi, std::nullopt);
+  EXPECT_EQ(std::holds_alternative<FdtPlic>(board_.fdt_irqchip()), has_plic());
+}
+
+INSTANTIATE_TEST_SUITE_P(Irqchips, BoardWithPlic, ::testing::Values(IrqchipKind::kPlic));
+INSTANTIATE_TEST_SUITE_P(Irqchips, BoardTest,
+                         ::testing::Values(IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic),
+                         [](const auto& instance) {
+                           switch (instance.param) {
+                             case IrqchipKind::kAiaHardware: return "AiaHardware";
+                             case IrqchipKind::kAiaEmulated: return "AiaEmulated";
+                             case IrqchipKind::kPlic: return "Plic";
+                           }
+                           return "";
+                         });
+
+}  // namespace
+}  // namespace rvvmm

@@ -1,0 +1,246 @@
+#include "vmm/machine.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <future>
+#include <latch>
+
+#include "fakes/fake_hypervisor.hpp"
+#include "unit/vmm/boot_files.hpp"
+
+namespace rvvmm {
+namespace {
+
+using enum IrqchipKind;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr HartId kBootHart{0};
+
+StopReason exit_with(int status) {
+  return {.kind = StopReason::Kind::kExit, .status = status};
+}
+constexpr StopReason kReset{.kind = StopReason::Kind::kReset};
+
+class MachineTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { VcpuThread::install_kick_handler(); }
+
+  std::unique_ptr<Machine> make() {
+    return std::make_unique<Machine>(Machine::Parts{.config = config_,
+                                                    .hypervisor = hypervisor_,
+                                                    .memory = memory_,
+                                                    .images = images_,
+                                                    .console = console_,
+                                                    .loop = loop_},
+                                     kinds_);
+  }
+
+  /// The boot hart does `act` and then waits to be stopped; how the machine ends.
+  StopReason run(std::function<void(VcpuIo&)> act) {
+    hypervisor_.host.on_vcpu_made = [act = std::move(act)](HartId hart, FakeVcpu& vcpu) {
+      if (hart != kBootHart) return;
+      vcpu.add_step([act](VcpuIo& io) {
+        act(io);
+        return RunOutcome::kStop;
+      });
+    };
+    const auto machine = make();
+    machine->start();
+    const StopReason reason = loop_.run();
+    machine->stop();
+    return reason;
+  }
+
+  StopReason run_event(const SystemEvent& event) {
+    return run([event](VcpuIo& io) { io.system_event(kBootHart, event); });
+  }
+
+  StopReason run_finisher(uint32_t value) {
+    return run([value](VcpuIo& io) {
+      std::array<std::byte, 4> bytes{};
+      std::memcpy(bytes.data(), &value, bytes.size());
+      io.mmio_write(kBootHart, Gpa{0x0010'0000}, bytes);
+    });
+  }
+
+  /// What is logged at level info while a machine is made.
+  std::string log_of_make() {
+    log::set_level(log::Module::kVmm, log::Level::kInfo);
+    ::testing::internal::CaptureStderr();
+    make();
+    log::set_level(log::Module::kVmm, log::Level::kWarn);
+    return ::testing::internal::GetCapturedStderr();
+  }
+
+  const testing::MemoryFile kernel_{testing::image(4096)};
+  Config config_;
+  FakeHypervisor hypervisor_;
+  GuestMemory memory_{kRamBase, 16_MiB};
+  BootImages images_{(config_.kernel = kernel_.path(), config_)};
+  const Fd null_{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  ConsoleHub console_{null_.get()};
+  EventLoop loop_;
+  std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
+};
+
+TEST_F(MachineTest, TakesTheFirstControllerWhereTheHostGrantsIt) {
+  EXPECT_THAT(log_of_make(), HasSubstr("interrupt controller: in-kernel AIA with guest interrupt files\n"));
+  EXPECT_EQ(hypervisor_.record.vms, 1);
+  EXPECT_THAT(kinds_, ElementsAre(kAiaHardware, kAiaEmulated, kPlic));
+}
+
+TEST_F(MachineTest, FallsBackInOrderAndSaysWhy) {
+  hypervisor_.host.refuses_aia_hardware = "configuring: Invalid argument";
+  EXPECT_THAT(log_of_make(),
+              HasSubstr("interrupt controller: in-kernel AIA, interrupt files in software (no in-kernel AIA with guest "
+                        "interrupt files: configuring: Invalid argument)\n"));
+  hypervisor_.host.refuses_aia_emulated = "initialising: No such device";
+  EXPECT_THAT(log_of_make(), HasSubstr("interrupt controller: PLIC in user space (no in-kernel AIA, interrupt files in "
+                                       "software: initialising: No such device)\n"));
+  EXPECT_THAT(hypervisor_.record.aia_attempts, ElementsAre(false, true, true));
+}
+
+TEST_F(MachineTest, SaysTheSameReasonOnce) {
+  hypervisor_.host.refuses_aia_hardware = hypervisor_.host.refuses_aia_emulated = "KVM_CREATE_DEVICE: No such device";
+  EXPECT_THAT(log_of_make(),
+              HasSubstr("interrupt controller: PLIC in user space (no in-kernel AIA with guest interrupt "
+                        "files: KVM_CREATE_DEVICE: No such device)\n"));
+}
+
+TEST_F(MachineTest, SaysWhereTheHostGrantedLess) {
+  hypervisor_.host.aia_granted = kAiaEmulated;
+  EXPECT_THAT(log_of_make(), HasSubstr("in-kernel AIA, interrupt files in software (this host has no guest interrupt "
+                                       "files)\n"));
+}
+
+TEST_F(MachineTest, RemembersWhatTheHostRefused) {
+  hypervisor_.host.refuses_aia_hardware = hypervisor_.host.refuses_aia_emulated = "no";
+  make();
+  EXPECT_THAT(kinds_, ElementsAre(kPlic));
+  EXPECT_EQ(hypervisor_.record.vms, 3);
+  make();
+  EXPECT_EQ(hypervisor_.record.vms, 4);
+  EXPECT_THAT(hypervisor_.record.aia_attempts, ElementsAre(false, true));
+}
+
+TEST_F(MachineTest, NothingLeftToTryNamesEveryRefusal) {
+  kinds_ = {kAiaHardware, kAiaEmulated};
+  hypervisor_.host.refuses_aia_hardware = "one";
+  hypervisor_.host.refuses_aia_emulated = "two";
+  try {
+    make();
+    FAIL() << "nothing was refused";
+  } catch (const SetupError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kHostUnsupported);
+    EXPECT_STREQ(error.what(),
+                 "--irqchip: no in-kernel AIA with guest interrupt files: one; no in-kernel AIA, interrupt files in "
+                 "software: two; try --irqchip plic");
+  }
+}
+
+TEST_F(MachineTest, HostWithTooLittleRoomForVcpusBlamesTheirNumber) {
+  config_.smp = 4;
+  hypervisor_.host.vcpus_it_has_room_for = 3;
+  try {
+    make();
+    FAIL() << "nothing was refused";
+  } catch (const SetupError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kInternal);
+    EXPECT_STREQ(error.what(), "--smp 4: KVM_CREATE_VCPU: Too many open files; this host has room for 3 vCPUs now");
+  }
+}
+
+TEST_F(MachineTest, HartZeroStartsAtTheKernelWithAllOfRam) {
+  config_.smp = 3;
+  const auto machine = make();
+  ASSERT_EQ(hypervisor_.record.vcpus.size(), 3U);
+  EXPECT_EQ(hypervisor_.record.vcpus[0]->entry, kRamBase + 2_MiB);
+  EXPECT_EQ(hypervisor_.record.vcpus[1]->entry, Gpa{0});
+  EXPECT_EQ(hypervisor_.record.ram, memory_.range());
+  EXPECT_GT(machine->device_tree().size(), 0U);
+}
+
+constexpr SystemEvent event(SystemEventType type, uint64_t reason) {
+  return {.type = type, .raw_type = 0, .reason = reason};
+}
+
+TEST_F(MachineTest, ShutdownIsStatusZeroOrThatOfASystemFailure) {
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 0)), exit_with(0));
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 1)), exit_with(81));
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 0xf000'0000)), exit_with(0));
+  config_.no_reboot = true;
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 0)), exit_with(0));
+}
+
+TEST_F(MachineTest, ResetBootsAgainUnlessTold) {
+  EXPECT_EQ(run_event(event(SystemEventType::kReset, 0)), kReset);
+  EXPECT_EQ(run_event(event(SystemEventType::kReset, 1)), kReset);
+  config_.no_reboot = true;
+  EXPECT_EQ(run_event(event(SystemEventType::kReset, 0)), exit_with(80));
+  EXPECT_EQ(run_event(event(SystemEventType::kReset, 1)), exit_with(81));
+}
+
+TEST_F(MachineTest, FinisherEndsWithTheGuestsCode) {
+  EXPECT_EQ(run_finisher(0x5555), exit_with(0));
+  EXPECT_EQ(run_finisher(42 << 16 | 0x3333), exit_with(42));
+  EXPECT_EQ(run_finisher(255U << 16 | 0x3333), exit_with(255));
+  EXPECT_EQ(run_finisher(0x7777), kReset);
+  config_.no_reboot = true;
+  EXPECT_EQ(run_finisher(0x7777), exit_with(80));
+}
+
+TEST_F(MachineTest, FinisherCodeThatNoStatusCanSayIs255) {
+  for (const uint32_t code : {0U, 256U, 65535U}) {
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(run_finisher(code << 16 | 0x3333), exit_with(255)) << code;
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+                HasSubstr(std::format("failed with code {}; exit status 255 stands for it", code)));
+  }
+}
+
+TEST_F(MachineTest, UnknownSystemEventIsAFault) {
+  const SystemEvent unknown{.type = SystemEventType::kOther, .raw_type = 9, .reason = 0};
+  hypervisor_.host.on_vcpu_made = [&](HartId, FakeVcpu& vcpu) {
+    vcpu.add_step([&](VcpuIo& io) {
+      io.system_event(kBootHart, unknown);
+      return RunOutcome::kStop;
+    });
+  };
+  const auto machine = make();
+  machine->start();
+  EXPECT_EQ(loop_.run(), exit_with(82));
+  machine->stop();
+  EXPECT_EQ(machine->fault_report(), "hart 0: exit system event of unknown type 9\n");
+}
+
+TEST_F(MachineTest, FirstFaultWins) {
+  config_.smp = 2;
+  std::latch first_is_known{1};
+  hypervisor_.host.on_vcpu_made = [&](HartId hart, FakeVcpu& vcpu) {
+    vcpu.report = std::format("hart {}: fault\n", hart.value);
+    // Hart 1 is first.
+    vcpu.add_step([&, hart](VcpuIo&) {
+      if (hart == kBootHart) first_is_known.wait();
+      return RunOutcome::kFault;
+    });
+  };
+  const auto machine = make();
+  machine->start();
+  EXPECT_EQ(loop_.run(), exit_with(82));
+  first_is_known.count_down();
+  machine->stop();
+  EXPECT_EQ(machine->fault_report(), "hart 1: fault\n");
+}
+
+TEST_F(MachineTest, NoFaultNoReport) {
+  const auto machine = make();
+  machine->start();
+  machine->stop();
+  EXPECT_EQ(machine->fault_report(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace rvvmm
