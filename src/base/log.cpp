@@ -4,6 +4,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +36,12 @@ std::shared_ptr<spdlog::logger>& logger() {
     return made;
   }();
   return instance;
+}
+
+/// The log file that this process made; empty if it was there before.
+std::string& made_file() {
+  static std::string path;
+  return path;
 }
 
 spdlog::level::level_enum spdlog_level(Level level) noexcept {
@@ -92,12 +99,19 @@ void set_level(Module module, Level level) noexcept {
 
 void write_to_file(std::string_view path) {
   // Opened here first, because spdlog would make folders that are missing: a typing mistake is not to leave any.
-  const Fd file{::open(std::string{path}.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)};
+  const std::string name{path};
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  Fd file{::open(name.c_str(), kFlags | O_EXCL, 0644)};
+  if (file) {
+    made_file() = name;
+  } else {
+    file = Fd{::open(name.c_str(), kFlags, 0644)};
+  }
   if (!file) {
     throw SetupError::from_errno(ExitStatus::kUsage, std::format("--log-file {}: cannot be written", path), errno);
   }
   try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string{path});
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(name);
     auto made = std::make_shared<spdlog::logger>("rvvmm", std::move(sink));
     made->set_level(spdlog::level::trace);
     made->set_pattern("[%Y-%m-%d %H:%M:%S.%e] %l %v");
@@ -106,6 +120,12 @@ void write_to_file(std::string_view path) {
   } catch (const spdlog::spdlog_ex& problem) {
     throw SetupError{ExitStatus::kUsage, std::format("--log-file {}: {}", path, problem.what())};
   }
+}
+
+void remove_unused_file() noexcept {
+  struct stat now{};
+  const std::string& path = made_file();
+  if (!path.empty() && ::stat(path.c_str(), &now) == 0 && now.st_size == 0) ::unlink(path.c_str());
 }
 
 }  // namespace rvvmm::log

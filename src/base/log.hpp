@@ -26,6 +26,9 @@ std::optional<Level> level_named(std::string_view name) noexcept;
 void set_level(Module module, Level level) noexcept;
 /// Lines go to stderr until this is called; then to the end of the file. Throws SetupError naming the file.
 void write_to_file(std::string_view path);
+/// Removes the file of write_to_file() if that made it and no line has gone into it: a start that fails for some other
+/// reason leaves nothing behind. For main, before it ends the process.
+void remove_unused_file() noexcept;
 
 namespace detail {
 extern std::atomic<Level> levels[static_cast<size_t>(Module::kCount)];

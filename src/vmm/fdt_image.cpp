@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libfdt.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -257,6 +258,12 @@ SetupError too_large(const FdtInputs& inputs, size_t size) {
                       inputs.harts, size / 1_KiB, 1 + (kLargestDtb - with_one) / each)};
 }
 
+/// A part of a tree is worse than none. Not a device, a pipe or a link, which are not ours to remove.
+void remove_partial(const std::string& path) noexcept {
+  struct stat now{};
+  if (::lstat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode)) ::unlink(path.c_str());
+}
+
 /// Throws what libfdt says about our own edit of the user's tree.
 void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
@@ -334,7 +341,11 @@ void dump_dtb(const std::string& path, std::span<const std::byte> dtb) {
   while (!dtb.empty()) {
     const ssize_t done = ::write(out.get(), dtb.data(), dtb.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) throw SetupError::from_errno(ExitStatus::kInternal, what + ": cannot be written", errno);
+    if (done < 0) {
+      const int error = errno;
+      remove_partial(path);
+      throw SetupError::from_errno(ExitStatus::kInternal, what + ": cannot be written", error);
+    }
     dtb = dtb.subspan(static_cast<size_t>(done));
   }
 }

@@ -64,7 +64,7 @@ struct UserDtbInputs {
 /// as it is. Throws SetupError(kBadInput) when it is no whole, well-formed device tree of at most kLargestDtb.
 std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
 
-/// Writes the tree for --dump-dtb. Throws SetupError naming the option and the file.
+/// Writes the tree for --dump-dtb. Throws SetupError naming the option and the file, of which no part is left then.
 void dump_dtb(const std::string& path, std::span<const std::byte> dtb);
 
 }  // namespace rvvmm

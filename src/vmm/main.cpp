@@ -46,6 +46,12 @@ int run(const Config& config) {
   return vm.run();
 }
 
+int fail(const char* line, ExitStatus status) {
+  std::fprintf(stderr, "rvvmm: %s\n", line);
+  log::remove_unused_file();
+  return static_cast<int>(status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -58,10 +64,8 @@ int main(int argc, char** argv) {
     if (std::holds_alternative<PrintVersion>(parsed)) return print_version();
     return run(std::get<Config>(parsed));
   } catch (const SetupError& problem) {
-    std::fprintf(stderr, "rvvmm: %s\n", problem.what());
-    return static_cast<int>(problem.status());
+    return fail(problem.what(), problem.status());
   } catch (const std::exception& problem) {
-    std::fprintf(stderr, "rvvmm: %s\n", problem.what());
-    return static_cast<int>(ExitStatus::kInternal);
+    return fail(problem.what(), ExitStatus::kInternal);
   }
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <regex>
 
 #include "kernel_files.hpp"
 #include "test_environment.hpp"
@@ -219,8 +220,31 @@ TEST_F(BadInput, HelpAndVersionAreNoErrors) {
   EXPECT_EQ(help.errors(), "");
   VmProcess version{{"--version"}, Console::kNullInput};
   EXPECT_TRUE(version.ends_with(0));
-  EXPECT_NE(version.output().find("rvvmm"), std::string::npos);
+  EXPECT_TRUE(std::regex_match(version.output(), std::regex{"rvvmm [0-9.]+\n"
+                                                            "KVM API 12 on Linux [^ ]+ \\(riscv64\\)\n"
+                                                            "vCPUs: [1-9][0-9]* recommended, [1-9][0-9]* at most\n"
+                                                            "in-kernel AIA: (yes|no)\n"}))
+      << version.output();
   EXPECT_EQ(version.errors(), "");
+}
+
+TEST_F(BadInput, VersionOnAHostWithoutKvmIsNoError) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can take /dev/kvm away";
+  VmProcess version{{"--version"}, Console::kNullInput, hide_devices};
+  EXPECT_TRUE(version.ends_with(0));
+  EXPECT_TRUE(std::regex_match(version.output(), std::regex{"rvvmm [0-9.]+\n/dev/kvm: No such file or directory.*\n"}))
+      << version.output();
+}
+
+TEST_F(BadInput, AFailedStartLeavesNoEmptyLog) {
+  const TemporaryFile name;
+  std::filesystem::remove(name.path());
+  expect_refused({"--kernel", "/nonexistent", "--log-file", name.path()}, kBadInput, {"/nonexistent"});
+  EXPECT_FALSE(std::filesystem::exists(name.path()));
+  // What was there before stays.
+  const TemporaryFile earlier;
+  expect_refused({"--kernel", "/nonexistent", "--log-file", earlier.path()}, kBadInput, {"/nonexistent"});
+  EXPECT_TRUE(std::filesystem::exists(earlier.path()));
 }
 
 }  // namespace

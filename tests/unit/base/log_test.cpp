@@ -61,6 +61,36 @@ TEST(Log, AFileThatCannotBeWrittenIsRefusedNamingIt) {
   }
 }
 
+std::filesystem::path log_path(const char* name) {
+  return std::filesystem::path{testing::TempDir()} / (name + std::to_string(::getpid()));
+}
+
+TEST(LogFile, OneThatWasMadeInVainIsRemoved) {
+  const auto path = log_path("rvvmm_log_unused.");
+  write_to_file(path.string());
+  EXPECT_TRUE(std::filesystem::exists(path));
+  remove_unused_file();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(LogFile, OneWithLinesStays) {
+  const auto path = log_path("rvvmm_log_used.");
+  write_to_file(path.string());
+  line(Module::kDevices, Level::kWarn, "why it failed");
+  remove_unused_file();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  std::filesystem::remove(path);
+}
+
+TEST(LogFile, OneThatWasThereBeforeStays) {
+  const auto path = log_path("rvvmm_log_before.");
+  std::ofstream{path};
+  write_to_file(path.string());
+  remove_unused_file();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  std::filesystem::remove(path);
+}
+
 // From here on this process logs into a file that has no name any more.
 TEST(LogFile, GetsLinesOfEnabledLevelsWithTheirModule) {
   const auto path = std::filesystem::path{testing::TempDir()} / ("rvvmm_log_test." + std::to_string(::getpid()));

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <libfdt.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -285,6 +288,28 @@ TEST_F(DumpDtb, NamesAFileThatCannotBeWritten) {
   EXPECT_THAT(dump_refusal(folder_ + "/none/tree", ExitStatus::kUsage),
               StartsWith(std::format("--dump-dtb {}/none/tree: cannot be opened for writing: ", folder_)));
   EXPECT_THAT(dump_refusal(folder_, ExitStatus::kUsage), HasSubstr("cannot be opened for writing: "));
+}
+
+TEST_F(DumpDtb, LeavesNoPartOfATreeBehind) {
+  const std::string path = folder_ + "/tree";
+  const auto tree = Machine{}.tree();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A disk that is full after 100 bytes.
+    const rlimit limit{.rlim_cur = 100, .rlim_max = 100};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ::signal(SIGXFSZ, SIG_IGN);
+    try {
+      dump_dtb(path, tree);
+    } catch (const SetupError& error) {
+      ::_exit(error.status() == ExitStatus::kInternal && ::access(path.c_str(), F_OK) != 0 ? 0 : 1);
+    }
+    ::_exit(2);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(DumpDtb, NamesAFullDisk) {

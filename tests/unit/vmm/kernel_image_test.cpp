@@ -121,6 +121,22 @@ TEST_F(KernelImage, BigEndianImageIsRefused) {
   EXPECT_EQ(refusal(image(64, {.flags = 1})), "is a big-endian kernel Image; rvvmm runs little-endian RISC-V kernels");
 }
 
+// Documentation/arch/riscv/boot-image-header.rst: a new minor version only adds, a new major one may change anything.
+TEST_F(KernelImage, HeaderOfAnotherMajorVersionIsSaidAndTried) {
+  for (const auto& [version, warning] : {std::pair{0x0000'0002U, ""},
+                                         {0x0000'ffffU, ""},
+                                         {0x0001'0000U, "kernel Image header is version 1.0, 0.2 is known: going on\n"},
+                                         {0x0012'0003U, "is version 18.3, 0.2 is known"}}) {
+    std::string content = image(100);
+    put(content, 0x20, version);
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(load(content).entry, kRamBase + 2_MiB);
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(log, HasSubstr(warning));
+    EXPECT_EQ(log.empty(), std::string_view{warning}.empty()) << log;
+  }
+}
+
 TEST_F(KernelImage, BlobGoesTwoMiBIntoRamAndIsSaid) {
   const std::string content = pattern(5000);
   for (const std::string& form : all_forms(content)) {
