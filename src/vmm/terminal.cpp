@@ -12,14 +12,24 @@
 namespace rvvmm {
 namespace {
 
-constexpr std::array kCrashSignals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+// Every signal that ends a process and that nothing else here handles (signal(7), default action "Term" or "Core").
+// Those that Signals serves come back to the event loop, the console's and the harts' kicks have handlers, and SIGPIPE
+// is ignored.
+constexpr std::array kEndingSignals{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
+                                    SIGXFSZ, SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
+
+// The main thread's stack for a handler that finds the other one full; only touched then. Room for the kernel's frame
+// with large vector registers (sigaltstack(2): more than SIGSTKSZ) and what give_back() calls.
+constexpr size_t kAlternateStackSize = 64UL << 10;
+alignas(16) constinit std::array<std::byte, kAlternateStackSize> alternate_stack{};
 
 // What a signal handler needs: it can reach nothing but statics. Written by the one Terminal there is, before
 // `armed` says so.
 struct CrashState {
   int fd = -1;
   termios cooked{};
-  std::array<struct sigaction, kCrashSignals.size()> previous{};
+  std::array<struct sigaction, kEndingSignals.size()> previous{};
+  stack_t previous_stack{};
   std::atomic<bool> exists = false;
   std::atomic<bool> armed = false;  // raw mode is on
 };
@@ -50,15 +60,47 @@ void give_back() noexcept {
   if (crash_state.armed.exchange(false) && foreground(crash_state.fd)) set_mode(crash_state.fd, crash_state.cooked);
 }
 
-void on_crash(int signal, siginfo_t* info, void*) noexcept {
+/// A fault whose instruction runs into it again when the handler returns.
+bool happens_again(int signal, const siginfo_t& info) noexcept {
+  if (info.si_code <= 0) return false;  // sent by a process
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
+}
+
+void on_end(int signal, siginfo_t* info, void*) noexcept {
   const int saved_errno = errno;
   give_back();
-  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
-    if (kCrashSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
+  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
+    if (kEndingSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
   }
-  // The faulting instruction runs into it again on return; one that was sent has to be sent again, and arrives then.
-  if (info->si_code <= 0) ::raise(signal);
+  // Blocked until we return, and does then what it does without us.
+  if (!happens_again(signal, *info)) ::raise(signal);
   errno = saved_errno;
+}
+
+void install_handlers() noexcept {
+  ::sigaltstack(nullptr, &crash_state.previous_stack);
+  // A sanitizer brings its own.
+  if ((crash_state.previous_stack.ss_flags & SS_DISABLE) != 0) {
+    const stack_t stack{.ss_sp = alternate_stack.data(), .ss_flags = 0, .ss_size = alternate_stack.size()};
+    ::sigaltstack(&stack, nullptr);
+  }
+  struct sigaction action{};
+  action.sa_sigaction = on_end;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ::sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
+    struct sigaction& previous = crash_state.previous[i];
+    ::sigaction(kEndingSignals[i], &action, &previous);
+    // Does not end us as it is.
+    if (previous.sa_handler == SIG_IGN) ::sigaction(kEndingSignals[i], &previous, nullptr);
+  }
+}
+
+void remove_handlers() noexcept {
+  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
+    ::sigaction(kEndingSignals[i], &crash_state.previous[i], nullptr);
+  }
+  if ((crash_state.previous_stack.ss_flags & SS_DISABLE) != 0) ::sigaltstack(&crash_state.previous_stack, nullptr);
 }
 
 }  // namespace
@@ -75,13 +117,7 @@ void open_missing_standard_fds() noexcept {
 Terminal::Terminal(int fd) noexcept : fd_(fd), is_terminal_(::tcgetattr(fd, &crash_state.cooked) == 0) {
   if (!is_terminal_) return;
   crash_state.fd = fd;
-  struct sigaction action{};
-  action.sa_sigaction = on_crash;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  ::sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
-    ::sigaction(kCrashSignals[i], &action, &crash_state.previous[i]);
-  }
+  install_handlers();
   crash_state.exists.store(true);
   enter_raw();
 }
@@ -90,9 +126,7 @@ Terminal::~Terminal() {
   if (!is_terminal_) return;
   restore();
   crash_state.exists.store(false);
-  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
-    ::sigaction(kCrashSignals[i], &crash_state.previous[i], nullptr);
-  }
+  remove_handlers();
 }
 
 bool Terminal::in_foreground() const noexcept {

@@ -15,9 +15,10 @@ void open_missing_standard_fds() noexcept;
 /// Every key, Ctrl-C too, goes to the guest as a byte. Output post-processing is off as well: programs in the
 /// guest drive the screen and a bare line feed must stay one. Our own lines on a terminal end in "\r\n" instead.
 ///
-/// Signals that end the process in a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, hence std::terminate too)
-/// give the terminal back first and then do what they did before. SIGKILL and an overflow of the stack cannot be
-/// helped: `stty sane` then.
+/// Signals that end the process and that nobody else handles, in a crash (SIGSEGV, SIGABRT, hence std::terminate too)
+/// or from outside (SIGUSR1, SIGALRM, limits), give the terminal back first and then do what they did before; an
+/// overflow of the main thread's stack too. SIGKILL, and an overflow of another thread's stack, cannot be helped: `stty
+/// sane` then.
 class Terminal {
  public:
   /// Enters raw mode unless we are in the background of the terminal.

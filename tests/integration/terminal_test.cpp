@@ -83,6 +83,12 @@ TEST_F(Terminal, IsRestoredAfterAnAbort) {
   expect_restored();
 }
 
+TEST_F(Terminal, IsRestoredAfterASignalThatNobodyExpects) {
+  vm_->signal(SIGUSR1);
+  EXPECT_TRUE(vm_->ends_with(128 + SIGUSR1));
+  expect_restored();
+}
+
 class TerminalSetup : public KvmTest {};
 
 TEST_F(TerminalSetup, AFailedStartLeavesTheTerminalAlone) {

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,8 +97,9 @@ TEST(Terminal, PipeIsLeftAlone) {
   Terminal::restore_in_crash();
 }
 
-TEST(Terminal, CrashGivesItBackAndKeepsItsSignal) {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) {
+TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ, SIGUSR1,
+                           SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
     const Pty pty;
     const int status = status_of_child([&] {
       const Terminal terminal(pty.tty.get());
@@ -122,6 +124,73 @@ TEST(Terminal, RealFaultGivesItBackToo) {
   ASSERT_TRUE(WIFSIGNALED(status)) << status;
   EXPECT_EQ(WTERMSIG(status), SIGSEGV);
   EXPECT_TRUE(pty.is_cooked());
+}
+
+// The kernel's own signals are no faults that happen again on return.
+TEST(Terminal, SignalOfTheKernelGivesItBack) {
+  const Pty pty;
+  const int status = status_of_child([&] {
+    const Terminal terminal(pty.tty.get());
+    const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 1000}};
+    ::setitimer(ITIMER_REAL, &soon, nullptr);
+    for (;;)
+      ::pause();
+  });
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGALRM);
+  EXPECT_TRUE(pty.is_cooked());
+}
+
+TEST(Terminal, IgnoredSignalStaysIgnored) {
+  const Pty pty;
+  const int status = status_of_child([&] {
+    ::signal(SIGUSR1, SIG_IGN);
+    const Terminal terminal(pty.tty.get());
+    ::raise(SIGUSR1);
+    ::_exit(pty.is_raw() ? 0 : 1);
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+/// Uses up any stack.
+// NOLINTNEXTLINE(misc-no-recursion): that is the point
+int overflow(volatile const int* above) {
+  volatile int here[256];
+  here[0] = *above + 1;
+  return here[0] < 0 ? 0 : overflow(here) + here[0];
+}
+
+TEST(Terminal, OverflowOfTheStackGivesItBack) {
+  const Pty pty;
+  const int status = status_of_child([&] {
+    // The thread that this child is has the stack of the main one.
+    const rlimit small{.rlim_cur = 256 << 10, .rlim_max = 256 << 10};
+    ::setrlimit(RLIMIT_STACK, &small);
+    const Terminal terminal(pty.tty.get());
+    const int start = 0;
+    ::_exit(overflow(&start));
+  });
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGSEGV);
+  EXPECT_TRUE(pty.is_cooked());
+}
+
+TEST(Terminal, HandlersAndStackGoWithIt) {
+  const Pty pty;
+  struct sigaction before{};
+  ::sigaction(SIGUSR1, nullptr, &before);
+  stack_t stack_before{};
+  ::sigaltstack(nullptr, &stack_before);
+  {
+    const Terminal terminal(pty.tty.get());
+  }
+  struct sigaction after{};
+  ::sigaction(SIGUSR1, nullptr, &after);
+  stack_t stack_after{};
+  ::sigaltstack(nullptr, &stack_after);
+  EXPECT_EQ(after.sa_handler, before.sa_handler);
+  EXPECT_EQ(stack_after.ss_flags, stack_before.ss_flags);
 }
 
 TEST(Terminal, UncaughtExceptionGivesItBack) {
