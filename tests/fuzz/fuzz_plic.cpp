@@ -32,7 +32,6 @@ class Machine {
       case 2: read(place_of(step), step); break;
       default: claim_or_complete(step); break;
     }
-    if (step.action == 0xFF) reset();
     check_pins();
   }
 
@@ -86,11 +85,6 @@ class Machine {
     if (source == 0) return;
     if (source > kSources || !enabled(hart, source) || in_service_[source] || pending(source)) std::abort();
     in_service_[source] = true;
-  }
-
-  void reset() {
-    plic_.reset();
-    in_service_ = {};
   }
 
   void check_pins() {
