@@ -66,6 +66,7 @@ void ConsoleHub::launch_if_asked_for() noexcept {
   } catch (const std::system_error& problem) {
     state_ = ThreadState::kFinished;
     stopping_ = true;
+    space_.notify_all();  // a hart may have filled the buffer since it asked
     log::line(log::Module::kVmm, log::Level::kError,
               "console output: no thread for it ({}); the guest goes on and its output is dropped", problem.what());
   }
