@@ -204,7 +204,7 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
 }
 
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
-  if (!is_first_report()) return;
+  if (!claim_report()) return;
   const bool failed = event.reason == kReasonSystemFailure;
   switch (event.type) {
     case SystemEventType::kShutdown:
@@ -220,7 +220,7 @@ void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
 }
 
 void Machine::on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept {
-  if (is_first_report()) end_by_fault(report);
+  if (claim_report()) end_by_fault(report);
 }
 
 void Machine::end_by_fault(std::string report) noexcept {
@@ -229,7 +229,7 @@ void Machine::end_by_fault(std::string report) noexcept {
 }
 
 void Machine::on_finish(FinishRequest request) noexcept {
-  if (!is_first_report()) return;
+  if (!claim_report()) return;
   switch (request.kind) {
     case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
     case FinishKind::kReset: reset_or_exit(ExitStatus::kGuestReset); break;

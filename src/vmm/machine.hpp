@@ -70,9 +70,9 @@ class Machine final : private MachineListener, private FinisherListener {
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
   void on_vcpu_fault(HartId hart, const std::string& report) noexcept override;
   void on_finish(FinishRequest request) noexcept override;
-  /// True once: harts run on for a moment after the report that ends the machine, and what they report then is neither
-  /// this machine's end nor the next one's.
-  bool is_first_report() noexcept { return !reported_.exchange(true); }
+  /// True for the first caller: harts run on for a moment after the report that ends the machine, and what they report
+  /// then is neither this machine's end nor the next one's.
+  bool claim_report() noexcept { return !reported_.exchange(true); }
   void end_by_fault(std::string report) noexcept;
   void reset_or_exit(ExitStatus status_without_reboot) noexcept;
   void exit(int status) noexcept;

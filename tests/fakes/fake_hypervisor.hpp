@@ -17,12 +17,11 @@ namespace rvvmm {
 
 /// What the host of a FakeHypervisor is like: set before a VM is made.
 struct FakeHost {
-  uint32_t most_vcpus = 16;
-  uint32_t vcpus_it_has_room_for = UINT32_MAX;  ///< creating one more throws
-  bool interrupt_files_wake = true;
+  uint32_t vcpus_it_has_room_for = UINT32_MAX;            ///< creating one more throws
   std::string refuses_aia_hardware;                       ///< the reason; empty: it is granted
   std::string refuses_aia_emulated;                       ///< the same
   IrqchipKind aia_granted = IrqchipKind::kAiaHardware;    ///< what the hardware kind really becomes
+  bool has_interrupt_files = false;                       ///< that software ones are used instead of, where asked for
   std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};  ///< gives it a script
 };
 
@@ -60,7 +59,9 @@ class FakeVmBackend final : public VmBackend {
       why = refusal;
       return std::nullopt;
     }
-    return AiaProperties{.kind = emulated ? IrqchipKind::kAiaEmulated : host_.aia_granted, .ids = 255};
+    return AiaProperties{.kind = emulated ? IrqchipKind::kAiaEmulated : host_.aia_granted,
+                         .ids = 255,
+                         .files_left_unused = emulated && host_.has_interrupt_files};
   }
   CpuDescription describe_cpu(bool /*with_aia*/) override {
     CpuDescription cpu;
@@ -80,8 +81,8 @@ class FakeVmBackend final : public VmBackend {
 class FakeHypervisor final : public Hypervisor {
  public:
   std::unique_ptr<VmBackend> create_vm() override { return std::make_unique<FakeVmBackend>(host, record); }
-  uint32_t max_vcpus() const override { return host.most_vcpus; }
-  bool interrupt_files_wake_harts() const override { return host.interrupt_files_wake; }
+  uint32_t max_vcpus() const override { return 16; }
+  bool interrupt_files_wake_harts() const override { return true; }
 
   FakeHost host;
   FakeVmRecord record;

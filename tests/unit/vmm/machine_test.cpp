@@ -116,6 +116,14 @@ TEST_F(MachineTest, SaysWhereTheHostGrantedLess) {
                                        "files)\n"));
 }
 
+TEST_F(MachineTest, SaysWhereTheHostHasMoreThanIsUsed) {
+  kinds_ = {kAiaEmulated, kPlic};
+  hypervisor_.host.has_interrupt_files = true;
+  EXPECT_THAT(log_of_make(),
+              HasSubstr("in-kernel AIA, interrupt files in software (guest interrupt files of this kernel "
+                        "can leave a hart asleep)\n"));
+}
+
 TEST_F(MachineTest, RemembersWhatTheHostRefused) {
   hypervisor_.host.refuses_aia_hardware = hypervisor_.host.refuses_aia_emulated = "no";
   make();
@@ -214,6 +222,41 @@ TEST_F(MachineTest, UnknownSystemEventIsAFault) {
   EXPECT_EQ(loop_.run(), exit_with(82));
   machine->stop();
   EXPECT_EQ(machine->fault_report(), "hart 0: exit system event of unknown type 9\n");
+}
+
+// The hart that wrote to the finisher runs on until it is told to stop.
+TEST_F(MachineTest, WhatComesAfterAResetIsNotTheEnd) {
+  const StopReason reason = run([](VcpuIo& io) {
+    for (const uint32_t value : {0x7777U, 0x5555U}) {
+      std::array<std::byte, 4> bytes{};
+      std::memcpy(bytes.data(), &value, bytes.size());
+      io.mmio_write(kBootHart, Gpa{0x0010'0000}, bytes);
+    }
+  });
+  EXPECT_EQ(reason, kReset);
+  loop_.stop(exit_with(7));
+  EXPECT_EQ(loop_.run(), exit_with(7));  // nothing was left in the loop for the next machine
+}
+
+TEST_F(MachineTest, AFaultAfterTheEndIsNoReport) {
+  config_.smp = 2;
+  std::latch ended{1};
+  hypervisor_.host.on_vcpu_made = [&](HartId hart, FakeVcpu& vcpu) {
+    vcpu.add_step([&, hart](VcpuIo& io) {
+      if (hart == kBootHart) {
+        io.system_event(kBootHart, event(SystemEventType::kShutdown, 0));
+        return RunOutcome::kStop;
+      }
+      ended.wait();
+      return RunOutcome::kFault;
+    });
+  };
+  const auto machine = make();
+  machine->start();
+  EXPECT_EQ(loop_.run(), exit_with(0));
+  ended.count_down();
+  machine->stop();
+  EXPECT_EQ(machine->fault_report(), std::nullopt);
 }
 
 TEST_F(MachineTest, FirstFaultWins) {
