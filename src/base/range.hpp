@@ -5,7 +5,8 @@
 
 namespace rvvmm {
 
-/// [base, base + size). May end at 2^64; all comparisons are by subtraction, so nothing overflows.
+/// [base, base + size), which may end at 2^64 but not behind it; all comparisons are by subtraction, so nothing
+/// overflows.
 struct GpaRange {
   Gpa base;
   uint64_t size = 0;

@@ -39,7 +39,6 @@ class GoldfishRtc final : public Device {
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
-  /// Alarm and interrupt go; the time that the guest set stays, as on a board with a battery.
 
   /// The deadline given to the timer has come. One too early or too late does no harm.
   void on_alarm() noexcept;

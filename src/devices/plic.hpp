@@ -40,7 +40,6 @@ class Plic final : public Device {
   /// `hart_intcs`: phandles of the harts' own interrupt controllers, one for each pin, in that order.
   void describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,
                            uint32_t own_phandle) const;
-  /// Registers go to zero; inputs stay as their devices drive them.
 
  private:
   static constexpr size_t kWords = 32;

@@ -58,7 +58,8 @@ class Uart16550 final : public Device, public ConsoleListener {
   void on_console_input() noexcept override;
 
   Uart16550State state() const noexcept;
-  /// Takes the state over, with what no register can hold masked away, and drives the interrupt line accordingly.
+  /// For snapshots: takes the state over, with what no register can hold masked away, and drives the interrupt line
+  /// accordingly.
   void restore(const Uart16550State& state) noexcept;
 
  private:

@@ -79,7 +79,9 @@ void check_segment(const KernelContent& content, const Elf64_Phdr& segment) {
   };
   if (segment.p_filesz > segment.p_memsz) throw damaged("has more bytes in the file than in memory");
   if (segment.p_memsz > kLargestRam) throw damaged("is larger than any machine");
-  if (segment.p_memsz > UINT64_MAX - segment.p_paddr) throw damaged("runs past the end of the address space");
+  if (segment.p_memsz > UINT64_MAX - std::max(segment.p_paddr, segment.p_vaddr)) {
+    throw damaged("runs past the end of the address space");
+  }
   if (!may_hold(content, segment.p_offset, segment.p_filesz)) throw damaged("lies outside the file");
 }
 

@@ -12,9 +12,9 @@
 namespace rvvmm {
 namespace {
 
-// Every signal that ends a process and that nothing else here handles (signal(7), default action "Term" or "Core").
-// Those that Signals serves come back to the event loop, the console's and the harts' kicks have handlers, and SIGPIPE
-// is ignored.
+// Every signal but the real-time ones that ends a process and that nothing else here handles (signal(7), default action
+// "Term" or "Core"). Those that Signals serves come back to the event loop, the console's and the harts' kicks have
+// handlers, and SIGPIPE is ignored.
 constexpr std::array kEndingSignals{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
                                     SIGXFSZ, SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
 

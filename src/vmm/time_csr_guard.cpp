@@ -39,8 +39,14 @@ std::optional<std::chrono::milliseconds> TimeCsrGuard::look() {
   const bool starting = std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; });
   interval_ = starting ? kSoon : std::min(interval_ * 2, kLater);
   for (size_t i = 0; i < harts_.size(); ++i) {
+    const Seen before = (*seen_)[i].exchange(Seen::kAsked);
     // A hart that waits for a slow console does not get to its mailbox: one look at a time.
-    if ((*seen_)[i].exchange(Seen::kAsked) == Seen::kAsked) continue;
+    if (before == Seen::kAsked) continue;
+    // Found out since the look above.
+    if (before == Seen::kGuestsOwn) {
+      (*seen_)[i] = before;
+      return std::nullopt;
+    }
     const auto look_at = i == 0 && looks_ < kBootHartLooks ? look_at_boot_hart : look_for_zero;
     harts_[i]->post([seen = seen_, i, look_at](VcpuBackend& hart) { (*seen)[i] = look_at(hart); });
   }

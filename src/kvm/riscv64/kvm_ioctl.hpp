@@ -23,7 +23,8 @@ int kvm_ioctl(int fd, unsigned long request, Argument argument) noexcept {
 }
 
 /// ioctl(fd, KVM_RUN, 0): 0, or a negative errno. glibc's ioctl() is variadic: it spills seven registers and guards its
-/// stack, some twenty instructions on every exit.
+/// stack, some twenty instructions on every exit. A system call does not keep vector registers, which the compiler
+/// cannot be told here: rvvmm is built for harts without them (rv64gc).
 inline long enter_guest(int vcpu_fd) noexcept {
   register long a0 asm("a0") = vcpu_fd;
   register long a1 asm("a1") = KVM_RUN;
