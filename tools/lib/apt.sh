@@ -52,10 +52,10 @@ served_suite() {
     local release=$1 architectures=$2 name pause
     for pause in 0 5 20 60 120; do
         sleep "$pause"
-        for name in "$release" ${OTHER_SUITE_NAMES[$release]}; do
+        for name in "$release" ${OTHER_SUITE_NAMES[$release]:-}; do
             suite_apt "$name" "$architectures" apt-get update --error-on=any >&2 || continue
             # A role passes from release to release.
-            suite_apt "$name" "$architectures" apt-cache policy | grep -qE "[=,][an]=$release(,|$)" || continue
+            suite_apt "$name" "$architectures" apt-cache policy | grep -E "[=,][an]=$release(,|$)" >/dev/null || continue
             say "$release is taken as $name"
             echo "$name"
             return

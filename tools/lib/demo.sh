@@ -60,14 +60,15 @@ demo_returns_the_guests_status() {
 demo_gives_a_shell() {
     local folder=$RESULTS/demo shown=$RESULTS/demo/terminal.out status=0 pid keys
     rm -f "$folder/keys" "$shown" && mkfifo "$folder/keys"
-    script --quiet --flush --return --command "stty rows 33 cols 101 && exec '$ROOT/tools/dev' demo" "$shown" \
+    # Bounded, like the others: a background job hears no Ctrl-C, and this one holds its own input open.
+    timeout --foreground 300 script --quiet --flush --return --command "stty rows 33 cols 101 && exec '$ROOT/tools/dev' demo" "$shown" \
         <>"$folder/keys" >/dev/null &
     pid=$!
     exec {keys}<>"$folder/keys"
     demo_waits_for 'guest# ' "$shown" "$pid" &&
         printf 'stty size\r' >&"$keys" && demo_waits_for '33 101' "$shown" "$pid" &&
         printf 'poweroff -f\r' >&"$keys" && demo_waits_for '' "$shown" "$pid" || status=1
-    kill "$pid" 2>/dev/null
+    kill "$pid" 2>/dev/null || true
     wait "$pid" || status=$?
     exec {keys}>&-
     tr -d '\r' <"$shown"
