@@ -226,7 +226,7 @@ emulated_phases() {
     if wanted lint; then
         phase lint-format lint_phase format check_format
         phase lint-shell lint_phase shell check_shell
-        phase lint-tidy lint_phase tidy check_tidy
+        if ((TEST_FULL)); then phase lint-tidy lint_phase tidy check_tidy; else phase lint-tidy lint_phase tidy check_tidy src; fi
     fi
     if wanted unit; then
         phase unit-asan unit_phase asan
