@@ -4,8 +4,8 @@
 
 TEST_ONLY='' TEST_FULL=0 TEST_FILTER='*' TEST_HOSTS=()
 # What a run leaves to --full is named in docs/testing.md.
-DEFAULT_HOSTS=(latest:aia 6.12:aia latest:emul 6.12:none latest:none)
-ALL_HOSTS=("${DEFAULT_HOSTS[@]}" 6.12:emul)
+DEFAULT_HOSTS=(latest:aia 6.12:aia 6.12:none latest:none)
+ALL_HOSTS=("${DEFAULT_HOSTS[@]}" latest:emul 6.12:emul)
 
 parse_test_options() {
     while (($# > 0)); do
