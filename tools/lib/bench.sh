@@ -70,7 +70,8 @@ make_bench_files() {
 
 # bench_host KERNEL WHAT SMP [SECTIONS]: one emulated host.
 bench_host() {
-    local kernel=$1 what=$2 smp=$3 sections=${4:-} out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests pack=() file
+    local kernel=$1 what=$2 smp=$3 sections=${4:-} pack=() file
+    local out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests
     for file in "$ROOT/build/riscv64/rvvmm" "$out"/{floor,in-root,measure,bench-guest.cpio} \
         "$ROOT/tools/bench/host-job.sh" "$guests"/shutdown{,.bin} "$guests"/bench_*; do
         pack+=(--pack "$file")

@@ -61,8 +61,8 @@ demo_gives_a_shell() {
     local folder=$RESULTS/demo shown=$RESULTS/demo/terminal.out status=0 pid keys
     rm -f "$folder/keys" "$shown" && mkfifo "$folder/keys"
     # Bounded, like the others: a background job hears no Ctrl-C, and this one holds its own input open.
-    timeout --foreground 300 script --quiet --flush --return --command "stty rows 33 cols 101 && exec '$ROOT/tools/dev' demo" "$shown" \
-        <>"$folder/keys" >/dev/null &
+    timeout --foreground 300 script --quiet --flush --return \
+        --command "stty rows 33 cols 101 && exec '$ROOT/tools/dev' demo" "$shown" <>"$folder/keys" >/dev/null &
     pid=$!
     exec {keys}<>"$folder/keys"
     demo_waits_for 'guest# ' "$shown" "$pid" &&

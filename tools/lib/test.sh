@@ -226,7 +226,9 @@ emulated_phases() {
     if wanted lint; then
         phase lint-format lint_phase format check_format
         phase lint-shell lint_phase shell check_shell
-        if ((TEST_FULL)); then phase lint-tidy lint_phase tidy check_tidy; else phase lint-tidy lint_phase tidy check_tidy src; fi
+        local folders=(src)
+        if ((TEST_FULL)); then folders=(); fi # all of them
+        phase lint-tidy lint_phase tidy check_tidy "${folders[@]}"
     fi
     if wanted unit; then
         phase unit-asan unit_phase asan

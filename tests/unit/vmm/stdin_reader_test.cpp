@@ -45,6 +45,18 @@ struct Pipe {
   Fd writer;
 };
 
+/// A terminal, and the end at which its user types.
+struct Pty {
+  Pty() {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(::openpty(&fds[0], &fds[1], nullptr, nullptr, nullptr), 0);
+    user = Fd{fds[0]};
+    tty = Fd{fds[1]};
+  }
+  Fd user;
+  Fd tty;
+};
+
 void put(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -165,52 +177,40 @@ TEST(StdinReader, RegularFileIsReadToItsEnd) {
 }
 
 TEST(StdinReader, EscapeKeysQuitOnATerminal) {
-  int user = -1;
-  int tty = -1;
-  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
-  const Fd user_fd{user};
-  const Fd tty_fd{tty};
+  const Pty pty;
   EventLoop loop;
-  Terminal terminal(tty);
+  Terminal terminal(pty.tty.get());
   ConsoleHub hub(-1);
   GuestReader guest(hub, loop, 100);
   hub.set_listeners({&guest});
-  StdinReader reader(tty, loop, terminal, hub);
-  put(user, "a\x03\x01\x01\x01x");
+  StdinReader reader(pty.tty.get(), loop, terminal, hub);
+  put(pty.user.get(), "a\x03\x01\x01\x01x");
   EXPECT_EQ(loop.run(), StopReason{});
   EXPECT_EQ(guest.seen, "a\x03\x01");
 }
 
 // A guest that hangs, and a user who pasted more than it took.
 TEST(StdinReader, EscapeKeysQuitWhileTheGuestTakesNothing) {
-  int user = -1;
-  int tty = -1;
-  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
-  const Fd user_fd{user};
-  const Fd tty_fd{tty};
+  const Pty pty;
   EventLoop loop;
-  Terminal terminal(tty);
+  Terminal terminal(pty.tty.get());
   ConsoleHub hub(-1);
-  StdinReader reader(tty, loop, terminal, hub);
+  StdinReader reader(pty.tty.get(), loop, terminal, hub);
   const std::string pasted(3 * ConsoleHub::kInputCapacity, 'p');
-  std::jthread typist([&] { put(user, pasted + "\x01x"); });
+  std::jthread typist([&] { put(pty.user.get(), pasted + "\x01x"); });
   EXPECT_EQ(loop.run(), StopReason{});
   EXPECT_EQ(hub.input_room(), 0U);
 }
 
 TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
-  int user = -1;
-  int tty = -1;
-  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
-  const Fd user_fd{user};
-  const Fd tty_fd{tty};
+  const Pty pty;
   EventLoop loop;
-  Terminal terminal(tty);
+  Terminal terminal(pty.tty.get());
   ConsoleHub hub(-1);
-  StdinReader reader(tty, loop, terminal, hub);
+  StdinReader reader(pty.tty.get(), loop, terminal, hub);
   std::string pasted = noise(2 * StdinReader::kBacklog);
   std::ranges::replace(pasted, '\x01', 'a');
-  std::jthread typist([&] { put(user, pasted); });
+  std::jthread typist([&] { put(pty.user.get(), pasted); });
   std::string seen;
   // The guest wakes up late, and then reads a little at a time.
   std::jthread guest([&] {
