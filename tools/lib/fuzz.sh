@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # libFuzzer targets: each starts from the corpus of the repository and keeps what it finds in build/.
 
-fuzz_targets() { (cd "$ROOT" && find build/fuzz -type f -name 'fuzz_*' -executable | sort); }
+fuzz_targets() { (cd "$ROOT" && find build/asan -type f -name 'fuzz_*' -executable | sort); }
 
 # fuzz_one BINARY SECONDS
 fuzz_one() {
@@ -19,7 +19,7 @@ fuzz_verb() {
     [[ ${1:-} =~ ^[0-9]*$ ]] || { wanted=fuzz_${1#fuzz_} && shift; }
     [[ -z ${1:-} ]] || seconds=$1
     setup_all
-    build_preset fuzz
+    build_preset asan
     for binary in $(fuzz_targets); do
         [[ -z $wanted || $(basename "$binary") == "$wanted" ]] || continue
         found=1

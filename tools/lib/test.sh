@@ -112,7 +112,7 @@ unit_phase() {
 fuzz_phase() {
     local binary seconds=10 status=0
     ((TEST_FULL)) && seconds=60
-    build_preset fuzz
+    build_preset asan
     for binary in $(fuzz_targets); do
         PHASE=fuzz as_one_test "$(basename "$binary")" fuzz_one "$binary" "$seconds" || status=1
     done
