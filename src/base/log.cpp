@@ -1,26 +1,23 @@
 #include "base/log.hpp"
 
-#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <memory>
 #include <string>
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
+#include "base/output_file.hpp"
 
 namespace rvvmm::log {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm", "kvm", "sbi", "devices",
-                                                                                         "loader"};
+constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm",     "kvm",    "sbi",
+                                                                                         "devices", "loader", "guest"};
 constexpr std::array<std::string_view, 6> kLevelNames{"trace", "debug", "info", "warn", "error", "off"};
 constexpr const char* kPattern = "[%H:%M:%S.%e] %^%l%$ %v";
 
@@ -38,10 +35,10 @@ std::shared_ptr<spdlog::logger>& logger() {
   return instance;
 }
 
-/// The log file that this process made; empty if it was there before.
-std::string& made_file() {
-  static std::string path;
-  return path;
+/// The file of write_to_file(), held for its end.
+std::optional<OutputFile>& log_file() {
+  static std::optional<OutputFile> file;
+  return file;
 }
 
 spdlog::level::level_enum spdlog_level(Level level) noexcept {
@@ -67,7 +64,7 @@ std::optional<Enum> find_name(const std::array<std::string_view, N>& names, std:
 
 namespace detail {
 
-std::atomic<Level> levels[] = {Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn};
+std::atomic<Level> levels[] = {Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn};
 
 void write(Module module, Level level, std::string_view line) noexcept {
   try {
@@ -100,16 +97,7 @@ void set_level(Module module, Level level) noexcept {
 void write_to_file(std::string_view path) {
   // Opened here first, because spdlog would make folders that are missing: a typing mistake is not to leave any.
   const std::string name{path};
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-  Fd file{::open(name.c_str(), kFlags | O_EXCL, 0644)};
-  if (file) {
-    made_file() = name;
-  } else {
-    file = Fd{::open(name.c_str(), kFlags, 0644)};
-  }
-  if (!file) {
-    throw SetupError::from_errno(ExitStatus::kUsage, std::format("--log-file {}: cannot be written", path), errno);
-  }
+  log_file().emplace("--log-file", name, OutputFile::Start::kAtEnd);
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(name);
     auto made = std::make_shared<spdlog::logger>("rvvmm", std::move(sink));
@@ -123,9 +111,7 @@ void write_to_file(std::string_view path) {
 }
 
 void remove_unused_file() noexcept {
-  struct stat now{};
-  const std::string& path = made_file();
-  if (!path.empty() && ::stat(path.c_str(), &now) == 0 && now.st_size == 0) ::unlink(path.c_str());
+  if (log_file()) log_file()->remove_if_unused();
 }
 
 }  // namespace rvvmm::log

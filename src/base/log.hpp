@@ -12,10 +12,10 @@
 
 namespace rvvmm::log {
 
-enum class Module : uint8_t { kVmm, kKvm, kSbi, kDevices, kLoader, kCount };
+enum class Module : uint8_t { kVmm, kKvm, kSbi, kDevices, kLoader, kGuest, kCount };
 enum class Level : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 
-/// "vmm", "kvm", "sbi", "devices", "loader".
+/// "vmm", "kvm", "sbi", "devices", "loader", "guest" (what guests log by a hypercall).
 std::string_view name_of(Module module) noexcept;
 /// "trace", "debug", "info", "warn", "error", "off".
 std::string_view name_of(Level level) noexcept;

@@ -1,35 +1,18 @@
 // The test finisher (sifive,test1): a guest ends its machine here, with a status of its own.
 #pragma once
 
-#include <cstdint>
-
+#include "base/finish.hpp"
 #include "base/log.hpp"
 #include "devices/device.hpp"
 
 namespace rvvmm {
-
-enum class FinishKind : uint8_t { kPass, kFail, kReset };
-
-struct FinishRequest {
-  FinishKind kind = FinishKind::kPass;
-  uint16_t code = 0;  ///< the guest's, for kFail; else 0
-
-  friend bool operator==(const FinishRequest&, const FinishRequest&) = default;
-};
-
-/// Called on the thread of the hart that wrote, which goes on running until the machine stops it.
-class FinisherListener {
- public:
-  virtual ~FinisherListener() = default;
-  virtual void on_finish(FinishRequest request) noexcept = 0;
-};
 
 /// One write-only register at offset 0. Any hart thread; holds no state but a counter for its log.
 class TestFinisher final : public Device {
  public:
   static constexpr uint64_t kWindowSize = 0x1000;
 
-  explicit TestFinisher(FinisherListener& listener) noexcept : listener_(listener) {}
+  explicit TestFinisher(FinishListener& listener) noexcept : listener_(listener) {}
 
   std::string_view name() const noexcept override { return "finisher"; }
   /// Zero at offset 0, 2 or 4 bytes wide.
@@ -40,7 +23,7 @@ class TestFinisher final : public Device {
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
  private:
-  FinisherListener& listener_;
+  FinishListener& listener_;
   log::RateLimit unknown_;
 };
 

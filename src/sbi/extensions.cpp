@@ -4,6 +4,7 @@
 
 #include "sbi/base_probe.hpp"
 #include "sbi/debug_console.hpp"
+#include "sbi/hypercall.hpp"
 #include "sbi/legacy_console.hpp"
 
 namespace rvvmm {
@@ -12,6 +13,10 @@ void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources) {
   dispatcher.add(std::make_unique<LegacyConsole>(resources.console_out, resources.console_in));
   dispatcher.add(std::make_unique<BaseProbe>(dispatcher));
   dispatcher.add(std::make_unique<DebugConsole>(resources.memory, resources.console_out, resources.console_in));
+  dispatcher.add(std::make_unique<Hypercall>(Hypercall::Parts{.memory = resources.memory,
+                                                              .dispatcher = dispatcher,
+                                                              .finish = resources.finish,
+                                                              .marks = resources.boot_marks}));
 }
 
 }  // namespace rvvmm

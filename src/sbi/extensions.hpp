@@ -1,7 +1,9 @@
 // THE list of SBI extensions that rvvmm answers.
 #pragma once
 
+#include "base/boot_marks.hpp"
 #include "base/console.hpp"
+#include "base/finish.hpp"
 #include "base/guest_memory.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 
@@ -12,6 +14,8 @@ struct SbiResources {
   const GuestMemory& memory;
   ConsoleSink& console_out;
   ConsoleSource& console_in;
+  FinishListener& finish;
+  BootMarks& boot_marks;
 };
 
 /// Registers every extension with `dispatcher`. A new extension is one file beside this one and one line here.

@@ -32,7 +32,7 @@ Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
       pins.push_back(hart.get());
     plic_ = std::make_unique<Plic>(kSources, pins);
   }
-  finisher_ = std::make_unique<TestFinisher>(parts.finisher_listener);
+  finisher_ = std::make_unique<TestFinisher>(parts.finish_listener);
   rtc_ = std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm);
   uart_ = std::make_unique<Uart16550>(parts.console_out, parts.console_in, line(parts, kUartGsi));
   // The bus looks in this order: what guests use most comes first.

@@ -50,7 +50,7 @@ class Board {
     ConsoleSink& console_out;
     ConsoleSource& console_in;
     AlarmTimer& rtc_alarm;
-    FinisherListener& finisher_listener;
+    FinishListener& finish_listener;
   };
 
   /// Throws SetupError.

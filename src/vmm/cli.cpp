@@ -48,14 +48,14 @@ po::options_description describe_options(std::span<const char* const> args) {
 }
 
 SetupError explain(const po::invalid_command_line_syntax& problem) {
-  const std::string option = printable(problem.get_option_name());
+  const std::string option = shortened(problem.get_option_name());
   switch (problem.kind()) {
     case po::invalid_command_line_syntax::missing_parameter:
     case po::invalid_command_line_syntax::empty_adjacent_parameter:
       return usage(std::format("{}: its argument is missing; see rvvmm --help", option));
     case po::invalid_command_line_syntax::extra_parameter:
       return usage(std::format("{}: is a switch and takes no argument", option));
-    default: return usage(printable(problem.what()));
+    default: return usage(shortened(problem.what()));
   }
 }
 
@@ -70,7 +70,7 @@ void refuse_stranger(const po::option& option) {
   // "-kernel Image", as other programs have it, would be read as "-k ernel" and a stray word.
   const bool long_with_one_dash = !token.starts_with("--") && name.size() > 1 && find_option(name) != nullptr;
   if (!option.unregistered && !long_with_one_dash) return;
-  const std::string shown = printable(std::string_view{token}.substr(0, token.find('=')));
+  const std::string shown = shortened(std::string_view{token}.substr(0, token.find('=')));
   const std::string advice = suggestion(name, "--", false);
   throw usage(std::format("{}: unknown option{}", shown, advice.empty() ? "; see rvvmm --help" : advice));
 }
@@ -85,7 +85,7 @@ bool is_option_token(std::string_view token) noexcept {
 // word writes --append=--smp.
 void refuse_swallowed_option(const po::option& option, const std::string& where) {
   if (option.original_tokens.size() < 2 || !is_option_token(option.original_tokens[1])) return;
-  const std::string next = printable(option.original_tokens[1]);
+  const std::string next = shortened(option.original_tokens[1]);
   throw usage(std::format("{}: its argument is missing before {}; see rvvmm --help", where, next));
 }
 
@@ -129,6 +129,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;
     case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
     case OptionId::kLogFile: config.log_file = parse_path(where, value); break;
+    case OptionId::kBootTimeline: config.boot_timeline = parse_path(where, value); break;
     case OptionId::kConfig:
     case OptionId::kHelp:
     case OptionId::kVersion:
@@ -153,7 +154,7 @@ ParseResult parse_command_line(std::span<const char* const> args) {
   } catch (const po::invalid_command_line_syntax& problem) {
     throw explain(problem);
   } catch (const po::error& problem) {
-    throw usage(printable(problem.what()));
+    throw usage(shortened(problem.what()));
   }
   if (find_setting(given, OptionId::kHelp) != nullptr) return PrintText{help_text()};
   if (find_setting(given, OptionId::kVersion) != nullptr) return PrintVersion{};

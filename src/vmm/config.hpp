@@ -27,6 +27,7 @@ struct Config {
   std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: anywhere
   std::vector<std::pair<log::Module, log::Level>> log_levels;
   std::optional<std::string> log_file;
+  std::optional<std::string> boot_timeline;
 };
 
 }  // namespace rvvmm

@@ -21,7 +21,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 }
 
 SetupError wrong(const std::string& path, size_t line, std::string_view what) {
-  return SetupError{ExitStatus::kUsage, std::format("{}:{}: {}", printable(path), line, what)};
+  return SetupError{ExitStatus::kUsage, std::format("{}:{}: {}", shortened(path), line, what)};
 }
 
 std::string read_whole(const std::string& path) {
@@ -46,7 +46,7 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
   }
   if (!spec->in_file) throw wrong(path, number, std::format("{}: only on the command line, as --{}", key, key));
   if (equals == line.size()) throw wrong(path, number, std::format("{}: has no value; write {} = VALUE", key, key));
-  std::string where = std::format("{}:{}: {}", printable(path), number, key);
+  std::string where = std::format("{}:{}: {}", shortened(path), number, key);
   return {.spec = spec, .value = std::string{trimmed(line.substr(equals + 1))}, .where = std::move(where)};
 }
 

@@ -1,9 +1,7 @@
 #include "vmm/fdt_image.hpp"
 
-#include <fcntl.h>
 #include <libfdt.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +13,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
+#include "base/output_file.hpp"
 
 namespace rvvmm {
 namespace {
@@ -258,12 +256,6 @@ SetupError too_large(const FdtInputs& inputs, size_t size) {
                       inputs.harts, size / 1_KiB, 1 + (kLargestDtb - with_one) / each)};
 }
 
-/// A part of a tree is worse than none. Not a device, a pipe or a link, which are not ours to remove.
-void remove_partial(const std::string& path) noexcept {
-  struct stat now{};
-  if (::lstat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode)) ::unlink(path.c_str());
-}
-
 /// Throws what libfdt says about our own edit of the user's tree.
 void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
@@ -335,18 +327,10 @@ std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs&
 }
 
 void dump_dtb(const std::string& path, std::span<const std::byte> dtb) {
-  const std::string what = std::format("--dump-dtb {}", path);
-  const Fd out{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)};
-  if (!out) throw SetupError::from_errno(ExitStatus::kUsage, what + ": cannot be opened for writing", errno);
-  while (!dtb.empty()) {
-    const ssize_t done = ::write(out.get(), dtb.data(), dtb.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) {
-      const int error = errno;
-      remove_partial(path);
-      throw SetupError::from_errno(ExitStatus::kInternal, what + ": cannot be written", error);
-    }
-    dtb = dtb.subspan(static_cast<size_t>(done));
+  OutputFile file{"--dump-dtb", path, OutputFile::Start::kEmptied};
+  if (const int error = file.write(dtb); error != 0) {
+    file.remove();
+    throw SetupError::from_errno(ExitStatus::kInternal, std::format("--dump-dtb {}: cannot be written", path), error);
   }
 }
 

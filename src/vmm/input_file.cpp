@@ -4,11 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <format>
 #include <system_error>
 #include <utility>
+
+#include "base/printable.hpp"
 
 namespace rvvmm {
 namespace {
@@ -71,9 +72,7 @@ void InputFile::read(uint64_t offset, std::span<std::byte> out) const {
 }
 
 SetupError InputFile::error(std::string_view what) const {
-  std::string shown = path_;
-  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
-  return SetupError{ExitStatus::kBadInput, std::format("{} {}: {}", option_, shown, what)};
+  return SetupError{ExitStatus::kBadInput, std::format("{} {}: {}", option_, printable(path_), what)};
 }
 
 }  // namespace rvvmm

@@ -52,8 +52,12 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : 
                                                 .console_out = parts_.console,
                                                 .console_in = parts_.console,
                                                 .rtc_alarm = rtc_alarm_,
-                                                .finisher_listener = *this});
-  add_extensions(sbi_, {.memory = parts_.memory, .console_out = parts_.console, .console_in = parts_.console});
+                                                .finish_listener = *this});
+  add_extensions(sbi_, {.memory = parts_.memory,
+                        .console_out = parts_.console,
+                        .console_in = parts_.console,
+                        .finish = *this,
+                        .boot_marks = parts_.boot_marks});
   io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
   load();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/boot_marks.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
 #include "sbi/sbi_dispatcher.hpp"
@@ -21,7 +22,7 @@
 
 namespace rvvmm {
 
-class Machine final : private MachineListener, private FinisherListener {
+class Machine final : private MachineListener, private FinishListener {
  public:
   struct Parts {
     const Config& config;
@@ -30,6 +31,7 @@ class Machine final : private MachineListener, private FinisherListener {
     const BootImages& images;
     ConsoleHub& console;
     EventLoop& loop;
+    BootMarks& boot_marks;
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;

@@ -22,6 +22,7 @@ enum class OptionId : uint8_t {
   kNoReboot,
   kLogLevel,
   kLogFile,
+  kBootTimeline,
   kConfig,
   kHelp,
   kVersion,

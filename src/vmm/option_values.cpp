@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/printable.hpp"
 #include "vmm/option_table.hpp"
 #include "vmm/suggest.hpp"
 
@@ -79,15 +80,14 @@ std::optional<int> suffix_shift(std::string_view suffix) noexcept {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
-  std::string shown{text.substr(0, kMaxShown)};
-  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+std::string shortened(std::string_view text) {
+  std::string shown = printable(text.substr(0, kMaxShown));
   if (text.size() > kMaxShown) shown += "...";
   return shown;
 }
 
 std::string quoted(std::string_view text) {
-  return std::format("\"{}\"", printable(text));
+  return std::format("\"{}\"", shortened(text));
 }
 
 std::string suggestion(std::string_view typed, std::string_view prefix, bool in_file) {

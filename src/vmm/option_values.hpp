@@ -12,9 +12,9 @@
 
 namespace rvvmm {
 
-/// `text` on one line: control characters become '?', and what is behind 100 characters "...".
-std::string printable(std::string_view text);
-/// printable(), between double quotes.
+/// `text` on one line, printable; what is behind 100 characters becomes "...".
+std::string shortened(std::string_view text);
+/// shortened(), between double quotes.
 std::string quoted(std::string_view text);
 
 /// "; did you mean <prefix><name>?" for the option whose name is nearest to `typed`, or nothing.

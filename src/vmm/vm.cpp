@@ -43,6 +43,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor)
       hypervisor_(hypervisor),
       images_(config),
       memory_(kRamBase, config.mem_bytes),
+      timeline_(config.boot_timeline),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
@@ -71,10 +72,13 @@ int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::st
                      .memory = memory_,
                      .images = images_,
                      .console = console,
-                     .loop = loop},
+                     .loop = loop,
+                     .boot_marks = timeline_},
                     irqchip_kinds_};
     machine.start();
+    timeline_.record("harts run");
     const StopReason reason = loop.run();
+    timeline_.record(reason.kind == StopReason::Kind::kReset ? "reset" : "end");
     console.limit_waits(true);
     machine.stop();
     console.flush();
@@ -96,7 +100,8 @@ void Vm::dump_device_tree(const std::string& path) {
                          .memory = memory_,
                          .images = images_,
                          .console = console,
-                         .loop = loop},
+                         .loop = loop,
+                         .boot_marks = timeline_},
                         irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }

@@ -8,6 +8,7 @@
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
 #include "vmm/boot_images.hpp"
+#include "vmm/boot_timeline.hpp"
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
@@ -33,6 +34,7 @@ class Vm {
   Hypervisor& hypervisor_;
   BootImages images_;
   GuestMemory memory_;
+  BootTimeline timeline_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

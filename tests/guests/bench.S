@@ -1,5 +1,6 @@
 // Does one operation N times and shuts down: what the exit benchmarks measure (docs/benchmarks.md). N and
 // OPERATION are given at build time; s2 counts.
+#include <rvvmm/hypercall.h>
 
 // With the loop's own three instructions, 1,003: reads how many nanoseconds an instruction takes.
 .macro OP_CALIBRATE
@@ -43,6 +44,18 @@
     ecall
 .endm
 
+// 64 of the same in one batch, each answered (docs/hypercalls.md).
+.macro OP_BATCH_64
+    li a7, RVVMM_HYPERCALL_EID
+    li a6, RVVMM_HC_BATCH
+    li a0, 64
+    la a1, entries
+    li a2, 0
+    li a3, 0
+    ecall
+    bne a1, s5, bad
+.endm
+
     .section .text.start, "ax"
     .globl _start
 _start:
@@ -72,5 +85,9 @@ bad:
 2:  wfi
     j 2b
     .balign 64
+entries:  // of struct rvvmm_batch_entry
+    .rept 64
+    .quad 0x09000000, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    .endr
 text:
     .ascii "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n"

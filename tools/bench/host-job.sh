@@ -75,9 +75,10 @@ start_rows() {
 exit_rows() {
     local name operation
     for name in floor floor-aia "${VMMS[@]}"; do
-        for operation in calibrate sbi_base dbcn_byte dbcn_64 lsr_read thr_write vendor_call; do
+        for operation in calibrate sbi_base dbcn_byte dbcn_64 lsr_read thr_write vendor_call batch_64; do
             # QEMU stops the VM there and stays.
             [[ $name != qemu || $operation != vendor_call ]] || continue
+            [[ $name == rvvmm || $operation != batch_64 ]] || continue
             vmm "$name" "$pack/bench_$operation" 64 1
             report exit "$operation" "$name" run
         done

@@ -29,6 +29,7 @@ NAMES = {
     "lsr_read": "UART LSR read (MMIO)",
     "thr_write": "UART THR write (MMIO)",
     "vendor_call": "SBI vendor call",
+    "batch_64": "64 SBI vendor calls in one batch",
 }
 SHELL = [
     ("rss_kib", "RSS outside guest RAM", "KiB", 1),

@@ -4,25 +4,19 @@
 #include <libfdt.h>
 
 #include <optional>
-#include <vector>
 
+#include "fakes/recorders.hpp"
 #include "unit/devices/register_access.hpp"
 
 namespace rvvmm {
 namespace {
-
-class Recorder final : public FinisherListener {
- public:
-  void on_finish(FinishRequest request) noexcept override { requests.push_back(request); }
-  std::vector<FinishRequest> requests;
-};
 
 class TestFinisherTest : public testing::Test {
  protected:
   std::optional<FinishRequest> only_request() const {
     return listener_.requests.size() == 1 ? std::optional{listener_.requests[0]} : std::nullopt;
   }
-  Recorder listener_;
+  RecordingFinish listener_;
   TestFinisher finisher_{listener_};
 };
 

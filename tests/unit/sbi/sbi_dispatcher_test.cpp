@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "fakes/fake_console_ends.hpp"
+#include "fakes/recorders.hpp"
 #include "sbi/base_probe.hpp"
 #include "sbi/extensions.hpp"
 #include "sbi/legacy_console.hpp"
@@ -95,8 +96,10 @@ TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   RecordingSink out;
   ScriptedSource in;
   SbiDispatcher sbi;
-  add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in});
-  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL})
+  RecordingFinish finish;
+  RecordingMarks marks;
+  add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in, .finish = finish, .boot_marks = marks});
+  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x08485643UL})
     EXPECT_TRUE(sbi.provides(eid)) << eid;
   for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})
     EXPECT_FALSE(sbi.provides(eid)) << eid;

@@ -15,7 +15,7 @@ class IdleAlarm final : public AlarmTimer {
   void arm(std::optional<std::chrono::nanoseconds>) noexcept override {}
 };
 
-class IdleFinisher final : public FinisherListener {
+class IdleFinisher final : public FinishListener {
  public:
   void on_finish(FinishRequest) noexcept override {}
 };
@@ -63,7 +63,7 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
                 .console_out = sink_,
                 .console_in = source_,
                 .rtc_alarm = alarm_,
-                .finisher_listener = finisher_}};
+                .finish_listener = finisher_}};
 };
 
 // docs/architecture.md, "Address map": written out, so that the two cannot drift apart together.

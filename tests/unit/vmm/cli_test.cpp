@@ -216,7 +216,8 @@ TEST(CommandLine, LogLevelsMixAndTheLaterWins) {
 TEST(CommandLine, BadLogSpecsListWhatIsRight) {
   const auto refuse = [](const char* text) { return refusal_of({"--kernel", "Image", "--log-level", text}); };
   EXPECT_EQ(refuse("loud"), "--log-level: \"loud\" is no log level; levels are trace, debug, info, warn, error, off");
-  EXPECT_EQ(refuse("cpu=info"), "--log-level: \"cpu\" is no log module; modules are vmm, kvm, sbi, devices, loader");
+  EXPECT_EQ(refuse("cpu=info"),
+            "--log-level: \"cpu\" is no log module; modules are vmm, kvm, sbi, devices, loader, guest");
   EXPECT_THAT(refuse("kvm=loud"), HasSubstr("\"loud\" is no log level"));
   EXPECT_THAT(refuse("kvm="), HasSubstr("\"\" is no log level"));
   EXPECT_THAT(refuse(""), HasSubstr("\"\" is no log level"));

@@ -286,8 +286,8 @@ std::string dump_refusal(const std::string& path, ExitStatus status) {
 
 TEST_F(DumpDtb, NamesAFileThatCannotBeWritten) {
   EXPECT_THAT(dump_refusal(folder_ + "/none/tree", ExitStatus::kUsage),
-              StartsWith(std::format("--dump-dtb {}/none/tree: cannot be opened for writing: ", folder_)));
-  EXPECT_THAT(dump_refusal(folder_, ExitStatus::kUsage), HasSubstr("cannot be opened for writing: "));
+              StartsWith(std::format("--dump-dtb {}/none/tree: cannot be written: ", folder_)));
+  EXPECT_THAT(dump_refusal(folder_, ExitStatus::kUsage), HasSubstr("cannot be written: "));
 }
 
 TEST_F(DumpDtb, LeavesNoPartOfATreeBehind) {

@@ -8,6 +8,7 @@
 #include <latch>
 
 #include "fakes/fake_hypervisor.hpp"
+#include "fakes/recorders.hpp"
 #include "unit/vmm/boot_files.hpp"
 
 namespace rvvmm {
@@ -34,7 +35,8 @@ class MachineTest : public ::testing::Test {
                                                     .memory = memory_,
                                                     .images = images_,
                                                     .console = console_,
-                                                    .loop = loop_},
+                                                    .loop = loop_,
+                                                    .boot_marks = marks_},
                                      kinds_);
   }
 
@@ -83,6 +85,7 @@ class MachineTest : public ::testing::Test {
   const Fd null_{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
   ConsoleHub console_{null_.get()};
   EventLoop loop_;
+  RecordingMarks marks_;
   std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
 };
 

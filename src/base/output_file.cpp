@@ -1,0 +1,46 @@
+#include "base/output_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/printable.hpp"
+
+namespace rvvmm {
+
+OutputFile::OutputFile(const std::string& option, const std::string& path, Start start) : path_(path) {
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : O_TRUNC);
+  fd_ = Fd{::open(path.c_str(), flags | O_EXCL, 0666)};
+  made_ = static_cast<bool>(fd_);
+  if (!fd_) fd_ = Fd{::open(path.c_str(), flags, 0666)};
+  if (!fd_) {
+    throw SetupError::from_errno(ExitStatus::kUsage, std::format("{} {}: cannot be written", option, printable(path)),
+                                 errno);
+  }
+}
+
+int OutputFile::write(std::span<const std::byte> bytes) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t done = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return errno;
+    bytes = bytes.subspan(static_cast<size_t>(done));
+  }
+  return 0;
+}
+
+void OutputFile::remove_if_unused() const noexcept {
+  struct stat now{};
+  if (made_ && ::stat(path_.c_str(), &now) == 0 && now.st_size == 0) ::unlink(path_.c_str());
+}
+
+void OutputFile::remove() const noexcept {
+  struct stat now{};
+  if (::lstat(path_.c_str(), &now) == 0 && S_ISREG(now.st_mode)) ::unlink(path_.c_str());
+}
+
+}  // namespace rvvmm

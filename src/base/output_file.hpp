@@ -1,0 +1,37 @@
+// A file that an option names and rvvmm writes.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fd.hpp"
+
+namespace rvvmm {
+
+/// One thread at a time.
+class OutputFile {
+ public:
+  enum class Start { kEmptied, kAtEnd };
+
+  /// Throws SetupError (kUsage) "<option> <path>: cannot be written: ...".
+  OutputFile(const std::string& option, const std::string& path, Start start);
+
+  /// All of `bytes`; 0, or the errno that stopped it.
+  int write(std::span<const std::byte> bytes) noexcept;
+  int write(std::string_view text) noexcept { return write(std::as_bytes(std::span{text})); }
+
+  /// Removes the file if opening made it and nothing has been written to it, by whomever: a start that fails for some
+  /// other reason leaves nothing behind.
+  void remove_if_unused() const noexcept;
+  /// Removes the file, for which a part is worse than none; a device, a pipe or a link is not ours to remove.
+  void remove() const noexcept;
+
+ private:
+  std::string path_;
+  bool made_ = false;
+  Fd fd_;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,57 @@
+// The hypercalls of rvvmm: EID 0x08485643, "HVC" in the experimental range. docs/hypercalls.md,
+// include/rvvmm/hypercall.h.
+#pragma once
+
+#include <rvvmm/hypercall.h>
+
+#include <atomic>
+#include <optional>
+
+#include "base/boot_marks.hpp"
+#include "base/finish.hpp"
+#include "base/guest_memory.hpp"
+#include "sbi/sbi_dispatcher.hpp"
+
+namespace rvvmm {
+
+/// Any hart.
+class Hypercall final : public SbiExtension {
+ public:
+  /// Lines of guests that are logged in one second; what comes on top is dropped.
+  static constexpr uint32_t kLinesPerSecond = 100;
+
+  struct Parts {
+    const GuestMemory& memory;
+    SbiDispatcher& dispatcher;  ///< answers the calls of a batch
+    FinishListener& finish;
+    BootMarks& marks;
+  };
+
+  explicit Hypercall(const Parts& parts) noexcept : parts_(parts) {}
+
+  std::string_view name() const noexcept override { return "hypercall"; }
+  EidRange eids() const noexcept override { return {.first = RVVMM_HYPERCALL_EID, .last = RVVMM_HYPERCALL_EID}; }
+  SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
+
+ private:
+  /// `status`: of the process, 0..255, else kInvalidParam. The hart runs on until the machine stops it.
+  SbiRet exit(uint64_t status) noexcept;
+  /// Value: bytes taken, at most RVVMM_LOG_MAX_BYTES; unprintable ones appear as '?'. kInvalidParam for a level that is
+  /// none, kInvalidAddress unless the whole buffer is RAM, kDenied beyond kLinesPerSecond.
+  SbiRet log_line(HartId hart, uint64_t level, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
+  /// Value: 1 recorded, 0 not (BootMarks::mark). kInvalidParam unless 1..RVVMM_MARK_MAX_BYTES bytes, kInvalidAddress
+  /// unless the whole buffer is RAM.
+  SbiRet mark(HartId hart, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
+  /// Value: entries answered. kInvalidParam for too many, unknown flags or a misaligned array, kInvalidAddress unless
+  /// all of it is RAM; nothing is called then.
+  SbiRet batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept;
+
+  std::optional<std::span<std::byte>> buffer(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) const noexcept;
+  bool may_log_now() noexcept;
+
+  Parts parts_;
+  std::atomic<int64_t> second_ = 0;  ///< the one that lines_ counts in
+  std::atomic<uint32_t> lines_ = 0;
+};
+
+}  // namespace rvvmm

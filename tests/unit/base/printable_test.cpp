@@ -1,0 +1,22 @@
+#include "base/printable.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rvvmm {
+namespace {
+
+TEST(Printable, ControlCharactersBecomeQuestionMarks) {
+  EXPECT_EQ(printable(std::string_view{"a\0b\tc\n\x1b[0m\x7f", 11}), "a?b?c??[0m?");
+  EXPECT_EQ(printable(""), "");
+}
+
+TEST(Printable, OtherTextStaysAsItIs) {
+  EXPECT_EQ(printable("/tmp/K\xc3\xa4se.img ~"), "/tmp/K\xc3\xa4se.img ~");
+}
+
+TEST(Printable, ControlCharactersOfUtf8LoseTheirFirstByte) {
+  EXPECT_EQ(printable("\xc2\x80\xc2\x9f\xc2\xa0\xc2"), "?\x80?\x9f\xc2\xa0\xc2");
+}
+
+}  // namespace
+}  // namespace rvvmm
