@@ -13,6 +13,8 @@ class IrqLine {
  public:
   virtual ~IrqLine() = default;
   virtual void set(bool asserted) noexcept = 0;
+  /// Asserts the line once more, which is asserted: for a controller that turns it into messages and may lose one.
+  virtual void assert_again() noexcept {}
 };
 
 /// A hart's supervisor external interrupt pin, driven by a PLIC in user space. Any thread.

@@ -2,6 +2,7 @@
 #include "devices/uart16550.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace rvvmm {
 namespace {
@@ -253,6 +254,20 @@ void Uart16550::on_console_input() noexcept {
   update_irq();
 }
 
+bool Uart16550::assert_again_if_unserved() noexcept {
+  const LockGuard lock{mu_};
+  const bool stands_still = std::exchange(taken_at_last_look_, taken_) == taken_;
+  if (irq_asserted_ && stands_still) {
+    irq_.assert_again();
+    if (unserved_.allow()) {
+      log::line(log::Module::kDevices, log::Level::kInfo,
+                "uart: input waits and the guest does not take it; interrupt raised again ({} times so far)",
+                unserved_.count());
+    }
+  }
+  return irq_asserted_;
+}
+
 bool Uart16550::divisor_selected() const noexcept {
   return (state_.lcr & kDivisorLatch) != 0;
 }
@@ -295,6 +310,7 @@ void Uart16550::take_input(size_t up_to) noexcept {
   std::array<std::byte, Uart16550State::kFifoSize> taken;
   const auto room = std::span{taken}.first(up_to - state_.received);
   const size_t count = in_.read(room);
+  taken_ += count;
   // Input that arrives from here on is announced, and the announcement waits for mu_.
   if (count < room.size()) input_waits_ = false;
   for (const std::byte byte : room.first(count))

@@ -8,6 +8,7 @@
 
 #include "base/console.hpp"
 #include "base/irq.hpp"
+#include "base/log.hpp"
 #include "base/mutex.hpp"
 #include "devices/device.hpp"
 
@@ -57,6 +58,10 @@ class Uart16550 final : public Device, public ConsoleListener {
 
   void on_console_input() noexcept override;
 
+  /// Asserts the interrupt again if it is asserted and no input has been taken since the last call. Returns whether it
+  /// is asserted. For InputWatch.
+  bool assert_again_if_unserved() noexcept;
+
   Uart16550State state() const noexcept;
   /// For snapshots: takes the state over, with what no register can hold masked away, and drives the interrupt line
   /// accordingly.
@@ -102,6 +107,9 @@ class Uart16550 final : public Device, public ConsoleListener {
   bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was found empty and has not spoken since
   uint32_t line_reads_ GUARDED_BY(mu_) = 0;  // of LSR; stays at kPollingReads until IER or FCR is written
   bool irq_asserted_ GUARDED_BY(mu_) = false;
+  uint64_t taken_ GUARDED_BY(mu_) = 0;  // bytes, from `in_`
+  uint64_t taken_at_last_look_ GUARDED_BY(mu_) = 0;
+  log::RateLimit unserved_;
 };
 
 }  // namespace rvvmm

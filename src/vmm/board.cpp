@@ -14,6 +14,7 @@ class AiaIrqLine final : public IrqLine {
     asserted_ = asserted;
     backend_.set_irq_line(gsi_, asserted);
   }
+  void assert_again() noexcept override { backend_.set_irq_line(gsi_, true); }
 
  private:
   VmBackend& backend_;

@@ -60,7 +60,7 @@ class Board {
   MmioBus& bus() noexcept { return bus_; }
   GoldfishRtc& rtc() noexcept { return *rtc_; }
   /// Hears of console input.
-  ConsoleListener& console_listener() noexcept { return *uart_; }
+  Uart16550& uart() noexcept { return *uart_; }
 
   /// What the device tree has to say of the devices and the interrupt controller.
   std::vector<FdtDevice> fdt_devices() const;

@@ -64,7 +64,6 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : 
 
 Machine::~Machine() {
   stop();
-  parts_.console.set_listeners({});
 }
 
 // The VM that is tried is the one that is used: only a host that refuses costs a second one.
@@ -145,7 +144,12 @@ void Machine::load() {
 }
 
 void Machine::start() {
-  parts_.console.set_listeners({&board_->console_listener()});
+  std::vector<ConsoleListener*> listeners{&board_->uart()};
+  if (irqchip_.kind != IrqchipKind::kPlic) {
+    input_watch_.emplace(parts_.loop, board_->uart());
+    listeners.push_back(&*input_watch_);
+  }
+  parts_.console.set_listeners(std::move(listeners));
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
@@ -188,6 +192,8 @@ void Machine::watch_time_csr() {
 
 void Machine::stop() noexcept {
   time_csr_timer_.reset();
+  parts_.console.set_listeners({});
+  input_watch_.reset();
   for (const auto& thread : threads_) {
     if (thread) thread->request_stop();
   }

@@ -16,6 +16,7 @@
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/input_watch.hpp"
 #include "vmm/time_csr_guard.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/vm_io.hpp"
@@ -93,6 +94,7 @@ class Machine final : private MachineListener, private FinishListener {
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<TimeCsrGuard> time_csr_guard_;
   std::optional<Timer> time_csr_timer_;
+  std::optional<InputWatch> input_watch_;
 };
 
 }  // namespace rvvmm

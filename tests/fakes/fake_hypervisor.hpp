@@ -32,6 +32,7 @@ struct FakeVmRecord {
   GpaRange ram;
   std::vector<FakeVcpu*> vcpus{};  ///< of the latest VM, for as long as it lives
   std::array<std::atomic<int>, 128> irq_level{};
+  std::atomic<int> irq_calls = 0;
 };
 
 class FakeVmBackend final : public VmBackend {
@@ -70,6 +71,7 @@ class FakeVmBackend final : public VmBackend {
     return cpu;
   }
   void set_irq_line(Gsi gsi, bool asserted) noexcept override {
+    ++record_.irq_calls;
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
   }
 

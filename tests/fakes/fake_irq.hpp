@@ -15,8 +15,11 @@ class FakeIrqLine final : public IrqLine {
     level.store(asserted, std::memory_order_release);
   }
 
+  void assert_again() noexcept override { repeats.fetch_add(1, std::memory_order_relaxed); }
+
   std::atomic<bool> level = false;
   std::atomic<int> calls = 0;
+  std::atomic<int> repeats = 0;
 };
 
 /// A hart's interrupt pin. Any thread.

@@ -104,6 +104,15 @@ TEST_F(BareMetalConsole, DebugConsoleHoldsAgainstHostileArguments) {
   EXPECT_TRUE(vm.ends_with(0));
 }
 
+TEST_F(BareMetalConsole, InterruptOfInputThatNobodyTakesComesAgain) {
+  if (environment().host_irqchip == "none") GTEST_SKIP() << "a PLIC loses no interrupt: it is not made of messages";
+  VmProcess vm{{"--kernel", environment().guest("aia_lost_msi"), "--mem", "64M"}};
+  ASSERT_TRUE(vm.expect("guest: input?"));
+  ASSERT_TRUE(vm.send("x"));
+  ASSERT_TRUE(vm.expect("guest: dropped"));
+  EXPECT_TRUE(vm.ends_with(0));
+}
+
 TEST_F(BareMetalConsole, PolledUartLosesAndDoublesNothing) {
   VmProcess vm{{"--kernel", environment().guest("uart_poll"), "--mem", "64M"}};
   ASSERT_TRUE(vm.expect("guest: input?\n"));

@@ -478,6 +478,22 @@ TEST_F(Uart16550Test, ARestoredStateThatNoUartCanHaveIsCutToOneThatCan) {
   EXPECT_EQ(receive_all().size(), 16U);
 }
 
+TEST_F(Uart16550Test, UnservedInterruptIsAssertedAgainAtTheSecondLook) {
+  put(kFcr, 1);
+  put(kIer, 1);
+  in_.type("x");
+  EXPECT_TRUE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(irq_.repeats, 0) << "the input has only just come";
+  EXPECT_TRUE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(irq_.repeats, 1);
+  in_.type("y");
+  EXPECT_TRUE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(irq_.repeats, 1) << "the receiver has taken more since";
+  EXPECT_EQ(receive_all(), "xy");
+  EXPECT_FALSE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(irq_.repeats, 1);
+}
+
 TEST_F(Uart16550Test, DescribesItself) {
   FdtBuilder fdt;
   uart_.describe(fdt, {.window = {.base = Gpa{0x1000'0000}, .size = 0x100}, .interrupts = {10, 4}});

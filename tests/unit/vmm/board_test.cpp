@@ -100,6 +100,14 @@ TEST_P(BoardTest, UartDrivesInputTenOfTheController) {
     EXPECT_EQ(record.irq_level[gsi], 0) << gsi;
 }
 
+TEST_P(BoardTest, AssertingAgainReachesTheKernelsControllerOnly) {
+  write_uart(1, 2);
+  const int before = hypervisor_.record.irq_calls;
+  EXPECT_TRUE(board_.uart().assert_again_if_unserved());
+  EXPECT_EQ(hypervisor_.record.irq_calls, has_plic() ? before : before + 1);
+  EXPECT_EQ(hypervisor_.record.irq_level[10], has_plic() ? 0 : 1);
+}
+
 class BoardWithPlic : public BoardTest {};
 
 TEST_P(BoardWithPlic, PassesTheUartsInterruptToTheHartThatEnabledIt) {

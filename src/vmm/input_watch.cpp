@@ -1,0 +1,21 @@
+#include "vmm/input_watch.hpp"
+
+namespace rvvmm {
+
+InputWatch::InputWatch(EventLoop& loop, Uart16550& uart, std::chrono::milliseconds interval)
+    : uart_(uart), interval_(interval), timer_(loop, CLOCK_MONOTONIC, [this] { look(); }) {}
+
+void InputWatch::on_console_input() noexcept {
+  looks_left_ = kMostRepeats;
+  if (looking_) return;
+  looking_ = true;
+  timer_.arm_every(interval_);
+}
+
+void InputWatch::look() noexcept {
+  const bool waits = uart_.assert_again_if_unserved();
+  looking_ = waits && --looks_left_ > 0;
+  if (!looking_) timer_.disarm();
+}
+
+}  // namespace rvvmm
