@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 
+#include <poll.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -108,6 +109,11 @@ void write_to_file(std::string_view path) {
   } catch (const spdlog::spdlog_ex& problem) {
     throw SetupError{ExitStatus::kUsage, std::format("--log-file {}: {}", path, problem.what())};
   }
+}
+
+bool has_room() noexcept {
+  pollfd sink{.fd = log_file() ? log_file()->fd() : STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) != 0;
 }
 
 void remove_unused_file() noexcept {

@@ -26,6 +26,8 @@ std::optional<Level> level_named(std::string_view name) noexcept;
 void set_level(Module module, Level level) noexcept;
 /// Lines go to stderr until this is called; then to the end of the file. Throws SetupError naming the file.
 void write_to_file(std::string_view path);
+/// False while a line would have to wait for whoever reads the log. For lines that guests cause as they like.
+bool has_room() noexcept;
 /// Removes the file of write_to_file() if that made it and no line has gone into it: a start that fails for some other
 /// reason leaves nothing behind. For main, before it ends the process.
 void remove_unused_file() noexcept;

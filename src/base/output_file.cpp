@@ -12,8 +12,9 @@
 
 namespace rvvmm {
 
-OutputFile::OutputFile(const std::string& option, const std::string& path, Start start) : path_(path) {
-  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : O_TRUNC);
+OutputFile::OutputFile(const std::string& option, const std::string& path, Start start, Reader reader) : path_(path) {
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : O_TRUNC) |
+                    (reader == Reader::kNotWaitedFor ? O_NONBLOCK : 0);
   fd_ = Fd{::open(path.c_str(), flags | O_EXCL, 0666)};
   made_ = static_cast<bool>(fd_);
   if (!fd_) fd_ = Fd{::open(path.c_str(), flags, 0666)};

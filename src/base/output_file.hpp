@@ -14,13 +14,17 @@ namespace rvvmm {
 class OutputFile {
  public:
   enum class Start { kEmptied, kAtEnd };
+  /// What becomes of a pipe that nobody reads, or not fast enough: wait for the reader, or fail.
+  enum class Reader { kWaitedFor, kNotWaitedFor };
 
   /// Throws SetupError (kUsage) "<option> <path>: cannot be written: ...".
-  OutputFile(const std::string& option, const std::string& path, Start start);
+  OutputFile(const std::string& option, const std::string& path, Start start, Reader reader = Reader::kWaitedFor);
 
-  /// All of `bytes`; 0, or the errno that stopped it.
+  /// All of `bytes`; 0, or the errno that stopped it (EAGAIN for a reader that is not waited for).
   int write(std::span<const std::byte> bytes) noexcept;
   int write(std::string_view text) noexcept { return write(std::as_bytes(std::span{text})); }
+
+  int fd() const noexcept { return fd_.get(); }
 
   /// Removes the file if opening made it and nothing has been written to it, by whomever: a start that fails for some
   /// other reason leaves nothing behind.

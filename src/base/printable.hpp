@@ -1,13 +1,17 @@
 // Text from outside, made fit for one line of a log or of stderr.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace rvvmm {
 
-/// Control characters as '?'. Bytes above 0x7f stay as they are, save those that begin UTF-8's own control characters
-/// (U+0080 to U+009F), which some terminals obey.
+/// Every byte of a control character (U+0000 to U+001F, U+007F to U+009F), and every byte that is no UTF-8, becomes
+/// '?'. Nobody else may write `text` meanwhile.
+void make_printable(std::span<char> text) noexcept;
+
+/// A copy, made printable.
 std::string printable(std::string_view text);
 
 }  // namespace rvvmm

@@ -254,18 +254,21 @@ void Uart16550::on_console_input() noexcept {
   update_irq();
 }
 
-bool Uart16550::assert_again_if_unserved() noexcept {
-  const LockGuard lock{mu_};
-  const bool stands_still = std::exchange(taken_at_last_look_, taken_) == taken_;
-  if (irq_asserted_ && stands_still) {
+InputLeft Uart16550::look_after_input() noexcept {
+  {
+    const LockGuard lock{mu_};
+    const bool moves = std::exchange(taken_at_last_look_, taken_) != taken_;
+    if (state_.received == 0 && !input_waits_) return InputLeft::kNone;
+    if (moves) return InputLeft::kMoves;
+    if (!irq_asserted_ || state_.received == 0) return InputLeft::kStandsStill;
     irq_.assert_again();
-    if (unserved_.allow()) {
-      log::line(log::Module::kDevices, log::Level::kInfo,
-                "uart: input waits and the guest does not take it; interrupt raised again ({} times so far)",
-                unserved_.count());
-    }
   }
-  return irq_asserted_;
+  if (unserved_.allow()) {
+    log::line(log::Module::kDevices, log::Level::kInfo,
+              "uart: input waits and the guest does not take it; interrupt raised again ({} times so far)",
+              unserved_.count());
+  }
+  return InputLeft::kStandsStill;
 }
 
 bool Uart16550::divisor_selected() const noexcept {

@@ -35,6 +35,9 @@ struct Uart16550State {
   friend bool operator==(const Uart16550State&, const Uart16550State&) = default;
 };
 
+/// What the guest has left of the console's input.
+enum class InputLeft : uint8_t { kNone, kMoves, kStandsStill };
+
 /// National Semiconductor PC16550D, as seen by software. Differences: a byte takes no time, so the transmitter is
 /// always empty and data below the trigger level raises the character timeout at once; console input never overruns
 /// and outlives switching the FIFOs on or off. Any hart thread, and the event loop for on_console_input();
@@ -58,9 +61,9 @@ class Uart16550 final : public Device, public ConsoleListener {
 
   void on_console_input() noexcept override;
 
-  /// Asserts the interrupt again if it is asserted and no input has been taken since the last call. Returns whether it
-  /// is asserted. For InputWatch.
-  bool assert_again_if_unserved() noexcept;
+  /// Where input was taken since the last call, or there is none, does nothing. Else asserts the interrupt again if it
+  /// is asserted for input. For InputWatch.
+  InputLeft look_after_input() noexcept;
 
   Uart16550State state() const noexcept;
   /// For snapshots: takes the state over, with what no register can hold masked away, and drives the interrupt line

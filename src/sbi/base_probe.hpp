@@ -12,7 +12,7 @@ class BaseProbe final : public SbiExtension {
 
   std::string_view name() const noexcept override { return "base"; }
   EidRange eids() const noexcept override { return {.first = 0x10, .last = 0x10}; }
-  /// FID 3: value 1 where an extension answers args[0], else 0.
+  /// FID 3 for an EID of the experimental or vendor range: value 1 where an extension answers it, else 0.
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -16,7 +16,8 @@ void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources) {
   dispatcher.add(std::make_unique<Hypercall>(Hypercall::Parts{.memory = resources.memory,
                                                               .dispatcher = dispatcher,
                                                               .finish = resources.finish,
-                                                              .marks = resources.boot_marks}));
+                                                              .marks = resources.boot_marks,
+                                                              .log = resources.guest_log}));
 }
 
 }  // namespace rvvmm

@@ -4,6 +4,7 @@
 #include "base/boot_marks.hpp"
 #include "base/console.hpp"
 #include "base/finish.hpp"
+#include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 
@@ -16,6 +17,7 @@ struct SbiResources {
   ConsoleSource& console_in;
   FinishListener& finish;
   BootMarks& boot_marks;
+  GuestLog& guest_log;
 };
 
 /// Registers every extension with `dispatcher`. A new extension is one file beside this one and one line here.

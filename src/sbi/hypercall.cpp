@@ -4,10 +4,8 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <string>
 
 #include "base/log.hpp"
-#include "base/printable.hpp"
 
 namespace rvvmm {
 namespace {
@@ -58,26 +56,15 @@ SbiRet Hypercall::exit(uint64_t status) noexcept {
   return SbiRet::ok();
 }
 
-// A guest can write lines as fast as it makes calls, and the host's log is not the guest's to fill. Harts that come at
-// the turn of a second may get a line more or less.
-bool Hypercall::may_log_now() noexcept {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  const int64_t second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  if (second_.exchange(second, std::memory_order_relaxed) != second) lines_.store(0, std::memory_order_relaxed);
-  return lines_.fetch_add(1, std::memory_order_relaxed) < kLinesPerSecond;
-}
-
 SbiRet Hypercall::log_line(HartId hart, uint64_t level, uint64_t num_bytes, uint64_t base_lo,
                            uint64_t base_hi) noexcept {
   if (level >= kLevels.size()) return SbiRet::fail(SbiError::kInvalidParam);
   const auto whole = buffer(num_bytes, base_lo, base_hi);
   if (!whole) return SbiRet::fail(SbiError::kInvalidAddress);
   const auto taken = whole->first(std::min<uint64_t>(num_bytes, RVVMM_LOG_MAX_BYTES));
-  if (log::enabled(log::Module::kGuest, kLevels[level])) {
-    if (!may_log_now()) return SbiRet::fail(SbiError::kDenied);
-    const std::string text = printable({reinterpret_cast<const char*>(taken.data()), taken.size()});
-    log::line(log::Module::kGuest, kLevels[level], "hart {}: {}", hart.value, text);
-  }
+  std::array<char, RVVMM_LOG_MAX_BYTES> text;  // a copy: what is checked must be what is shown
+  std::memcpy(text.data(), taken.data(), taken.size());
+  if (!parts_.log.line(hart, kLevels[level], {text.data(), taken.size()})) return SbiRet::fail(SbiError::kDenied);
   return SbiRet::ok(taken.size());
 }
 

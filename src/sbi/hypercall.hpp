@@ -4,11 +4,11 @@
 
 #include <rvvmm/hypercall.h>
 
-#include <atomic>
 #include <optional>
 
 #include "base/boot_marks.hpp"
 #include "base/finish.hpp"
+#include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 
@@ -17,14 +17,12 @@ namespace rvvmm {
 /// Any hart.
 class Hypercall final : public SbiExtension {
  public:
-  /// Lines of guests that are logged in one second; what comes on top is dropped.
-  static constexpr uint32_t kLinesPerSecond = 100;
-
   struct Parts {
     const GuestMemory& memory;
     SbiDispatcher& dispatcher;  ///< answers the calls of a batch
     FinishListener& finish;
     BootMarks& marks;
+    GuestLog& log;
   };
 
   explicit Hypercall(const Parts& parts) noexcept : parts_(parts) {}
@@ -37,7 +35,7 @@ class Hypercall final : public SbiExtension {
   /// `status`: of the process, 0..255, else kInvalidParam. The hart runs on until the machine stops it.
   SbiRet exit(uint64_t status) noexcept;
   /// Value: bytes taken, at most RVVMM_LOG_MAX_BYTES; unprintable ones appear as '?'. kInvalidParam for a level that is
-  /// none, kInvalidAddress unless the whole buffer is RAM, kDenied beyond kLinesPerSecond.
+  /// none, kInvalidAddress unless the whole buffer is RAM, kDenied where the line was dropped (GuestLog).
   SbiRet log_line(HartId hart, uint64_t level, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
   /// Value: 1 recorded, 0 not (BootMarks::mark). kInvalidParam unless 1..RVVMM_MARK_MAX_BYTES bytes, kInvalidAddress
   /// unless the whole buffer is RAM.
@@ -47,11 +45,8 @@ class Hypercall final : public SbiExtension {
   SbiRet batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept;
 
   std::optional<std::span<std::byte>> buffer(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) const noexcept;
-  bool may_log_now() noexcept;
 
   Parts parts_;
-  std::atomic<int64_t> second_ = 0;  ///< the one that lines_ counts in
-  std::atomic<uint32_t> lines_ = 0;
 };
 
 }  // namespace rvvmm

@@ -59,7 +59,6 @@ class Board {
 
   MmioBus& bus() noexcept { return bus_; }
   GoldfishRtc& rtc() noexcept { return *rtc_; }
-  /// Hears of console input.
   Uart16550& uart() noexcept { return *uart_; }
 
   /// What the device tree has to say of the devices and the interrupt controller.

@@ -42,7 +42,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// Starts the thread if output waits for it.
   void launch() noexcept;
 
-  /// Who hears of input; replaces earlier ones. While no hart runs.
+  /// Who hears of input; replaces earlier ones. The thread that calls queue_input().
   void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
 
   /// Waits until everything written so far is out; false if the reader did not take it within kFlushLimit, counted

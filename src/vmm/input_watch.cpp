@@ -13,8 +13,9 @@ void InputWatch::on_console_input() noexcept {
 }
 
 void InputWatch::look() noexcept {
-  const bool waits = uart_.assert_again_if_unserved();
-  looking_ = waits && --looks_left_ > 0;
+  const InputLeft left = uart_.look_after_input();
+  if (left == InputLeft::kMoves) looks_left_ = kMostRepeats;
+  looking_ = left == InputLeft::kMoves || (left == InputLeft::kStandsStill && --looks_left_ > 0);
   if (!looking_) timer_.disarm();
 }
 

@@ -15,13 +15,13 @@ namespace rvvmm {
 class InputWatch final : public ConsoleListener {
  public:
   static constexpr std::chrono::milliseconds kInterval{1000};
-  /// Times in a row that the interrupt is raised again for the same input: a guest may have it masked for good.
+  /// Looks in a row that find input standing still: a guest may have the interrupt masked for good.
   static constexpr int kMostRepeats = 8;
 
   /// Throws SetupError.
   InputWatch(EventLoop& loop, Uart16550& uart, std::chrono::milliseconds interval = kInterval);
 
-  /// Looks after each interval from here on, until the guest has taken all.
+  /// Looks after each interval from here on, until the guest has taken all or takes none any more.
   void on_console_input() noexcept override;
 
  private:

@@ -57,7 +57,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : 
                         .console_out = parts_.console,
                         .console_in = parts_.console,
                         .finish = *this,
-                        .boot_marks = parts_.boot_marks});
+                        .boot_marks = parts_.boot_marks,
+                        .guest_log = parts_.guest_log});
   io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
   load();
 }
@@ -143,7 +144,7 @@ void Machine::load() {
   vcpus_.front()->set_entry(layout.entry, 0, dtb.value);
 }
 
-void Machine::start() {
+void Machine::start(const std::function<void()>& before_boot) {
   std::vector<ConsoleListener*> listeners{&board_->uart()};
   if (irqchip_.kind != IrqchipKind::kPlic) {
     input_watch_.emplace(parts_.loop, board_->uart());
@@ -156,6 +157,7 @@ void Machine::start() {
   threads_.resize(harts);
   // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
   for (size_t hart = harts; hart-- > 0;) {
+    if (hart == 0) before_boot();
     try {
       threads_[hart] = std::make_unique<VcpuThread>(
           VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},

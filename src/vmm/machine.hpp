@@ -2,12 +2,14 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/boot_marks.hpp"
+#include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
 #include "sbi/sbi_dispatcher.hpp"
@@ -33,6 +35,7 @@ class Machine final : private MachineListener, private FinishListener {
     ConsoleHub& console;
     EventLoop& loop;
     BootMarks& boot_marks;
+    GuestLog& guest_log;
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
@@ -46,8 +49,9 @@ class Machine final : private MachineListener, private FinishListener {
   /// The tree that the guest gets.
   const std::vector<std::byte>& device_tree() const noexcept { return device_tree_; }
 
-  /// Starts the harts. What ends the machine stops the event loop. Throws SetupError.
-  void start();
+  /// Starts the harts, the boot hart last and right behind a call of `before_boot`. What ends the machine stops the
+  /// event loop. Throws SetupError.
+  void start(const std::function<void()>& before_boot = [] {});
   /// Returns when no hart runs any more.
   void stop() noexcept;
 

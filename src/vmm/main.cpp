@@ -37,8 +37,9 @@ int run(const Config& config) {
   for (const auto& [module, level] : config.log_levels)
     log::set_level(module, level);
   if (config.log_file) log::write_to_file(*config.log_file);
+  BootTimeline timeline{config.boot_timeline};
   KvmSystem kvm;
-  Vm vm{config, kvm};
+  Vm vm{config, kvm, timeline};
   if (config.dump_dtb) {
     vm.dump_device_tree(*config.dump_dtb);
     return 0;

@@ -38,12 +38,12 @@ void check_against_host(const Config& config, const Hypervisor& hypervisor) {
 
 }  // namespace
 
-Vm::Vm(const Config& config, Hypervisor& hypervisor)
+Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
     : config_((check_against_host(config, hypervisor), config)),
       hypervisor_(hypervisor),
+      timeline_(timeline),
       images_(config),
       memory_(kRamBase, config.mem_bytes),
-      timeline_(config.boot_timeline),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
@@ -73,21 +73,22 @@ int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::st
                      .images = images_,
                      .console = console,
                      .loop = loop,
-                     .boot_marks = timeline_},
+                     .boot_marks = timeline_,
+                     .guest_log = guest_log_},
                     irqchip_kinds_};
-    machine.start();
-    timeline_.record("harts run");
+    machine.start([this] { timeline_.record("harts run"); });
     const StopReason reason = loop.run();
-    timeline_.record(reason.kind == StopReason::Kind::kReset ? "reset" : "end");
     console.limit_waits(true);
     machine.stop();
     console.flush();
     console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
+      timeline_.record_end();
       // A fault after somebody else's stop is nobody's business any more.
       if (reason.status == static_cast<int>(ExitStatus::kGuestFault)) fault = machine.fault_report();
       return reason.status;
     }
+    timeline_.record("reset");
     memory_.discard();
   }
 }
@@ -101,7 +102,8 @@ void Vm::dump_device_tree(const std::string& path) {
                          .images = images_,
                          .console = console,
                          .loop = loop,
-                         .boot_marks = timeline_},
+                         .boot_marks = timeline_,
+                         .guest_log = guest_log_},
                         irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
 #include "vmm/boot_images.hpp"
@@ -17,8 +18,8 @@ namespace rvvmm {
 
 class Vm {
  public:
-  /// Opens the files and maps the RAM. `config` and `hypervisor` outlive the Vm. Throws SetupError.
-  Vm(const Config& config, Hypervisor& hypervisor);
+  /// Opens the files and maps the RAM. All arguments outlive the Vm. Throws SetupError.
+  Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline);
 
   /// Boots the guest, and again after each reset, until something ends it; returns the exit status of the process
   /// (docs/exit-codes.md). The terminal is raw meanwhile and restored before this returns or throws SetupError.
@@ -32,9 +33,10 @@ class Vm {
 
   const Config& config_;
   Hypervisor& hypervisor_;
+  BootTimeline& timeline_;
+  GuestLog guest_log_;
   BootImages images_;
   GuestMemory memory_;
-  BootTimeline timeline_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

@@ -1,5 +1,6 @@
 // Any SBI call from any hart over a small guest memory: never a crash, never more work than one call may do, and an
 // error code that the specification knows.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -41,7 +42,7 @@ SbiCall call_of(const RawCall& raw) {
     if (log) call.args[0] %= 5;
     call.args[address] = near_ram(call.args[address]);
     call.args[address + 1] %= 2;
-    // What batches find in RAM is this input: they begin at one of its calls, or anywhere.
+    // What batches find in RAM is this input: they begin in it, aligned as they must be, or anywhere.
     if ((raw.choice & 0x80) != 0) call.args[address] = kRam.value + call.args[address] % 64 * 8;
   }
   return call;
@@ -52,13 +53,20 @@ SbiCall call_of(const RawCall& raw) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const GuestMemory memory{kRam, 64_KiB};
   log::set_level(log::Module::kGuest, log::Level::kOff);
+  std::memset(memory.bytes().data(), 0, memory.bytes().size());
   std::memcpy(memory.bytes().data(), data, std::min<size_t>(size, memory.bytes().size()));
   RecordingSink out;
   ScriptedSource in{"some input that waits"};
   SbiDispatcher sbi;
   RecordingFinish finish;
   RecordingMarks marks;
-  add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in, .finish = finish, .boot_marks = marks});
+  GuestLog guest_log;
+  add_extensions(sbi, {.memory = memory,
+                       .console_out = out,
+                       .console_in = in,
+                       .finish = finish,
+                       .boot_marks = marks,
+                       .guest_log = guest_log});
   for (size_t at = 0; size - at >= sizeof(RawCall); at += sizeof(RawCall)) {
     RawCall raw;
     std::memcpy(&raw, data + at, sizeof(raw));

@@ -478,20 +478,28 @@ TEST_F(Uart16550Test, ARestoredStateThatNoUartCanHaveIsCutToOneThatCan) {
   EXPECT_EQ(receive_all().size(), 16U);
 }
 
-TEST_F(Uart16550Test, UnservedInterruptIsAssertedAgainAtTheSecondLook) {
+TEST_F(Uart16550Test, InterruptOfInputThatStandsStillIsAssertedAgain) {
   put(kFcr, 1);
   put(kIer, 1);
   in_.type("x");
-  EXPECT_TRUE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(uart_.look_after_input(), InputLeft::kMoves);
   EXPECT_EQ(irq_.repeats, 0) << "the input has only just come";
-  EXPECT_TRUE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(uart_.look_after_input(), InputLeft::kStandsStill);
   EXPECT_EQ(irq_.repeats, 1);
   in_.type("y");
-  EXPECT_TRUE(uart_.assert_again_if_unserved());
-  EXPECT_EQ(irq_.repeats, 1) << "the receiver has taken more since";
+  EXPECT_EQ(uart_.look_after_input(), InputLeft::kMoves);
   EXPECT_EQ(receive_all(), "xy");
-  EXPECT_FALSE(uart_.assert_again_if_unserved());
+  EXPECT_EQ(uart_.look_after_input(), InputLeft::kNone);
   EXPECT_EQ(irq_.repeats, 1);
+}
+
+TEST_F(Uart16550Test, InterruptOfTheTransmitterOrOneThatIsOffIsNotAssertedAgain) {
+  put(kIer, 2);
+  EXPECT_TRUE(asserted());
+  in_.type("x");
+  for (int i = 0; i < 3; ++i)
+    EXPECT_NE(uart_.look_after_input(), InputLeft::kNone);
+  EXPECT_EQ(irq_.repeats, 0);
 }
 
 TEST_F(Uart16550Test, DescribesItself) {

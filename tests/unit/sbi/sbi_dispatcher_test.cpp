@@ -67,6 +67,14 @@ TEST(BaseProbe, SaysWhatTheDispatcherProvides) {
   sbi.add(std::make_unique<BaseProbe>(sbi));
   EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {0x0800'0001}}), SbiRet::ok(1));
   EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {0x0800'0002}}), SbiRet::ok(0));
+  EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {0x09FF'FFFF}}), SbiRet::ok(0));
+}
+
+TEST(BaseProbe, OfWhatTheKernelAnswersItKnowsNothing) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<BaseProbe>(sbi));
+  for (const uint64_t eid : {0x10UL, 0x5449'4D45UL, 0x07FF'FFFFUL, 0x0A00'0000UL, UINT64_MAX})
+    EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {eid}}), kNotSupported) << eid;
 }
 
 TEST(BaseProbe, OtherFunctionsAreNotSupported) {
@@ -98,7 +106,13 @@ TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   SbiDispatcher sbi;
   RecordingFinish finish;
   RecordingMarks marks;
-  add_extensions(sbi, {.memory = memory, .console_out = out, .console_in = in, .finish = finish, .boot_marks = marks});
+  GuestLog guest_log;
+  add_extensions(sbi, {.memory = memory,
+                       .console_out = out,
+                       .console_in = in,
+                       .finish = finish,
+                       .boot_marks = marks,
+                       .guest_log = guest_log});
   for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x08485643UL})
     EXPECT_TRUE(sbi.provides(eid)) << eid;
   for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})

@@ -101,9 +101,12 @@ TEST_P(BoardTest, UartDrivesInputTenOfTheController) {
 }
 
 TEST_P(BoardTest, AssertingAgainReachesTheKernelsControllerOnly) {
-  write_uart(1, 2);
+  write_uart(1, 1);
+  source_.waiting = "x";
+  board_.uart().on_console_input();
   const int before = hypervisor_.record.irq_calls;
-  EXPECT_TRUE(board_.uart().assert_again_if_unserved());
+  EXPECT_EQ(board_.uart().look_after_input(), InputLeft::kMoves);
+  EXPECT_EQ(board_.uart().look_after_input(), InputLeft::kStandsStill);
   EXPECT_EQ(hypervisor_.record.irq_calls, has_plic() ? before : before + 1);
   EXPECT_EQ(hypervisor_.record.irq_level[10], has_plic() ? 0 : 1);
 }

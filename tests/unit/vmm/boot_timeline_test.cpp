@@ -1,18 +1,23 @@
 #include "vmm/boot_timeline.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <rvvmm/hypercall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 
 namespace rvvmm {
 namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class BootTimelineTest : public ::testing::Test {
  protected:
@@ -41,15 +46,20 @@ TEST_F(BootTimelineTest, EventsAndMarksAreLinesInTheirOrder) {
 TEST_F(BootTimelineTest, NameOfAnyBytesIsAJsonString) {
   BootTimeline timeline{path_};
   EXPECT_TRUE(timeline.mark(HartId{0}, std::string_view{"a\"\\\n\0\xff", 6}));
-  EXPECT_THAT(lines(), ElementsAre(::testing::HasSubstr(R"("name": "a\"\\\u000a\u0000\u00ff"})")));
+  EXPECT_THAT(lines(), ElementsAre(HasSubstr(R"("name": "a\"\\\u000a\u0000\u00ff"})")));
 }
 
-TEST_F(BootTimelineTest, MarksHaveALimit) {
+TEST_F(BootTimelineTest, LinesHaveALimitButForTheEnd) {
   BootTimeline timeline{path_};
-  for (uint32_t i = 0; i < BootTimeline::kMostMarks; ++i)
+  timeline.record("harts run");
+  for (uint32_t i = 1; i < BootTimeline::kMostLines; ++i)
     ASSERT_TRUE(timeline.mark(HartId{0}, "m"));
   EXPECT_FALSE(timeline.mark(HartId{0}, "m"));
-  EXPECT_EQ(lines().size(), BootTimeline::kMostMarks);
+  timeline.record("reset");
+  EXPECT_EQ(lines().size(), BootTimeline::kMostLines);
+  timeline.record_end();
+  EXPECT_EQ(lines().size(), BootTimeline::kMostLines + 1);
+  EXPECT_THAT(lines().back(), HasSubstr("\"end\""));
 }
 
 TEST_F(BootTimelineTest, WithoutAFileNothingIsRecorded) {
@@ -64,8 +74,32 @@ TEST_F(BootTimelineTest, AFullDiskEndsTheRecordingOnce) {
   timeline.record("harts run");
   EXPECT_FALSE(timeline.mark(HartId{0}, "m"));
   const std::string said = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(said, ::testing::HasSubstr("--boot-timeline: cannot be written any more: No space left on device"));
+  EXPECT_THAT(said, HasSubstr("--boot-timeline: cannot be written any more: No space left on device"));
   EXPECT_EQ(std::ranges::count(said, '\n'), 1);
+}
+
+TEST_F(BootTimelineTest, TheLongestNameFitsAndALongerOneIsCut) {
+  BootTimeline timeline{path_};
+  EXPECT_TRUE(timeline.mark(HartId{1023}, std::string(RVVMM_MARK_MAX_BYTES, '\0')));
+  EXPECT_TRUE(timeline.mark(HartId{0}, std::string(1'000, 'x')));
+  std::string escaped;
+  for (int i = 0; i < RVVMM_MARK_MAX_BYTES; ++i)
+    escaped += "\\u0000";
+  EXPECT_THAT(lines(), ElementsAre(HasSubstr("\"name\": \"" + escaped + "\"}"),
+                                   HasSubstr("\"" + std::string(RVVMM_MARK_MAX_BYTES, 'x') + "\"}")));
+}
+
+TEST_F(BootTimelineTest, AReaderThatSleepsEndsTheRecordingAndKeepsNobodyWaiting) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THROW((BootTimeline{path_}), SetupError) << "nobody reads";
+  const Fd reader{::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  BootTimeline timeline{path_};
+  ::testing::internal::CaptureStderr();
+  uint32_t recorded = 0;
+  while (timeline.mark(HartId{0}, std::string(RVVMM_MARK_MAX_BYTES, 'x')))
+    ++recorded;
+  EXPECT_LT(recorded, BootTimeline::kMostLines);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("cannot be written any more"));
 }
 
 TEST_F(BootTimelineTest, UnusedFileIsNotLeftBehind) {

@@ -36,7 +36,8 @@ class MachineTest : public ::testing::Test {
                                                     .images = images_,
                                                     .console = console_,
                                                     .loop = loop_,
-                                                    .boot_marks = marks_},
+                                                    .boot_marks = marks_,
+                                                    .guest_log = guest_log_},
                                      kinds_);
   }
 
@@ -86,6 +87,7 @@ class MachineTest : public ::testing::Test {
   ConsoleHub console_{null_.get()};
   EventLoop loop_;
   RecordingMarks marks_;
+  GuestLog guest_log_;
   std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
 };
 

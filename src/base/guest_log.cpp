@@ -1,0 +1,38 @@
+#include "base/guest_log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "base/printable.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr size_t kLongest = 1024;
+
+}  // namespace
+
+bool GuestLog::may_log_now() noexcept {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const int64_t second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  if (second > second_) {
+    second_ = second;
+    lines_ = 0;
+  }
+  return lines_++ < kLinesPerSecond;
+}
+
+bool GuestLog::line(HartId hart, log::Level level, std::string_view text) noexcept {
+  if (!log::enabled(log::Module::kGuest, level)) return true;
+  std::array<char, kLongest> shown;
+  const size_t size = text.copy(shown.data(), shown.size());
+  make_printable(std::span{shown}.first(size));
+  // The look at the log's reader and the line belong together: two harts must not both find room for one.
+  const LockGuard lock{mu_};
+  if (!may_log_now() || !log::has_room()) return false;
+  log::line(log::Module::kGuest, level, "hart {}: {}", hart.value, std::string_view{shown.data(), size});
+  return true;
+}
+
+}  // namespace rvvmm
