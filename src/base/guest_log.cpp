@@ -1,17 +1,14 @@
 #include "base/guest_log.hpp"
 
-#include <algorithm>
+#include <rvvmm/hypercall.h>
+
 #include <array>
 #include <chrono>
+#include <span>
 
 #include "base/printable.hpp"
 
 namespace rvvmm {
-namespace {
-
-constexpr size_t kLongest = 1024;
-
-}  // namespace
 
 bool GuestLog::may_log_now() noexcept {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -25,7 +22,7 @@ bool GuestLog::may_log_now() noexcept {
 
 bool GuestLog::line(HartId hart, log::Level level, std::string_view text) noexcept {
   if (!log::enabled(log::Module::kGuest, level)) return true;
-  std::array<char, kLongest> shown;
+  std::array<char, RVVMM_LOG_MAX_BYTES> shown;  // a copy: what is checked must be what is shown
   const size_t size = text.copy(shown.data(), shown.size());
   make_printable(std::span{shown}.first(size));
   // The look at the log's reader and the line belong together: two harts must not both find room for one.

@@ -16,8 +16,8 @@ class GuestLog {
  public:
   static constexpr uint32_t kLinesPerSecond = 100;
 
-  /// `text` is the guest's, unchecked, and nobody writes it meanwhile. False where the line was dropped. Lines below
-  /// the level of Module::kGuest go nowhere, which is no drop.
+  /// `text` is the guest's, in its RAM or not, and unchecked: it is read once, and cut to RVVMM_LOG_MAX_BYTES. False
+  /// where the line was dropped. Lines below the level of Module::kGuest go nowhere, which is no drop.
   bool line(HartId hart, log::Level level, std::string_view text) noexcept;
 
  private:

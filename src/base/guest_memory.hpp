@@ -32,6 +32,13 @@ class GuestMemory {
     return mapping_.bytes().subspan(at - range_.base, len);
   }
 
+  /// The same for an address that SBI passes as two XLEN words: on RV64 the high one can only be zero, since no RAM
+  /// lies behind 2^64 (SBI 3.0, 12.1).
+  std::optional<std::span<std::byte>> slice_of_words(uint64_t base_lo, uint64_t base_hi, uint64_t len) const noexcept {
+    if (base_hi != 0) return std::nullopt;
+    return slice(Gpa{base_lo}, len);
+  }
+
   /// A little-endian value of the guest, alignment not needed; nullopt unless all of it is RAM.
   template <typename T>
     requires std::is_trivially_copyable_v<T>

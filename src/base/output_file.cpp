@@ -7,21 +7,23 @@
 #include <cerrno>
 #include <format>
 
-#include "base/error.hpp"
 #include "base/printable.hpp"
 
 namespace rvvmm {
 
-OutputFile::OutputFile(const std::string& option, const std::string& path, Start start, Reader reader) : path_(path) {
+OutputFile::OutputFile(const std::string& option, const std::string& path, Start start, Reader reader)
+    : option_(option), path_(path) {
   const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : O_TRUNC) |
                     (reader == Reader::kNotWaitedFor ? O_NONBLOCK : 0);
   fd_ = Fd{::open(path.c_str(), flags | O_EXCL, 0666)};
   made_ = static_cast<bool>(fd_);
   if (!fd_) fd_ = Fd{::open(path.c_str(), flags, 0666)};
-  if (!fd_) {
-    throw SetupError::from_errno(ExitStatus::kUsage, std::format("{} {}: cannot be written", option, printable(path)),
-                                 errno);
-  }
+  if (!fd_) throw error(ExitStatus::kUsage, errno);
+}
+
+SetupError OutputFile::error(ExitStatus status, int errno_value) const {
+  return SetupError::from_errno(status, std::format("{} {}: cannot be written", option_, printable(path_)),
+                                errno_value);
 }
 
 int OutputFile::write(std::span<const std::byte> bytes) noexcept {

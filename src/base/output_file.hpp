@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.hpp"
 #include "base/fd.hpp"
 
 namespace rvvmm {
@@ -26,6 +27,9 @@ class OutputFile {
 
   int fd() const noexcept { return fd_.get(); }
 
+  /// "<option> <path>: cannot be written: <text of errno_value>".
+  SetupError error(ExitStatus status, int errno_value) const;
+
   /// Removes the file if opening made it and nothing has been written to it, by whomever: a start that fails for some
   /// other reason leaves nothing behind.
   void remove_if_unused() const noexcept;
@@ -33,6 +37,7 @@ class OutputFile {
   void remove() const noexcept;
 
  private:
+  std::string option_;
   std::string path_;
   bool made_ = false;
   Fd fd_;

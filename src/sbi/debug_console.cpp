@@ -18,11 +18,9 @@ SbiRet DebugConsole::handle(HartId /*hart*/, const SbiCall& call) noexcept {
   }
 }
 
-// The address is two XLEN words; on RV64 the high one can only be zero, since no RAM lies behind 2^64.
 std::optional<std::span<std::byte>> DebugConsole::buffer(uint64_t num_bytes, uint64_t base_lo,
                                                          uint64_t base_hi) const noexcept {
-  if (base_hi != 0) return std::nullopt;
-  const auto whole = memory_.slice(Gpa{base_lo}, num_bytes);
+  const auto whole = memory_.slice_of_words(base_lo, base_hi, num_bytes);
   if (!whole) return std::nullopt;
   return whole->first(std::min(num_bytes, kMaxBytesPerCall));
 }

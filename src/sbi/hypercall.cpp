@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <string_view>
 
 #include "base/log.hpp"
 
@@ -43,12 +44,6 @@ SbiRet Hypercall::handle(HartId hart, const SbiCall& call) noexcept {
   }
 }
 
-std::optional<std::span<std::byte>> Hypercall::buffer(uint64_t num_bytes, uint64_t base_lo,
-                                                      uint64_t base_hi) const noexcept {
-  if (base_hi != 0) return std::nullopt;
-  return parts_.memory.slice(Gpa{base_lo}, num_bytes);
-}
-
 SbiRet Hypercall::exit(uint64_t status) noexcept {
   if (status > kLargestStatus) return SbiRet::fail(SbiError::kInvalidParam);
   parts_.finish.on_finish(
@@ -59,18 +54,17 @@ SbiRet Hypercall::exit(uint64_t status) noexcept {
 SbiRet Hypercall::log_line(HartId hart, uint64_t level, uint64_t num_bytes, uint64_t base_lo,
                            uint64_t base_hi) noexcept {
   if (level >= kLevels.size()) return SbiRet::fail(SbiError::kInvalidParam);
-  const auto whole = buffer(num_bytes, base_lo, base_hi);
+  const auto whole = parts_.memory.slice_of_words(base_lo, base_hi, num_bytes);
   if (!whole) return SbiRet::fail(SbiError::kInvalidAddress);
   const auto taken = whole->first(std::min<uint64_t>(num_bytes, RVVMM_LOG_MAX_BYTES));
-  std::array<char, RVVMM_LOG_MAX_BYTES> text;  // a copy: what is checked must be what is shown
-  std::memcpy(text.data(), taken.data(), taken.size());
-  if (!parts_.log.line(hart, kLevels[level], {text.data(), taken.size()})) return SbiRet::fail(SbiError::kDenied);
+  const std::string_view text{reinterpret_cast<const char*>(taken.data()), taken.size()};
+  if (!parts_.log.line(hart, kLevels[level], text)) return SbiRet::fail(SbiError::kDenied);
   return SbiRet::ok(taken.size());
 }
 
 SbiRet Hypercall::mark(HartId hart, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept {
   if (num_bytes == 0 || num_bytes > RVVMM_MARK_MAX_BYTES) return SbiRet::fail(SbiError::kInvalidParam);
-  const auto bytes = buffer(num_bytes, base_lo, base_hi);
+  const auto bytes = parts_.memory.slice_of_words(base_lo, base_hi, num_bytes);
   if (!bytes) return SbiRet::fail(SbiError::kInvalidAddress);
   std::array<char, RVVMM_MARK_MAX_BYTES> name;
   std::memcpy(name.data(), bytes->data(), bytes->size());
@@ -82,7 +76,7 @@ SbiRet Hypercall::batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_
       base_lo % alignof(Entry) != 0) {
     return SbiRet::fail(SbiError::kInvalidParam);
   }
-  const auto array = buffer(entries * sizeof(Entry), base_lo, base_hi);
+  const auto array = parts_.memory.slice_of_words(base_lo, base_hi, entries * sizeof(Entry));
   if (!array) return SbiRet::fail(SbiError::kInvalidAddress);
   for (uint64_t done = 0; done < entries; ++done) {
     const auto bytes = array->subspan(done * sizeof(Entry), sizeof(Entry));

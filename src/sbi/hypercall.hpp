@@ -4,8 +4,6 @@
 
 #include <rvvmm/hypercall.h>
 
-#include <optional>
-
 #include "base/boot_marks.hpp"
 #include "base/finish.hpp"
 #include "base/guest_log.hpp"
@@ -43,8 +41,6 @@ class Hypercall final : public SbiExtension {
   /// Value: entries answered. kInvalidParam for too many, unknown flags or a misaligned array, kInvalidAddress unless
   /// all of it is RAM; nothing is called then.
   SbiRet batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept;
-
-  std::optional<std::span<std::byte>> buffer(uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) const noexcept;
 
   Parts parts_;
 };

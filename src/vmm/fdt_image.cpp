@@ -2,7 +2,6 @@
 
 #include <libfdt.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -330,7 +329,7 @@ void dump_dtb(const std::string& path, std::span<const std::byte> dtb) {
   OutputFile file{"--dump-dtb", path, OutputFile::Start::kEmptied};
   if (const int error = file.write(dtb); error != 0) {
     file.remove();
-    throw SetupError::from_errno(ExitStatus::kInternal, std::format("--dump-dtb {}: cannot be written", path), error);
+    throw file.error(ExitStatus::kInternal, error);
   }
 }
 

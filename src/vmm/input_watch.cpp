@@ -6,17 +6,17 @@ InputWatch::InputWatch(EventLoop& loop, Uart16550& uart, std::chrono::millisecon
     : uart_(uart), interval_(interval), timer_(loop, CLOCK_MONOTONIC, [this] { look(); }) {}
 
 void InputWatch::on_console_input() noexcept {
+  if (looks_left_ == 0) timer_.arm_every(interval_);
   looks_left_ = kMostRepeats;
-  if (looking_) return;
-  looking_ = true;
-  timer_.arm_every(interval_);
 }
 
 void InputWatch::look() noexcept {
-  const InputLeft left = uart_.look_after_input();
-  if (left == InputLeft::kMoves) looks_left_ = kMostRepeats;
-  looking_ = left == InputLeft::kMoves || (left == InputLeft::kStandsStill && --looks_left_ > 0);
-  if (!looking_) timer_.disarm();
+  switch (uart_.look_after_input()) {
+    case InputLeft::kNone: looks_left_ = 0; break;
+    case InputLeft::kMoves: looks_left_ = kMostRepeats; break;
+    case InputLeft::kStandsStill: --looks_left_; break;
+  }
+  if (looks_left_ == 0) timer_.disarm();
 }
 
 }  // namespace rvvmm

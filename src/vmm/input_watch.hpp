@@ -30,8 +30,7 @@ class InputWatch final : public ConsoleListener {
   Uart16550& uart_;
   std::chrono::milliseconds interval_;
   Timer timer_;
-  bool looking_ = false;
-  int looks_left_ = 0;
+  int looks_left_ = 0;  // the timer is armed while there are any
 };
 
 }  // namespace rvvmm

@@ -7,10 +7,8 @@
 
 #include "base/guest_memory.hpp"
 #include "base/log.hpp"
-#include "fakes/fake_console_ends.hpp"
-#include "fakes/recorders.hpp"
+#include "fakes/sbi_table.hpp"
 #include "sbi/debug_console.hpp"
-#include "sbi/extensions.hpp"
 #include "sbi/hypercall.hpp"
 
 namespace {
@@ -55,29 +53,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   log::set_level(log::Module::kGuest, log::Level::kOff);
   std::memset(memory.bytes().data(), 0, memory.bytes().size());
   std::memcpy(memory.bytes().data(), data, std::min<size_t>(size, memory.bytes().size()));
-  RecordingSink out;
-  ScriptedSource in{"some input that waits"};
-  SbiDispatcher sbi;
-  RecordingFinish finish;
-  RecordingMarks marks;
-  GuestLog guest_log;
-  add_extensions(sbi, {.memory = memory,
-                       .console_out = out,
-                       .console_in = in,
-                       .finish = finish,
-                       .boot_marks = marks,
-                       .guest_log = guest_log});
+  SbiTable table{memory};
+  table.in.waiting = "some input that waits";
+  const std::string& out = table.out.text;
   for (size_t at = 0; size - at >= sizeof(RawCall); at += sizeof(RawCall)) {
     RawCall raw;
     std::memcpy(&raw, data + at, sizeof(raw));
-    const size_t before = out.text.size();
+    const size_t before = out.size();
     const SbiCall call = call_of(raw);
-    const SbiRet ret = sbi.dispatch(HartId{0}, call);
+    const SbiRet ret = table.sbi.dispatch(HartId{0}, call);
     const bool legacy = call.eid <= 2;
     if (!legacy && (ret.error > 0 || ret.error < -14)) std::abort();
     const bool hypercall = call.eid == RVVMM_HYPERCALL_EID;  // which may be a batch of others
     const uint64_t calls = hypercall ? RVVMM_BATCH_MAX_ENTRIES : 1;
-    if (out.text.size() - before > calls * DebugConsole::kMaxBytesPerCall) std::abort();
+    if (out.size() - before > calls * DebugConsole::kMaxBytesPerCall) std::abort();
   }
   return 0;
 }

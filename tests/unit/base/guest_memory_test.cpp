@@ -37,6 +37,12 @@ TEST_F(GuestMemoryTest, TheFirstByteIsReadableAndTheOneBeforeIsNot) {
   EXPECT_FALSE(memory_.load<uint16_t>(Gpa{kBase.value - 1}));
 }
 
+TEST_F(GuestMemoryTest, AnAddressInTwoWordsIsInMemoryOnlyWithAHighWordOfZero) {
+  EXPECT_EQ(memory_.slice_of_words(kLast.value, 0, 1)->data(), memory_.slice(kLast, 1)->data());
+  EXPECT_FALSE(memory_.slice_of_words(kLast.value, 0, 2));
+  EXPECT_FALSE(memory_.slice_of_words(kLast.value, 1, 1));
+}
+
 TEST_F(GuestMemoryTest, StoresAreLittleEndianAtAnyAlignment) {
   ASSERT_TRUE(memory_.store(kBase + 1, uint32_t{0x0403'0201}));
   EXPECT_EQ(memory_.load<uint8_t>(kBase + 1), 1);

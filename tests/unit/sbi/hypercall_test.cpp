@@ -6,9 +6,7 @@
 #include <cstring>
 
 #include "base/log.hpp"
-#include "fakes/fake_console_ends.hpp"
-#include "fakes/recorders.hpp"
-#include "sbi/extensions.hpp"
+#include "fakes/sbi_table.hpp"
 
 namespace rvvmm {
 namespace {
@@ -27,18 +25,10 @@ constexpr SbiRet kNotSupported = SbiRet::fail(SbiError::kNotSupported);
 
 class HypercallTest : public ::testing::Test {
  protected:
-  HypercallTest() {
-    add_extensions(sbi, {.memory = memory,
-                         .console_out = out,
-                         .console_in = in,
-                         .finish = finish,
-                         .boot_marks = marks,
-                         .guest_log = guest_log});
-  }
   void TearDown() override { log::set_level(log::Module::kGuest, log::Level::kWarn); }
 
   SbiRet call(uint64_t fid, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0) {
-    return sbi.dispatch(HartId{0}, SbiCall{.eid = RVVMM_HYPERCALL_EID, .fid = fid, .args = {a0, a1, a2, a3}});
+    return table.sbi.dispatch(HartId{0}, SbiCall{.eid = RVVMM_HYPERCALL_EID, .fid = fid, .args = {a0, a1, a2, a3}});
   }
   void put(Gpa at, std::string_view text) {
     std::memcpy(memory.slice(at, text.size())->data(), text.data(), text.size());
@@ -53,12 +43,7 @@ class HypercallTest : public ::testing::Test {
   }
 
   GuestMemory memory{kRam, kRamSize};
-  RecordingSink out;
-  ScriptedSource in;
-  RecordingFinish finish;
-  RecordingMarks marks;
-  GuestLog guest_log;
-  SbiDispatcher sbi;
+  SbiTable table{memory};
 };
 
 rvvmm_batch_entry entry(uint64_t eid, uint64_t fid, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0) {
@@ -84,14 +69,14 @@ TEST_F(HypercallTest, VersionIsTheHeadersAndFeaturesHaveABitForEachFunction) {
 TEST_F(HypercallTest, ExitEndsTheMachineWithTheStatus) {
   EXPECT_EQ(call(RVVMM_HC_EXIT, 0), SbiRet::ok());
   EXPECT_EQ(call(RVVMM_HC_EXIT, 255), SbiRet::ok());
-  EXPECT_THAT(finish.requests, ElementsAre(FinishRequest{.kind = FinishKind::kPass, .code = 0},
-                                           FinishRequest{.kind = FinishKind::kFail, .code = 255}));
+  EXPECT_THAT(table.finish.requests, ElementsAre(FinishRequest{.kind = FinishKind::kPass, .code = 0},
+                                                 FinishRequest{.kind = FinishKind::kFail, .code = 255}));
 }
 
 TEST_F(HypercallTest, ExitWithAStatusThatNoProcessHasIsRefused) {
   EXPECT_EQ(call(RVVMM_HC_EXIT, 256), kInvalidParam);
   EXPECT_EQ(call(RVVMM_HC_EXIT, UINT64_MAX), kInvalidParam);
-  EXPECT_THAT(finish.requests, IsEmpty());
+  EXPECT_THAT(table.finish.requests, IsEmpty());
 }
 
 TEST_F(HypercallTest, LogWritesOneLineWhateverTheGuestPutIn) {
@@ -138,10 +123,10 @@ TEST_F(HypercallTest, LineThatIsDroppedIsDenied) {
 
 TEST_F(HypercallTest, MarkPassesTheNameOnAndSaysWhetherItIsRecorded) {
   put(kRam, "init");
-  marks.most = 1;
+  table.marks.most = 1;
   EXPECT_EQ(call(RVVMM_HC_MARK, 4, kRam.value), SbiRet::ok(1));
   EXPECT_EQ(call(RVVMM_HC_MARK, 4, kRam.value), SbiRet::ok(0));
-  EXPECT_THAT(marks.names, ElementsAre("init"));
+  EXPECT_THAT(table.marks.names, ElementsAre("init"));
 }
 
 TEST_F(HypercallTest, MarkWithBadArgumentsIsRefused) {
@@ -167,7 +152,7 @@ TEST_F(HypercallTest, BatchAnswersItsEntriesInOrder) {
   put_entries({write_byte('a'), entry(0x0800'0000, 0), entry(RVVMM_HYPERCALL_EID, RVVMM_HC_VERSION), write_byte('b'),
                entry(0x10, 3, 0x5449'4D45)});
   EXPECT_EQ(call(RVVMM_HC_BATCH, 5, kRam.value), SbiRet::ok(5));
-  EXPECT_EQ(out.text, "ab");
+  EXPECT_EQ(table.out.text, "ab");
   EXPECT_EQ(answer(0), SbiRet::ok());
   EXPECT_EQ(answer(1), kNotSupported);
   EXPECT_EQ(answer(2), SbiRet::ok(RVVMM_HYPERCALL_VERSION));
@@ -178,7 +163,7 @@ TEST_F(HypercallTest, BatchAnswersItsEntriesInOrder) {
 TEST_F(HypercallTest, BatchStopsAtTheFirstErrorWhereAsked) {
   put_entries({write_byte('a'), entry(0x0800'0000, 0), write_byte('b')});
   EXPECT_EQ(call(RVVMM_HC_BATCH, 3, kRam.value, 0, RVVMM_BATCH_STOP_ON_ERROR), SbiRet::ok(2));
-  EXPECT_EQ(out.text, "a");
+  EXPECT_EQ(table.out.text, "a");
   EXPECT_EQ(answer(1), kNotSupported);
   EXPECT_EQ(answer(2), (SbiRet{.error = 77, .value = 88})) << "an entry that was not reached is left alone";
 }
@@ -187,7 +172,7 @@ TEST_F(HypercallTest, BatchInABatchIsDenied) {
   put_entries({entry(RVVMM_HYPERCALL_EID, RVVMM_HC_BATCH, 1, kRam.value), write_byte('a')});
   EXPECT_EQ(call(RVVMM_HC_BATCH, 2, kRam.value), SbiRet::ok(2));
   EXPECT_EQ(answer(0), kDenied);
-  EXPECT_EQ(out.text, "a");
+  EXPECT_EQ(table.out.text, "a");
 }
 
 TEST_F(HypercallTest, BatchEndsWithAnExitThatSucceeds) {
@@ -195,8 +180,8 @@ TEST_F(HypercallTest, BatchEndsWithAnExitThatSucceeds) {
                write_byte('a')});
   EXPECT_EQ(call(RVVMM_HC_BATCH, 3, kRam.value), SbiRet::ok(2));
   EXPECT_EQ(answer(0), kInvalidParam);
-  EXPECT_THAT(finish.requests, ElementsAre(FinishRequest{.kind = FinishKind::kFail, .code = 3}));
-  EXPECT_EQ(out.text, "");
+  EXPECT_THAT(table.finish.requests, ElementsAre(FinishRequest{.kind = FinishKind::kFail, .code = 3}));
+  EXPECT_EQ(table.out.text, "");
 }
 
 TEST_F(HypercallTest, BatchOfNothingAnswersNothing) {
@@ -208,7 +193,7 @@ TEST_F(HypercallTest, BatchTakesAsManyEntriesAsTheHeaderSaysUpToTheLastByteOfRam
   const Gpa last = kRamEnd + -(kMost * sizeof(rvvmm_batch_entry));
   put_entries(std::vector<rvvmm_batch_entry>(kMost, write_byte('x')), last);
   EXPECT_EQ(call(RVVMM_HC_BATCH, kMost, last.value), SbiRet::ok(kMost));
-  EXPECT_EQ(out.text, std::string(kMost, 'x'));
+  EXPECT_EQ(table.out.text, std::string(kMost, 'x'));
   EXPECT_EQ(call(RVVMM_HC_BATCH, kMost, last.value + 8), kInvalidAddress);
 }
 
@@ -222,7 +207,7 @@ TEST_F(HypercallTest, BatchWithBadArgumentsCallsNothing) {
   EXPECT_EQ(call(RVVMM_HC_BATCH, 1, 0), kInvalidAddress);
   EXPECT_EQ(call(RVVMM_HC_BATCH, 1, kRam.value - 8), kInvalidAddress);
   EXPECT_EQ(call(RVVMM_HC_BATCH, 2, kRamEnd.value - 80), kInvalidAddress);
-  EXPECT_EQ(out.text, "");
+  EXPECT_EQ(table.out.text, "");
 }
 
 }  // namespace

@@ -4,9 +4,8 @@
 
 #include "base/error.hpp"
 #include "fakes/fake_console_ends.hpp"
-#include "fakes/recorders.hpp"
+#include "fakes/sbi_table.hpp"
 #include "sbi/base_probe.hpp"
-#include "sbi/extensions.hpp"
 #include "sbi/legacy_console.hpp"
 
 namespace rvvmm {
@@ -101,22 +100,11 @@ TEST(LegacyConsole, GetcharReturnsTheByteOrMinusOne) {
 
 TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
-  RecordingSink out;
-  ScriptedSource in;
-  SbiDispatcher sbi;
-  RecordingFinish finish;
-  RecordingMarks marks;
-  GuestLog guest_log;
-  add_extensions(sbi, {.memory = memory,
-                       .console_out = out,
-                       .console_in = in,
-                       .finish = finish,
-                       .boot_marks = marks,
-                       .guest_log = guest_log});
+  const SbiTable table{memory};
   for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x08485643UL})
-    EXPECT_TRUE(sbi.provides(eid)) << eid;
+    EXPECT_TRUE(table.sbi.provides(eid)) << eid;
   for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})
-    EXPECT_FALSE(sbi.provides(eid)) << eid;
+    EXPECT_FALSE(table.sbi.provides(eid)) << eid;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_hypervisor.hpp"
+#include "fakes/recorders.hpp"
 
 namespace rvvmm {
 namespace {
@@ -13,11 +14,6 @@ namespace {
 class IdleAlarm final : public AlarmTimer {
  public:
   void arm(std::optional<std::chrono::nanoseconds>) noexcept override {}
-};
-
-class IdleFinisher final : public FinishListener {
- public:
-  void on_finish(FinishRequest) noexcept override {}
 };
 
 class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
@@ -56,14 +52,14 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
   RecordingSink sink_;
   ScriptedSource source_;
   IdleAlarm alarm_;
-  IdleFinisher finisher_;
+  RecordingFinish finish_;
   Board board_{{.irqchip = irqchip_,
                 .backend = *backend_,
                 .harts = harts_,
                 .console_out = sink_,
                 .console_in = source_,
                 .rtc_alarm = alarm_,
-                .finish_listener = finisher_}};
+                .finish_listener = finish_}};
 };
 
 // docs/architecture.md, "Address map": written out, so that the two cannot drift apart together.

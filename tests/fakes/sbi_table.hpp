@@ -1,0 +1,31 @@
+// Every SBI extension there is, with ends that remember what was asked of them.
+#pragma once
+
+#include "base/guest_log.hpp"
+#include "base/guest_memory.hpp"
+#include "fakes/fake_console_ends.hpp"
+#include "fakes/recorders.hpp"
+#include "sbi/extensions.hpp"
+
+namespace rvvmm {
+
+struct SbiTable {
+  /// `memory` is the guest's RAM, and outlives the table.
+  explicit SbiTable(const GuestMemory& memory) {
+    add_extensions(sbi, {.memory = memory,
+                         .console_out = out,
+                         .console_in = in,
+                         .finish = finish,
+                         .boot_marks = marks,
+                         .guest_log = guest_log});
+  }
+
+  RecordingSink out;
+  ScriptedSource in;
+  RecordingFinish finish;
+  RecordingMarks marks;
+  GuestLog guest_log;
+  SbiDispatcher sbi;
+};
+
+}  // namespace rvvmm
