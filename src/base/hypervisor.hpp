@@ -24,8 +24,49 @@ enum class RunOutcome : uint8_t {
 
 enum class HartState : uint8_t { kRunnable, kStopped, kUnknown };
 
-/// Registers named by what reads them; the rest arrives with the debugger.
-enum class HartRegister : uint8_t { kScounteren };
+/// The registers of a hart that KVM keeps one by one, group after group in KVM's order (Linux,
+/// arch/riscv/include/uapi/asm/kvm.h). Vector registers are not among them: their size is the host's.
+enum class HartRegister : uint8_t {
+  kPc,  ///< then x1..x31: x()
+  kMode = 32,
+  kSstatus,
+  kSie,
+  kStvec,
+  kSscratch,
+  kSepc,
+  kScause,
+  kStval,
+  kSip,
+  kSatp,
+  kScounteren,
+  kSenvcfg,
+  kSiselect,  ///< AIA, to kIprio2h; only where the hart has it
+  kIprio1,
+  kIprio2,
+  kSieh,
+  kSiph,
+  kIprio1h,
+  kIprio2h,
+  kTime,  ///< guest time is one for all harts
+  kTimerCompare,
+  kTimerState,
+  kFcsr,
+  kF0,  ///< then f1..f31: f()
+  kCount = kF0 + 32,
+};
+
+/// x1..x31, by number.
+constexpr HartRegister x(uint32_t number) noexcept {
+  return static_cast<HartRegister>(number);
+}
+/// f0..f31, by number.
+constexpr HartRegister f(uint32_t number) noexcept {
+  return static_cast<HartRegister>(static_cast<uint32_t>(HartRegister::kF0) + number);
+}
+inline constexpr HartRegister kA0 = x(10);
+inline constexpr HartRegister kA1 = x(11);
+
+inline constexpr uint64_t kSstatusSie = 1UL << 1;
 
 /// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
 inline constexpr uint64_t kAllCountersReadable = 7;
@@ -47,6 +88,10 @@ class VcpuBackend : public HartIrqPin {
   /// scounteren as kAllCountersReadable.
   virtual void set_entry(Gpa pc, uint64_t a0, uint64_t a1) = 0;
   virtual HartState state() noexcept = 0;
+  /// kRunnable or kStopped, from the next run() on; a stopped hart waits in run() until somebody starts it. False where
+  /// the hypervisor refuses.
+  virtual bool set_state(HartState state) noexcept = 0;
+  /// One register; RegisterFile spares its users doing that twice. nullopt where the hart has no such register.
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
   virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;
 
@@ -90,6 +135,9 @@ class VmBackend {
   virtual ~VmBackend() = default;
   /// Throws SetupError.
   virtual void map_ram(Gpa base, std::span<std::byte> memory) = 0;
+  /// Memory that the guest can read and execute and not write, one block a VM; `memory`, of whole pages, outlives the
+  /// VM's harts. Any thread, also while harts run. False, and logged, where the hypervisor refuses.
+  virtual bool map_rom(Gpa base, std::span<const std::byte> memory) noexcept = 0;
   /// Ids count up from 0. All vCPUs are made before set_up_aia() and before the first run. Throws SetupError.
   virtual std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) = 0;
   /// Whole set-up of the in-kernel AIA for the vCPUs made so far; `emulated`: without the host's guest interrupt

@@ -4,6 +4,7 @@
 
 #include "sbi/base_probe.hpp"
 #include "sbi/debug_console.hpp"
+#include "sbi/hsm.hpp"
 #include "sbi/hypercall.hpp"
 #include "sbi/legacy_console.hpp"
 
@@ -18,6 +19,9 @@ void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources) {
                                                               .finish = resources.finish,
                                                               .marks = resources.boot_marks,
                                                               .log = resources.guest_log}));
+  // KVM keeps the standard EID to itself; a batch can reach it all the same.
+  for (const uint64_t eid : {Hsm::kStandardEid, Hsm::kOwnEid})
+    dispatcher.add(std::make_unique<Hsm>(eid, resources.memory, resources.harts));
 }
 
 }  // namespace rvvmm

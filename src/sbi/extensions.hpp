@@ -6,6 +6,7 @@
 #include "base/finish.hpp"
 #include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
+#include "base/hart_control.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 
 namespace rvvmm {
@@ -18,6 +19,7 @@ struct SbiResources {
   FinishListener& finish;
   BootMarks& boot_marks;
   GuestLog& guest_log;
+  HartControl& harts;
 };
 
 /// Registers every extension with `dispatcher`. A new extension is one file beside this one and one line here.

@@ -21,6 +21,7 @@ namespace rvvmm {
 // docs/architecture.md draws the map from these.
 inline constexpr GpaRange kFinisherWindow{.base = Gpa{0x0010'0000}, .size = 4_KiB};
 inline constexpr GpaRange kRtcWindow{.base = Gpa{0x0010'1000}, .size = 4_KiB};
+inline constexpr Gpa kWaitPage{0x0010'2000};  // code that suspended harts execute (HartStates)
 inline constexpr GpaRange kPlicWindow{.base = Gpa{0x0C00'0000}, .size = 64_MiB};
 inline constexpr Gpa kAplicBase{0x0D00'0000};  // in the PLIC's window: a machine has one or the other
 inline constexpr GpaRange kUartWindow{.base = Gpa{0x1000'0000}, .size = 0x100};

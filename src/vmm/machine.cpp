@@ -44,7 +44,14 @@ void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadlin
   }
 }
 
-Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : parts_(parts), rtc_alarm_(*this) {
+Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
+    : parts_(parts),
+      rtc_alarm_(*this),
+      hart_states_(
+          {.harts = parts.config.smp,
+           .map_wait_page = [this](std::span<const std::byte> page) { return backend_->map_rom(kWaitPage, page); },
+           .wait_page = kWaitPage,
+           .post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); }}) {
   make_vm_with_best_irqchip(irqchip_kinds);
   board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
                                                 .backend = *backend_,
@@ -58,7 +65,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds) : 
                         .console_in = parts_.console,
                         .finish = *this,
                         .boot_marks = parts_.boot_marks,
-                        .guest_log = parts_.guest_log});
+                        .guest_log = parts_.guest_log,
+                        .harts = hart_states_});
   io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
   load();
 }
@@ -154,17 +162,19 @@ void Machine::start(const std::function<void()>& before_boot) {
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
-  threads_.resize(harts);
+  for (size_t hart = 0; hart < harts; ++hart) {
+    threads_.push_back(std::make_unique<VcpuThread>(
+        VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
+                          .backend = *vcpus_[hart],
+                          .io = *io_,
+                          .listener = *this,
+                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
+  }
   // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
   for (size_t hart = harts; hart-- > 0;) {
     if (hart == 0) before_boot();
     try {
-      threads_[hart] = std::make_unique<VcpuThread>(
-          VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
-                            .backend = *vcpus_[hart],
-                            .io = *io_,
-                            .listener = *this,
-                            .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}});
+      threads_[hart]->start();
     } catch (const std::system_error& error) {
       throw SetupError{ExitStatus::kInternal,
                        std::format("--smp {}: this host has room for {} threads now: {}; give fewer harts, or raise "
@@ -196,9 +206,9 @@ void Machine::stop() noexcept {
   time_csr_timer_.reset();
   parts_.console.set_listeners({});
   input_watch_.reset();
-  for (const auto& thread : threads_) {
-    if (thread) thread->request_stop();
-  }
+  hart_states_.end();
+  for (const auto& thread : threads_)
+    thread->request_stop();
   threads_.clear();
 }
 

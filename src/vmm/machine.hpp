@@ -18,6 +18,7 @@
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
 #include "vmm/time_csr_guard.hpp"
 #include "vmm/vcpu_thread.hpp"
@@ -90,6 +91,7 @@ class Machine final : private MachineListener, private FinishListener {
   Irqchip irqchip_;
   RtcAlarm rtc_alarm_;
   std::unique_ptr<Board> board_;
+  HartStates hart_states_;
   SbiDispatcher sbi_;
   std::unique_ptr<VmIo> io_;
   std::vector<std::byte> device_tree_;

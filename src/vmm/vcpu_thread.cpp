@@ -26,7 +26,9 @@ void VcpuThread::install_kick_handler() noexcept {
   ::sigaction(kick_signal(), &action, nullptr);
 }
 
-VcpuThread::VcpuThread(const Parts& parts) : parts_(parts), thread_([this] { main(); }) {}
+void VcpuThread::start() {
+  thread_ = std::jthread{[this] { main(); }};
+}
 
 VcpuThread::~VcpuThread() {
   request_stop();
@@ -49,10 +51,10 @@ void VcpuThread::post(VcpuTask task) {
 }
 
 // First the flag that KVM reads before it enters the guest, then the signal that gets a running guest out: whichever
-// side of KVM_RUN the thread is on, it looks at its mailbox.
+// side of KVM_RUN the thread is on, it looks at its mailbox. One that is not there yet will see the flag.
 void VcpuThread::kick() noexcept {
   parts_.backend.request_interrupt();
-  ::pthread_kill(thread_.native_handle(), kick_signal());
+  if (const pthread_t thread = kicked_.load(); thread != 0) ::pthread_kill(thread, kick_signal());
 }
 
 void VcpuThread::set_up_thread() const noexcept {
@@ -89,6 +91,7 @@ bool VcpuThread::serve_mailbox() noexcept {
 
 void VcpuThread::main() noexcept {
   set_up_thread();
+  kicked_ = ::pthread_self();
   // A descriptor table of its own for each hart: the kernel counts no reference to a file in a table that nobody
   // shares, which spares every KVM_RUN two atomic operations. Where it is refused, nothing else changes.
   const bool own_descriptors = ::unshare(CLONE_FILES) == 0;

@@ -1,6 +1,9 @@
 // The thread of one hart: enters the guest, and between entries runs what others ask of its vCPU.
 #pragma once
 
+#include <pthread.h>
+
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,18 +29,21 @@ class VcpuThread {
     std::optional<uint32_t> host_cpu;  ///< pinned there; none: wherever the scheduler likes
   };
 
-  /// Starts the thread, named vcpu<hart>, and enters the guest. The thread sees the descriptors that are open now and
-  /// none opened later; closing one elsewhere does not close it here, before the thread ends. Throws std::system_error
-  /// when the host has no more threads. install_kick_handler() comes first.
-  explicit VcpuThread(const Parts& parts);
+  explicit VcpuThread(const Parts& parts) : parts_(parts) {}
   /// Stops and joins.
   ~VcpuThread();
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
 
+  /// Starts the thread, named vcpu<hart>, and enters the guest. The thread sees the descriptors that are open now and
+  /// none opened later; closing one elsewhere does not close it here, before the thread ends. Throws std::system_error
+  /// when the host has no more threads. install_kick_handler() comes first. Once.
+  void start();
+
   /// The thread leaves the guest and ends; does not wait. Any thread.
   void request_stop() noexcept;
-  /// Runs `task` on the hart's thread, soon, outside the guest; dropped if the hart has ended. Any thread.
+  /// Runs `task` on the hart's thread, soon, outside the guest and with no exit in hand that KVM has yet to complete;
+  /// dropped if the hart has ended. Any thread, the hart's own too, also before start().
   void post(VcpuTask task);
 
   /// Makes the kick signal interrupt KVM_RUN instead of ending the process. Once per process.
@@ -54,7 +60,8 @@ class VcpuThread {
   Mutex mutex_;
   std::vector<VcpuTask> mailbox_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
-  std::jthread thread_;  // last: it uses everything above
+  std::atomic<pthread_t> kicked_ = 0;  // 0: not in the guest yet
+  std::jthread thread_;                // last: it uses everything above
 };
 
 }  // namespace rvvmm

@@ -43,6 +43,7 @@ class FakeVmBackend final : public VmBackend {
   }
 
   void map_ram(Gpa base, std::span<std::byte> memory) override { record_.ram = {.base = base, .size = memory.size()}; }
+  bool map_rom(Gpa /*base*/, std::span<const std::byte> /*memory*/) noexcept override { return true; }
   std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) override {
     if (record_.vcpus.size() >= host_.vcpus_it_has_room_for) {
       throw SetupError{ExitStatus::kInternal, "KVM_CREATE_VCPU: Too many open files"};

@@ -1,6 +1,7 @@
 // A vCPU that plays a script: what each entry into the guest ends with. Stands in for KVM in tests.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -13,7 +14,8 @@
 namespace rvvmm {
 
 /// Script steps run on the hart's thread, as KVM_RUN would. With nothing left the vCPU "is in the guest": run()
-/// blocks until it is kicked. Register state may be set by any thread before the hart runs, later by its own.
+/// blocks until it is kicked, and so does a stopped one. Register state may be set by any thread before the hart runs,
+/// later by its own.
 class FakeVcpu final : public VcpuBackend {
  public:
   using Step = std::function<RunOutcome(VcpuIo&)>;
@@ -26,7 +28,7 @@ class FakeVcpu final : public VcpuBackend {
 
   RunOutcome run(VcpuIo& io) noexcept override {
     std::unique_lock lock{mutex_};
-    changed_.wait(lock, [this] { return interrupt_ || !steps_.empty(); });
+    changed_.wait(lock, [this] { return interrupt_ || (!steps_.empty() && hart_state != HartState::kStopped); });
     if (interrupt_) return RunOutcome::kInterrupted;
     const Step step = std::move(steps_.front());
     steps_.pop_front();
@@ -48,17 +50,30 @@ class FakeVcpu final : public VcpuBackend {
     ++states_asked;
     return hart_state;
   }
-  std::optional<uint64_t> get(HartRegister /*reg*/) noexcept override { return scounteren; }
-  bool set(HartRegister /*reg*/, uint64_t value) noexcept override {
-    scounteren = value;
+  bool set_state(HartState state) noexcept override {
+    hart_state = state;
     return true;
   }
+  std::optional<uint64_t> get(HartRegister reg) noexcept override {
+    ++registers_read;
+    if (reg == absent) return std::nullopt;
+    return at(reg);
+  }
+  bool set(HartRegister reg, uint64_t value) noexcept override {
+    ++registers_written;
+    if (reg == absent) return false;
+    at(reg) = value;
+    return true;
+  }
+  uint64_t& at(HartRegister reg) noexcept { return registers_[static_cast<size_t>(reg)]; }
   std::string fault_report() override { return report; }
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
 
   Gpa entry;
   HartState hart_state = HartState::kRunnable;
-  uint64_t scounteren = 0;
+  HartRegister absent = HartRegister::kCount;  ///< which a hart does not have
+  uint32_t registers_read = 0;
+  uint32_t registers_written = 0;
   uint32_t states_asked = 0;
   std::string report = "hart 0: pc 0x0: exit unknown\n";
   std::atomic<bool> external_interrupt = false;
@@ -68,6 +83,7 @@ class FakeVcpu final : public VcpuBackend {
   std::condition_variable changed_;
   std::deque<Step> steps_;
   bool interrupt_ = false;
+  std::array<uint64_t, static_cast<size_t>(HartRegister::kCount)> registers_{};
 };
 
 }  // namespace rvvmm

@@ -4,6 +4,7 @@
 #include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "fakes/fake_console_ends.hpp"
+#include "fakes/fake_harts.hpp"
 #include "fakes/recorders.hpp"
 #include "sbi/extensions.hpp"
 
@@ -17,7 +18,8 @@ struct SbiTable {
                          .console_in = in,
                          .finish = finish,
                          .boot_marks = marks,
-                         .guest_log = guest_log});
+                         .guest_log = guest_log,
+                         .harts = harts});
   }
 
   RecordingSink out;
@@ -25,6 +27,7 @@ struct SbiTable {
   RecordingFinish finish;
   RecordingMarks marks;
   GuestLog guest_log;
+  FakeHarts harts;
   SbiDispatcher sbi;
 };
 

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "fakes/sbi_table.hpp"
 #include "sbi/debug_console.hpp"
+#include "sbi/hsm.hpp"
 #include "sbi/hypercall.hpp"
 
 namespace {
@@ -21,7 +22,8 @@ struct RawCall {
 } __attribute__((packed));
 
 constexpr Gpa kRam{0x8000'0000};
-constexpr uint64_t kKnownEids[] = {0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID};
+constexpr uint64_t kKnownEids[] = {
+    0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID, Hsm::kStandardEid, Hsm::kOwnEid};
 
 // Somewhere in RAM, or behind its end.
 uint64_t near_ram(uint64_t random) {

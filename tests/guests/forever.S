@@ -1,6 +1,15 @@
 // Never ends by itself. WHAT, given at build time, is the body of the endless loop; with ALL_HARTS every hart
 // runs it.
 #include "guest.inc"
+#define SBI_OWN_HSM 0x0848534D
+
+// Retentive, with no interrupt enabled that could end it.
+.macro SUSPEND
+    li a0, 0
+    SBI SBI_OWN_HSM, 3
+    j pass
+.endm
+
 GUEST_BEGIN
     PUTS "guest: ready\n"
 #ifdef ALL_HARTS

@@ -60,7 +60,8 @@ INSTANTIATE_TEST_SUITE_P(Signals, StopBySignal,
                          ::testing::Values(StopCase{"wfi_forever", SIGTERM, 1}, StopCase{"wfi_forever", SIGINT, 1},
                                            StopCase{"wfi_forever", SIGHUP, 1}, StopCase{"wfi_forever", SIGTERM, 4},
                                            StopCase{"spin_forever", SIGTERM, 1}, StopCase{"spin_forever", SIGINT, 4},
-                                           StopCase{"spin_all_harts", SIGTERM, 4}, StopCase{"uart_flood", SIGTERM, 1}),
+                                           StopCase{"spin_all_harts", SIGTERM, 4}, StopCase{"uart_flood", SIGTERM, 1},
+                                           StopCase{"suspend_forever", SIGTERM, 2}),
                          [](const auto& instance) {
                            return std::string{instance.param.guest} + "_" + sigabbrev_np(instance.param.signal) +
                                   "_smp" + std::to_string(instance.param.smp);

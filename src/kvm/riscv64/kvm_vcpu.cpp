@@ -9,13 +9,13 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/register_file.hpp"
 #include "kvm/exit_trace.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kSstatusSie = 1UL << 1;
 constexpr uint64_t kSstatusSpie = 1UL << 5;
 constexpr uint64_t kSstatusSpp = 1UL << 8;
 constexpr uint64_t kCauseIllegalInstruction = 2;
@@ -24,13 +24,6 @@ constexpr uint64_t kModeSupervisor = 1;
 constexpr std::array<const char*, 32> kRegisterNames{
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
     "a6",   "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
-
-one_reg::Id id_of(HartRegister reg) noexcept {
-  switch (reg) {
-    case HartRegister::kScounteren: return one_reg::kScounteren;
-  }
-  return one_reg::kScounteren;
-}
 
 uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
   const uint32_t shift = 64 - width_bits;
@@ -68,7 +61,7 @@ RunOutcome KvmVcpu::answer_exits() noexcept {
 
 void KvmVcpu::trace_exit() const noexcept {
   log::line(log::Module::kKvm, log::Level::kTrace, "hart {}: pc {:#x}: {}", exit_.hart.value,
-            one_reg::get(fd_.get(), one_reg::kPc).value_or(0), describe_exit(exit_.run));
+            one_reg::get(fd_.get(), one_reg::id_of(HartRegister::kPc)).value_or(0), describe_exit(exit_.run));
 }
 
 void KvmVcpu::do_afterwork(Afterwork afterwork) noexcept {
@@ -110,57 +103,60 @@ void KvmVcpu::complete_exit() noexcept {
 // Linux 6.12 (arch/riscv/kvm/vcpu_insn.c) shifts the value of LB, LH and LW back logically: a set top bit is not
 // extended. kvm_run does not say how the guest loads, so the instruction is looked at.
 void KvmVcpu::mend_signed_load() noexcept {
-  const auto pc = one_reg::get(fd_.get(), one_reg::kPc);
-  const auto satp = one_reg::get(fd_.get(), one_reg::kSatp);
+  RegisterFile before{*this};
+  const auto pc = before.get(HartRegister::kPc);
+  const auto satp = before.get(HartRegister::kSatp);
   if (!pc || !satp) return;
   const auto instruction = code_.fetch(*pc, *satp);
   if (!instruction) return;
   const LoadInstruction load = decode_load(*instruction);
   if (load.signed_width_bits == 0 || load.rd == 0) return;
   complete_exit();
-  const auto loaded = one_reg::get(fd_.get(), one_reg::x(load.rd));
+  const auto loaded = get(x(load.rd));
   if (!loaded) return;
   const uint64_t right = sign_extended(*loaded, load.signed_width_bits);
   sign_extension_.learn(*loaded == right);
-  if (*loaded != right) one_reg::set(fd_.get(), one_reg::x(load.rd), right);
+  if (*loaded != right) set(x(load.rd), right);
 }
 
 // KVM has emulated the CSR instruction with the value we gave; a hart without that CSR traps instead, so the
 // destination register is put back and the trap taken by hand (privileged specification, "Supervisor trap").
 void KvmVcpu::raise_illegal_instruction() noexcept {
-  const auto pc = one_reg::get(fd_.get(), one_reg::kPc);
-  const auto satp = one_reg::get(fd_.get(), one_reg::kSatp);
-  const auto mode = one_reg::get(fd_.get(), one_reg::kMode);
+  RegisterFile before{*this};
+  const auto pc = before.get(HartRegister::kPc);
+  const auto satp = before.get(HartRegister::kSatp);
+  const auto mode = before.get(HartRegister::kMode);
   if (!pc || !satp || !mode) return;
   const auto instruction = code_.fetch(*pc, *satp);
   const uint32_t rd = instruction ? (*instruction >> 7) & 31 : 0;
-  const uint64_t rd_before = rd != 0 ? one_reg::get(fd_.get(), one_reg::x(rd)).value_or(0) : 0;
+  const uint64_t rd_before = rd != 0 ? before.get(x(rd)).value_or(0) : 0;
   complete_exit();
-  if (rd != 0) one_reg::set(fd_.get(), one_reg::x(rd), rd_before);
 
-  const uint64_t sstatus = one_reg::get(fd_.get(), one_reg::kSstatus).value_or(0);
-  uint64_t trapped = sstatus & ~(kSstatusSpp | kSstatusSpie | kSstatusSie);
-  if (*mode == kModeSupervisor) trapped |= kSstatusSpp;
-  if ((sstatus & kSstatusSie) != 0) trapped |= kSstatusSpie;
-  one_reg::set(fd_.get(), one_reg::kSstatus, trapped);
-  one_reg::set(fd_.get(), one_reg::kSepc, *pc);
-  one_reg::set(fd_.get(), one_reg::kScause, kCauseIllegalInstruction);
-  one_reg::set(fd_.get(), one_reg::kStval, instruction.value_or(0));
-  one_reg::set(fd_.get(), one_reg::kPc, one_reg::get(fd_.get(), one_reg::kStvec).value_or(0) & ~uint64_t{3});
-  one_reg::set(fd_.get(), one_reg::kMode, kModeSupervisor);
+  RegisterFile trapped{*this};
+  if (rd != 0) trapped.set(x(rd), rd_before);
+  const uint64_t sstatus = trapped.get(HartRegister::kSstatus).value_or(0);
+  uint64_t in_trap = sstatus & ~(kSstatusSpp | kSstatusSpie | kSstatusSie);
+  if (*mode == kModeSupervisor) in_trap |= kSstatusSpp;
+  if ((sstatus & kSstatusSie) != 0) in_trap |= kSstatusSpie;
+  trapped.set(HartRegister::kSstatus, in_trap);
+  trapped.set(HartRegister::kSepc, *pc);
+  trapped.set(HartRegister::kScause, kCauseIllegalInstruction);
+  trapped.set(HartRegister::kStval, instruction.value_or(0));
+  trapped.set(HartRegister::kPc, trapped.get(HartRegister::kStvec).value_or(0) & ~uint64_t{3});
+  trapped.set(HartRegister::kMode, kModeSupervisor);
+  trapped.write_back();
 }
 
 void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
-  const auto set_or_throw = [this](one_reg::Id id, uint64_t value, const char* name) {
-    if (one_reg::set(fd_.get(), id, value)) return;
-    throw SetupError::from_errno(ExitStatus::kInternal,
-                                 std::format("KVM_SET_ONE_REG {} of hart {}", name, exit_.hart.value), errno);
-  };
-  set_or_throw(one_reg::kPc, pc.value, "pc");
-  set_or_throw(one_reg::kA0, a0, "a0");
-  set_or_throw(one_reg::kA1, a1, "a1");
+  RegisterFile registers{*this};
+  registers.set(HartRegister::kPc, pc.value);
+  registers.set(kA0, a0);
+  registers.set(kA1, a1);
   // Newer kernels reset it to 0, and guests up to 6.12 rely on it (docs/kvm-quirks.md, the time CSR).
-  set_or_throw(one_reg::kScounteren, kAllCountersReadable, "scounteren");
+  registers.set(HartRegister::kScounteren, kAllCountersReadable);
+  if (registers.write_back()) return;
+  throw SetupError::from_errno(ExitStatus::kInternal,
+                               std::format("KVM_SET_ONE_REG: the entry of hart {}", exit_.hart.value), errno);
 }
 
 HartState KvmVcpu::state() noexcept {
@@ -173,12 +169,19 @@ HartState KvmVcpu::state() noexcept {
   }
 }
 
+bool KvmVcpu::set_state(HartState state) noexcept {
+  if (state == HartState::kUnknown) return false;
+  const kvm_mp_state wanted{
+      .mp_state = static_cast<__u32>(state == HartState::kRunnable ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED)};
+  return kvm_ioctl(fd_.get(), KVM_SET_MP_STATE, &wanted) == 0;
+}
+
 std::optional<uint64_t> KvmVcpu::get(HartRegister reg) noexcept {
-  return one_reg::get(fd_.get(), id_of(reg));
+  return one_reg::get(fd_.get(), one_reg::id_of(reg));
 }
 
 bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept {
-  return one_reg::set(fd_.get(), id_of(reg), value);
+  return one_reg::set(fd_.get(), one_reg::id_of(reg), value);
 }
 
 // KVM_INTERRUPT takes no vCPU lock, so any thread may call it (Linux, arch/riscv/kvm/vcpu.c,
@@ -207,21 +210,23 @@ std::string KvmVcpu::describe_fault() const {
 }
 
 std::string KvmVcpu::fault_report() {
-  const auto value = [this](one_reg::Id id) { return one_reg::get(fd_.get(), id).value_or(0); };
-  std::string report = std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, value(one_reg::kPc), describe_fault());
-  for (uint64_t number = 1; number < kRegisterNames.size(); ++number) {
-    report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(one_reg::x(number)),
+  RegisterFile registers{*this};
+  const auto value = [&registers](HartRegister reg) { return registers.get(reg).value_or(0); };
+  std::string report =
+      std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, value(HartRegister::kPc), describe_fault());
+  for (uint32_t number = 1; number < kRegisterNames.size(); ++number) {
+    report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(x(number)),
                           number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");
   }
-  constexpr std::array<std::pair<const char*, one_reg::Id>, 9> kCsrs{{{"sstatus", one_reg::kSstatus},
-                                                                      {"sie", one_reg::kSie},
-                                                                      {"sip", one_reg::kSip},
-                                                                      {"stvec", one_reg::kStvec},
-                                                                      {"sepc", one_reg::kSepc},
-                                                                      {"scause", one_reg::kScause},
-                                                                      {"stval", one_reg::kStval},
-                                                                      {"satp", one_reg::kSatp},
-                                                                      {"mode", one_reg::kMode}}};
+  constexpr std::array<std::pair<const char*, HartRegister>, 9> kCsrs{{{"sstatus", HartRegister::kSstatus},
+                                                                       {"sie", HartRegister::kSie},
+                                                                       {"sip", HartRegister::kSip},
+                                                                       {"stvec", HartRegister::kStvec},
+                                                                       {"sepc", HartRegister::kSepc},
+                                                                       {"scause", HartRegister::kScause},
+                                                                       {"stval", HartRegister::kStval},
+                                                                       {"satp", HartRegister::kSatp},
+                                                                       {"mode", HartRegister::kMode}}};
   for (size_t i = 0; i < kCsrs.size(); ++i) {
     report += std::format("  {:7} {:016x}{}", kCsrs[i].first, value(kCsrs[i].second), i % 3 == 2 ? "\n" : "");
   }

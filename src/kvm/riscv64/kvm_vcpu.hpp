@@ -23,6 +23,7 @@ class KvmVcpu final : public VcpuBackend {
 
   void set_entry(Gpa pc, uint64_t a0, uint64_t a1) override;
   HartState state() noexcept override;
+  bool set_state(HartState state) noexcept override;
   std::optional<uint64_t> get(HartRegister reg) noexcept override;
   bool set(HartRegister reg, uint64_t value) noexcept override;
   std::string fault_report() override;

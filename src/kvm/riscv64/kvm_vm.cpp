@@ -13,13 +13,23 @@
 
 namespace rvvmm {
 
+namespace {
+
+enum MemorySlot : uint32_t { kRamSlot, kRomSlot };
+
+int set_memory(int vm_fd, MemorySlot slot, uint32_t flags, Gpa base, std::span<const std::byte> memory) noexcept {
+  const kvm_userspace_memory_region region{.slot = slot,
+                                           .flags = flags,
+                                           .guest_phys_addr = base.value,
+                                           .memory_size = memory.size(),
+                                           .userspace_addr = reinterpret_cast<uintptr_t>(memory.data())};
+  return kvm_ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+}  // namespace
+
 void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
-  const kvm_userspace_memory_region slot{.slot = 0,
-                                         .flags = 0,
-                                         .guest_phys_addr = base.value,
-                                         .memory_size = memory.size(),
-                                         .userspace_addr = reinterpret_cast<uintptr_t>(memory.data())};
-  if (kvm_ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+  if (set_memory(fd_.get(), kRamSlot, 0, base, memory) < 0) {
     const int error = errno;
     if (error == EFAULT || error == EINVAL) {
       const int bits = kvm_ioctl(fd_.get(), KVM_CHECK_EXTENSION, KVM_CAP_VM_GPA_BITS);
@@ -28,6 +38,13 @@ void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
     throw SetupError::from_errno(ExitStatus::kInternal, "KVM_SET_USER_MEMORY_REGION", error);
   }
   guest_code_ = GuestCode{base, memory};
+}
+
+bool KvmVm::map_rom(Gpa base, std::span<const std::byte> memory) noexcept {
+  if (set_memory(fd_.get(), kRomSlot, KVM_MEM_READONLY, base, memory) == 0) return true;
+  log::line(log::Module::kKvm, log::Level::kError, "KVM_SET_USER_MEMORY_REGION at {:#x}, read-only: errno {}",
+            base.value, errno);
+  return false;
 }
 
 std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {

@@ -17,6 +17,7 @@ class KvmVm final : public VmBackend {
   KvmVm(Fd vm, size_t run_size) : fd_(std::move(vm)), run_size_(run_size) {}
 
   void map_ram(Gpa base, std::span<std::byte> memory) override;
+  bool map_rom(Gpa base, std::span<const std::byte> memory) noexcept override;
   std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) override;
   std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
                                           std::string& why) override;

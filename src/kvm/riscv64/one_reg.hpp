@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/hypervisor.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 
 namespace rvvmm::one_reg {
@@ -25,6 +26,16 @@ constexpr Id core(uint64_t index) {
 constexpr Id csr(uint64_t index) {
   return reg(KVM_REG_RISCV_CSR | KVM_REG_RISCV_CSR_GENERAL, index);
 }
+constexpr Id aia_csr(uint64_t index) {
+  return reg(KVM_REG_RISCV_CSR | KVM_REG_RISCV_CSR_AIA, index);
+}
+constexpr Id fp_double(uint64_t index) {
+  return reg(KVM_REG_RISCV_FP_D, index);
+}
+/// The only one of 32 bits; get() and set() take the low half of their value.
+constexpr Id fcsr() {
+  return static_cast<Id>(KVM_REG_RISCV | KVM_REG_SIZE_U32 | KVM_REG_RISCV_FP_D | 32);
+}
 constexpr Id timer(uint64_t index) {
   return reg(KVM_REG_RISCV_TIMER, index);
 }
@@ -42,28 +53,18 @@ inline constexpr Id kZicbozBlockSize = config(5);
 inline constexpr Id kSatpMode = config(6);
 inline constexpr Id kZicbopBlockSize = config(7);
 
-// Fields of struct kvm_riscv_core: pc, x1..x31, mode.
-inline constexpr Id kPc = core(0);
-/// x1..x31.
-constexpr Id x(uint64_t number) {
-  return core(number);
-}
-inline constexpr Id kA0 = x(10);
-inline constexpr Id kA1 = x(11);
-inline constexpr Id kMode = core(32);
-
-// Fields of struct kvm_riscv_csr.
-inline constexpr Id kSstatus = csr(0);
-inline constexpr Id kSie = csr(1);
-inline constexpr Id kStvec = csr(2);
-inline constexpr Id kSepc = csr(4);
-inline constexpr Id kScause = csr(5);
-inline constexpr Id kStval = csr(6);
-inline constexpr Id kSip = csr(7);
-inline constexpr Id kSatp = csr(8);
-inline constexpr Id kScounteren = csr(9);
-
 inline constexpr Id kTimerFrequency = timer(0);
+
+/// The group of `reg`, and its place there: HartRegister has the order of KVM's structures.
+constexpr Id id_of(HartRegister reg) noexcept {
+  const auto from = [reg](HartRegister first) { return static_cast<uint64_t>(reg) - static_cast<uint64_t>(first); };
+  if (reg <= HartRegister::kMode) return core(from(HartRegister::kPc));
+  if (reg <= HartRegister::kSenvcfg) return csr(from(HartRegister::kSstatus));
+  if (reg <= HartRegister::kIprio2h) return aia_csr(from(HartRegister::kSiselect));
+  if (reg <= HartRegister::kTimerState) return timer(1 + from(HartRegister::kTime));  // 0 is the frequency
+  if (reg == HartRegister::kFcsr) return fcsr();
+  return fp_double(from(HartRegister::kF0));
+}
 
 /// nullopt, with errno, where KVM does not know the register. Only from the vCPU's thread (it takes its mutex).
 inline std::optional<uint64_t> get(int vcpu_fd, Id id) noexcept {

@@ -283,6 +283,33 @@ TEST_F(MachineTest, FirstFaultWins) {
   EXPECT_EQ(machine->fault_report(), "hart 1: fault\n");
 }
 
+// As by a kernel that forwards HSM.
+TEST_F(MachineTest, AHartIsStartedByTheStandardHsm) {
+  config_.smp = 2;
+  std::promise<SbiRet> answer;
+  hypervisor_.host.on_vcpu_made = [&](HartId hart, FakeVcpu& vcpu) {
+    if (hart != kBootHart) {
+      vcpu.hart_state = HartState::kStopped;
+      vcpu.add_step([&](VcpuIo&) {
+        EXPECT_EQ(vcpu.at(HartRegister::kPc), kRamBase.value + 4);
+        EXPECT_EQ(vcpu.at(kA0), 1U);
+        EXPECT_EQ(vcpu.at(kA1), 99U);
+        return RunOutcome::kFault;
+      });
+      return;
+    }
+    vcpu.add_step([&](VcpuIo& io) {
+      answer.set_value(io.sbi_ecall(kBootHart, {.eid = 0x48534D, .fid = 0, .args = {1, kRamBase.value + 4, 99}}));
+      return RunOutcome::kContinue;
+    });
+  };
+  const auto machine = make();
+  machine->start();
+  EXPECT_EQ(loop_.run(), exit_with(82));
+  EXPECT_EQ(answer.get_future().get(), SbiRet::ok());
+  machine->stop();
+}
+
 TEST_F(MachineTest, NoFaultNoReport) {
   const auto machine = make();
   machine->start();

@@ -16,10 +16,11 @@ class TimeCsrGuardTest : public ::testing::Test {
   static void SetUpTestSuite() { VcpuThread::install_kick_handler(); }
 
   void SetUp() override {
-    vcpus[0].scounteren = kAllCountersReadable;
+    vcpus[0].at(HartRegister::kScounteren) = kAllCountersReadable;
     for (uint32_t i = 0; i < vcpus.size(); ++i) {
       threads.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
           .hart = HartId{i}, .backend = vcpus[i], .io = io, .listener = listener, .host_cpu = std::nullopt}));
+      threads.back()->start();
     }
     guard.emplace(std::vector{threads[0].get(), threads[1].get()});
   }
@@ -41,7 +42,7 @@ class TimeCsrGuardTest : public ::testing::Test {
   }
   uint64_t scounteren_of(size_t hart) {
     uint64_t value = 0;
-    on_hart(hart, [&](FakeVcpu& vcpu) { value = vcpu.scounteren; });
+    on_hart(hart, [&](FakeVcpu& vcpu) { value = vcpu.at(HartRegister::kScounteren); });
     return value;
   }
 
@@ -55,7 +56,7 @@ class TimeCsrGuardTest : public ::testing::Test {
 TEST_F(TimeCsrGuardTest, IsNeededWhereASecondaryStartsWithZero) {
   FakeVcpu secondary;
   EXPECT_TRUE(TimeCsrGuard::needed(secondary));
-  secondary.scounteren = 7;
+  secondary.at(HartRegister::kScounteren) = 7;
   EXPECT_FALSE(TimeCsrGuard::needed(secondary));
 }
 
@@ -72,7 +73,7 @@ TEST_F(TimeCsrGuardTest, MendsAHartThatRunsWithZero) {
 
 TEST_F(TimeCsrGuardTest, MendsAgainAfterTheResetOfALateStart) {
   look();
-  on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.at(HartRegister::kScounteren) = 0; });
   EXPECT_EQ(look(), TimeCsrGuard::kSoon);
   EXPECT_EQ(scounteren_of(1), kAllCountersReadable);
 }
@@ -98,7 +99,7 @@ TEST_F(TimeCsrGuardTest, LooksOftenAgainOnceAHartStarts) {
 }
 
 TEST_F(TimeCsrGuardTest, EndsWhenTheGuestSetsTheCsrItself) {
-  on_hart(0, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
+  on_hart(0, [](FakeVcpu& vcpu) { vcpu.at(HartRegister::kScounteren) = 2; });
   look();
   EXPECT_EQ(look(), std::nullopt);
 }
@@ -106,7 +107,7 @@ TEST_F(TimeCsrGuardTest, EndsWhenTheGuestSetsTheCsrItself) {
 TEST_F(TimeCsrGuardTest, MendsABootHartThatWasStoppedAndStartedAgain) {
   for (int i = 0; i < 8; ++i)
     look();
-  on_hart(0, [](FakeVcpu& vcpu) { vcpu.scounteren = 0; });
+  on_hart(0, [](FakeVcpu& vcpu) { vcpu.at(HartRegister::kScounteren) = 0; });
   EXPECT_NE(look(), std::nullopt);
   EXPECT_EQ(scounteren_of(0), kAllCountersReadable);
   EXPECT_NE(look(), std::nullopt);
@@ -125,7 +126,7 @@ TEST_F(TimeCsrGuardTest, AsksAHartThatDoesNotAnswerOnlyOnce) {
 }
 
 TEST_F(TimeCsrGuardTest, KeepsWhatAGuestChoseForASecondary) {
-  on_hart(1, [](FakeVcpu& vcpu) { vcpu.scounteren = 2; });
+  on_hart(1, [](FakeVcpu& vcpu) { vcpu.at(HartRegister::kScounteren) = 2; });
   look();
   EXPECT_EQ(scounteren_of(1), 2U);
 }

@@ -32,13 +32,15 @@ TEST_F(VcpuThreadTest, IsNamedAfterItsHart) {
     name.set_value(buffer.data());
     return RunOutcome::kContinue;
   });
-  const VcpuThread thread{parts(7)};
+  VcpuThread thread{parts(7)};
+  thread.start();
   EXPECT_EQ(name.get_future().get(), "vcpu7");
 }
 
 TEST_F(VcpuThreadTest, RunsAPostedTaskOutsideTheGuest) {
   std::promise<void> ran;
   VcpuThread thread{parts()};
+  thread.start();
   thread.post([&](VcpuBackend& backend) {
     EXPECT_EQ(&backend, &vcpu);
     ran.set_value();
@@ -46,9 +48,18 @@ TEST_F(VcpuThreadTest, RunsAPostedTaskOutsideTheGuest) {
   ran.get_future().get();
 }
 
+TEST_F(VcpuThreadTest, RunsATaskPostedBeforeItsStart) {
+  std::promise<void> ran;
+  VcpuThread thread{parts()};
+  thread.post([&](VcpuBackend&) { ran.set_value(); });
+  thread.start();
+  ran.get_future().get();
+}
+
 TEST_F(VcpuThreadTest, GoesOnAfterTasks) {
   std::promise<void> entered_again;
   VcpuThread thread{parts()};
+  thread.start();
   thread.post([&](VcpuBackend&) {
     vcpu.add_step([&](VcpuIo&) {
       entered_again.set_value();
@@ -64,6 +75,7 @@ TEST_F(VcpuThreadTest, EveryTaskOfManyThreadsRunsOnce) {
   std::atomic<int> ran = 0;
   std::promise<void> all;
   VcpuThread thread{parts()};
+  thread.start();
   {
     std::array<std::jthread, kThreads> posters;
     for (std::jthread& poster : posters) {
@@ -82,6 +94,7 @@ TEST_F(VcpuThreadTest, EveryTaskOfManyThreadsRunsOnce) {
 
 TEST_F(VcpuThreadTest, StopEndsAHartThatIsInTheGuest) {
   VcpuThread thread{parts()};
+  thread.start();
   thread.request_stop();
 }
 
@@ -92,6 +105,7 @@ TEST_F(VcpuThreadTest, FaultIsReportedOnceAndTheHartEnds) {
     return RunOutcome::kStop;
   });
   VcpuThread thread{parts()};
+  thread.start();
   EXPECT_EQ(listener.wait_for_fault(), "hart 0: pc 0x0: exit unknown\n");
 }
 
@@ -102,6 +116,7 @@ TEST_F(VcpuThreadTest, PostToAnEndedHartIsHarmless) {
     return RunOutcome::kStop;
   });
   VcpuThread thread{parts()};
+  thread.start();
   stopping.get_future().get();
   thread.post([](VcpuBackend&) {});
 }

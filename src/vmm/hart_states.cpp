@@ -1,0 +1,201 @@
+#include "vmm/hart_states.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/register_file.hpp"
+#include "sbi/hsm.hpp"
+
+namespace rvvmm {
+namespace {
+
+// A kick gets the hart out of the first wfi as an interrupt does, so the code looks for itself, and needs no exit for
+// it. Interrupts are off: none is taken here.
+constexpr std::array<uint32_t, 10> kWaitCode{
+    0x1050'0073,  // 1: wfi
+    0x1440'22F3,  //    csrr t0, sip
+    0x1040'2373,  //    csrr t1, sie
+    0x0062'F2B3,  //    and  t0, t0, t1
+    0xFE02'88E3,  //    beqz t0, 1b
+    0x0848'58B7,  //    lui  a7, 0x8485
+    0x34D8'8893,  //    addi a7, a7, 0x34d
+    0x0570'0813,  //    li   a6, 0x57
+    0x0000'0073,  //    ecall
+    0xFDDF'F06F,  //    j    1b: only for who came here by a way of his own
+};
+static_assert((kWaitCode[5] & 0xFFFF'F000) + (kWaitCode[6] >> 20) == Hsm::kOwnEid);
+static_assert(kWaitCode[7] >> 20 == Hsm::kResumeFid);
+
+constexpr std::array kOverwritten{
+    x(5), x(6), x(16), x(17), HartRegister::kSatp, HartRegister::kSstatus, HartRegister::kPc};
+
+// SBI 3.0, 9.1 and 9.4: what is not named there is left as it is.
+void enter(RegisterFile& registers, HartId hart, const HartEntry& entry) noexcept {
+  registers.set(HartRegister::kPc, entry.pc.value);
+  registers.set(kA0, hart.value);
+  registers.set(kA1, entry.opaque);
+  registers.set(HartRegister::kSatp, 0);
+  registers.set(HartRegister::kSstatus, registers.get(HartRegister::kSstatus).value_or(0) & ~kSstatusSie);
+}
+
+void log_refusal(HartId hart, const char* what) noexcept {
+  log::line(log::Module::kVmm, log::Level::kError, "hart {}: KVM does not let it {}", hart.value, what);
+}
+
+}  // namespace
+
+std::span<const uint32_t> HartStates::wait_code() noexcept {
+  return kWaitCode;
+}
+
+// A hart that makes a call runs, and need not be asked any longer.
+void HartStates::answer_that_it_runs(HartId hart) noexcept {
+  for (Question* const question : std::exchange(at(hart).questions, {}))
+    question->seen = HsmState::kStarted;
+  answered_.notify_all();
+}
+
+// Two harts may ask each other, or many in a circle: one that waits here need not come to its mailbox to say that it
+// runs.
+HsmState HartStates::ask(HartId asker, HartId target, const HartEntry* start_at) noexcept {
+  answer_that_it_runs(asker);
+  if (at(target).state != HsmState::kStarted) return at(target).state;
+  if (asker == target || at(target).waits_for_another) return HsmState::kStarted;
+  Question question{.start_at = start_at};
+  at(target).questions.push_back(&question);
+  at(asker).waits_for_another = true;
+  parts_.post(target, [this, target](VcpuBackend& vcpu) { answer(target, vcpu); });
+  while (!question.seen && !ended_)
+    answered_.wait(mu_);
+  at(asker).waits_for_another = false;
+  std::erase(at(target).questions, &question);
+  return question.seen.value_or(HsmState::kStarted);
+}
+
+void HartStates::answer(HartId hart, VcpuBackend& vcpu) noexcept {
+  const LockGuard lock{mu_};
+  const HartEntry* start_at = nullptr;
+  HsmState state = vcpu.state() == HartState::kStopped ? HsmState::kStopped : HsmState::kStarted;
+  for (Question* const question : std::exchange(at(hart).questions, {})) {
+    question->seen = state;
+    if (state != HsmState::kStopped || question->start_at == nullptr) continue;
+    start_at = question->start_at;
+    state = HsmState::kStartPending;  // for who has asked behind that
+  }
+  if (start_at != nullptr) start_now(hart, vcpu, *start_at);
+  answered_.notify_all();
+}
+
+void HartStates::start_now(HartId hart, VcpuBackend& vcpu, const HartEntry& entry) noexcept {
+  RegisterFile registers{vcpu};
+  enter(registers, hart, entry);
+  registers.set(HartRegister::kSie, 0);
+  registers.set(HartRegister::kScounteren, kAllCountersReadable);
+  if (!registers.write_back() || !vcpu.set_state(HartState::kRunnable)) log_refusal(hart, "start");
+}
+
+HsmState HartStates::state(HartId asker, HartId target) noexcept {
+  const LockGuard lock{mu_};
+  return ended_ ? HsmState::kStarted : ask(asker, target, nullptr);
+}
+
+bool HartStates::start(HartId asker, HartId target, const HartEntry& entry) noexcept {
+  const LockGuard lock{mu_};
+  return !ended_ && ask(asker, target, &entry) == HsmState::kStopped;
+}
+
+bool HartStates::begin(HartId self, HsmState from, HsmState pending) noexcept {
+  answer_that_it_runs(self);
+  if (at(self).state != from || ended_) return false;
+  at(self).state = pending;
+  return true;
+}
+
+bool HartStates::stop(HartId self) noexcept {
+  const LockGuard lock{mu_};
+  if (!begin(self, HsmState::kStarted, HsmState::kStopPending)) return false;
+  parts_.post(self, [this, self](VcpuBackend& vcpu) { stop_now(self, vcpu); });
+  return true;
+}
+
+void HartStates::stop_now(HartId self, VcpuBackend& vcpu) noexcept {
+  const LockGuard lock{mu_};
+  if (!vcpu.set_state(HartState::kStopped)) log_refusal(self, "stop");
+  at(self).state = HsmState::kStarted;
+}
+
+bool HartStates::map_wait_page() noexcept {
+  if (!wait_page_.bytes().empty()) return true;
+  try {
+    Mapping page = Mapping::anonymous(4_KiB, 4_KiB, "the page that suspended harts wait in");
+    std::memcpy(page.bytes().data(), kWaitCode.data(), sizeof(kWaitCode));
+    if (!parts_.map_wait_page(page.bytes())) return false;
+    __builtin___clear_cache(reinterpret_cast<char*>(page.bytes().data()),
+                            reinterpret_cast<char*>(page.bytes().data() + page.bytes().size()));
+    wait_page_ = std::move(page);
+    return true;
+  } catch (const SetupError& problem) {
+    log::line(log::Module::kVmm, log::Level::kError, "{}", problem.what());
+    return false;
+  }
+}
+
+bool HartStates::suspend(HartId self, const std::optional<HartEntry>& resume) noexcept {
+  const LockGuard lock{mu_};
+  if (!map_wait_page() || !begin(self, HsmState::kStarted, HsmState::kSuspendPending)) return false;
+  at(self).resume = resume;
+  parts_.post(self, [this, self](VcpuBackend& vcpu) { suspend_now(self, vcpu); });
+  return true;
+}
+
+void HartStates::suspend_now(HartId self, VcpuBackend& vcpu) noexcept {
+  const LockGuard lock{mu_};
+  Hart& hart = at(self);
+  RegisterFile registers{vcpu};
+  hart.overwritten.clear();
+  if (!hart.resume) {
+    for (const HartRegister reg : kOverwritten)
+      hart.overwritten.push_back({.reg = reg, .value = registers.get(reg).value_or(0)});
+  }
+  registers.set(HartRegister::kPc, parts_.wait_page.value);
+  registers.set(HartRegister::kSatp, 0);
+  registers.set(HartRegister::kSstatus, registers.get(HartRegister::kSstatus).value_or(0) & ~kSstatusSie);
+  if (!registers.write_back()) log_refusal(self, "suspend");
+  hart.state = HsmState::kSuspended;
+}
+
+bool HartStates::resume(HartId self) noexcept {
+  const LockGuard lock{mu_};
+  if (!begin(self, HsmState::kSuspended, HsmState::kResumePending)) return false;
+  parts_.post(self, [this, self](VcpuBackend& vcpu) { resume_now(self, vcpu); });
+  return true;
+}
+
+void HartStates::resume_now(HartId self, VcpuBackend& vcpu) noexcept {
+  const LockGuard lock{mu_};
+  Hart& hart = at(self);
+  RegisterFile registers{vcpu};
+  if (hart.resume) {
+    enter(registers, self, *hart.resume);
+  } else {
+    // The suspend call's answer, which the call that ended the sleep has overwritten too.
+    registers.set(kA0, 0);
+    registers.set(kA1, 0);
+    for (const auto& [reg, value] : hart.overwritten)
+      registers.set(reg, value);
+  }
+  if (!registers.write_back()) log_refusal(self, "resume");
+  hart.state = HsmState::kStarted;
+}
+
+void HartStates::end() noexcept {
+  const LockGuard lock{mu_};
+  ended_ = true;
+  answered_.notify_all();
+}
+
+}  // namespace rvvmm

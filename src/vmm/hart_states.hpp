@@ -1,0 +1,92 @@
+// The states of the machine's harts, as SBI HSM has them, on top of the two that KVM knows.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/hart_control.hpp"
+#include "base/hypervisor.hpp"
+#include "base/mapping.hpp"
+#include "base/mutex.hpp"
+#include "vmm/vcpu_thread.hpp"
+
+namespace rvvmm {
+
+/// KVM says whether a hart is stopped, and its own HSM may change that without a word; so it is asked each time, on the
+/// hart's thread, which alone can. Here are the states in between, and the suspended harts: those execute a few
+/// instructions of ours (wait_code()), so that KVM does the waiting, and make a call when an interrupt has come.
+///
+/// HSM is no hot path: one mutex serves all harts, and is never held while a hart is waited for.
+class HartStates final : public HartControl {
+ public:
+  struct Parts {
+    uint32_t harts;
+    /// Maps a page of code that the guest cannot write, at `wait_page`; called once, at the first suspend. False where
+    /// the hypervisor refuses.
+    std::function<bool(std::span<const std::byte>)> map_wait_page;
+    Gpa wait_page;
+    /// Runs a task on a hart's thread, outside the guest and with no call of its in hand (VcpuThread::post).
+    std::function<void(HartId, VcpuTask)> post;
+  };
+
+  explicit HartStates(Parts parts) : parts_(std::move(parts)), table_(parts_.harts) {}
+
+  uint32_t harts() const noexcept override { return parts_.harts; }
+  HsmState state(HartId asker, HartId target) noexcept override;
+  bool start(HartId asker, HartId target, const HartEntry& entry) noexcept override;
+  bool stop(HartId self) noexcept override;
+  bool suspend(HartId self, const std::optional<HartEntry>& resume) noexcept override;
+  bool resume(HartId self) noexcept override;
+
+  /// Before the harts' threads are told to end: who waits for another hart does so no longer, and nothing is posted any
+  /// more.
+  void end() noexcept;
+
+  /// The instructions a suspended hart executes: they wait for an enabled interrupt to be pending, then make the call
+  /// of Hsm::kResumeFid. They change t0, t1, a6 and a7.
+  static std::span<const uint32_t> wait_code() noexcept;
+
+ private:
+  /// What a hart that runs wants to know of one that may not: its state, and shall it start where it is stopped.
+  struct Question {
+    const HartEntry* start_at = nullptr;
+    std::optional<HsmState> seen{};
+  };
+
+  /// What wait_code() and its set-up overwrite.
+  struct Overwritten {
+    HartRegister reg;
+    uint64_t value;
+  };
+
+  struct Hart {
+    /// kStarted: nothing is under way, and whether the hart is stopped KVM knows.
+    HsmState state = HsmState::kStarted;
+    bool waits_for_another = false;  ///< so it runs, whatever it is asked
+    std::vector<Question*> questions{};
+    std::optional<HartEntry> resume{};
+    std::vector<Overwritten> overwritten{};
+  };
+
+  Hart& at(HartId hart) noexcept REQUIRES(mu_) { return table_[hart.value]; }
+  HsmState ask(HartId asker, HartId target, const HartEntry* start_at) noexcept REQUIRES(mu_);
+  void answer(HartId hart, VcpuBackend& vcpu) noexcept;
+  void answer_that_it_runs(HartId hart) noexcept REQUIRES(mu_);
+  static void start_now(HartId hart, VcpuBackend& vcpu, const HartEntry& entry) noexcept;
+  bool begin(HartId self, HsmState from, HsmState pending) noexcept REQUIRES(mu_);
+  bool map_wait_page() noexcept REQUIRES(mu_);
+  void stop_now(HartId self, VcpuBackend& vcpu) noexcept;
+  void suspend_now(HartId self, VcpuBackend& vcpu) noexcept;
+  void resume_now(HartId self, VcpuBackend& vcpu) noexcept;
+
+  const Parts parts_;
+  Mutex mu_;
+  std::condition_variable_any answered_;
+  std::vector<Hart> table_ GUARDED_BY(mu_);
+  Mapping wait_page_ GUARDED_BY(mu_);
+  bool ended_ GUARDED_BY(mu_) = false;
+};
+
+}  // namespace rvvmm

@@ -1,0 +1,337 @@
+#include "vmm/hart_states.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <array>
+#include <future>
+#include <memory>
+#include <semaphore>
+
+#include "fakes/fake_machine.hpp"
+#include "fakes/fake_vcpu.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr HartId kHart0{0};
+constexpr HartId kHart1{1};
+constexpr HartId kHart2{2};
+constexpr Gpa kWaitPage{0x1000};
+constexpr HartEntry kEntry{.pc = Gpa{0x8000'1000}, .opaque = 77};
+
+/// Three harts on their threads; hart 0 runs, the others are stopped.
+class HartStatesTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kHarts = 3;
+
+  static void SetUpTestSuite() { VcpuThread::install_kick_handler(); }
+
+  void SetUp() override {
+    for (uint32_t i = 0; i < kHarts; ++i) {
+      if (i != 0) vcpus[i].hart_state = HartState::kStopped;
+      for (uint32_t reg = 0; reg < static_cast<uint32_t>(HartRegister::kCount); ++reg)
+        vcpus[i].at(static_cast<HartRegister>(reg)) = pattern(static_cast<HartRegister>(reg));
+      threads.push_back(std::make_unique<VcpuThread>(VcpuThread::Parts{
+          .hart = HartId{i}, .backend = vcpus[i], .io = io, .listener = listener, .host_cpu = std::nullopt}));
+    }
+    for (const auto& thread : threads)
+      thread->start();
+  }
+  void TearDown() override {
+    harts.end();
+    threads.clear();
+  }
+
+  /// What each register holds at first: every interrupt enabled, and nothing else that means anything.
+  static uint64_t pattern(HartRegister reg) { return 0x5A00 | static_cast<uint64_t>(reg) | kSstatusSie; }
+
+  /// Begins an SBI call on a running hart's thread; the result is there when the call is over. A hart that is stopped
+  /// makes it when it has been started.
+  template <class Call>
+  auto begin_call(HartId hart, Call call) {
+    auto work = std::make_shared<std::packaged_task<decltype(call())()>>(std::move(call));
+    auto result = work->get_future();
+    vcpus[hart.value].add_step([work](VcpuIo&) {
+      (*work)();
+      return RunOutcome::kContinue;
+    });
+    return result;
+  }
+  template <class Call>
+  auto call(HartId hart, Call work) {
+    return begin_call(hart, std::move(work)).get();
+  }
+  /// On the hart's thread, outside the guest, behind what was posted there before.
+  template <class Look>
+  auto look(HartId hart, Look at) {
+    auto work = std::make_shared<std::packaged_task<decltype(at(vcpus[0]))()>>(
+        [this, hart, at] { return at(vcpus[hart.value]); });
+    auto result = work->get_future();
+    threads[hart.value]->post([work](VcpuBackend&) { (*work)(); });
+    return result.get();
+  }
+
+  bool start(HartId asker, HartId target) {
+    return call(asker, [=, this] { return harts.start(asker, target, kEntry); });
+  }
+  HsmState state(HartId asker, HartId target) {
+    return call(asker, [=, this] { return harts.state(asker, target); });
+  }
+  bool stop(HartId self) {
+    return call(self, [=, this] { return harts.stop(self); });
+  }
+  bool suspend(HartId self, std::optional<HartEntry> resume = std::nullopt) {
+    return call(self, [=, this] { return harts.suspend(self, resume); });
+  }
+  bool resume(HartId self) {
+    return call(self, [=, this] { return harts.resume(self); });
+  }
+  std::array<uint64_t, static_cast<size_t>(HartRegister::kCount)> registers_of(HartId hart) {
+    return look(hart, [](FakeVcpu& vcpu) {
+      std::array<uint64_t, static_cast<size_t>(HartRegister::kCount)> values{};
+      for (size_t reg = 0; reg < values.size(); ++reg)
+        values.at(reg) = vcpu.at(static_cast<HartRegister>(reg));
+      return values;
+    });
+  }
+  uint64_t value_of(HartId hart, HartRegister reg) {
+    return look(hart, [reg](FakeVcpu& vcpu) { return vcpu.at(reg); });
+  }
+  /// The registers of SBI 3.0, 9.1 and 9.4, and all the others untouched.
+  void expect_entered(HartId hart, std::initializer_list<HartRegister> changed_too = {}) {
+    auto expected = registers_of(hart);
+    for (size_t reg = 0; reg < expected.size(); ++reg)
+      if (std::ranges::find(changed_too, static_cast<HartRegister>(reg)) == changed_too.end())
+        expected.at(reg) = pattern(static_cast<HartRegister>(reg));
+    const auto set = [&](HartRegister reg, uint64_t value) { expected.at(static_cast<size_t>(reg)) = value; };
+    set(HartRegister::kPc, kEntry.pc.value);
+    set(kA0, hart.value);
+    set(kA1, kEntry.opaque);
+    set(HartRegister::kSatp, 0);
+    set(HartRegister::kSstatus, pattern(HartRegister::kSstatus) & ~kSstatusSie);
+    EXPECT_EQ(registers_of(hart), expected);
+  }
+
+  IdleIo io;
+  RecordingListener listener;
+  std::array<FakeVcpu, kHarts> vcpus;
+  std::vector<std::unique_ptr<VcpuThread>> threads;
+  bool host_maps_pages = true;
+  std::counting_semaphore<> posts{0};  ///< released by each task that HartStates posts
+  std::span<const std::byte> wait_page;
+  HartStates harts{{.harts = kHarts,
+                    .map_wait_page =
+                        [this](std::span<const std::byte> page) {
+                          wait_page = page;
+                          return host_maps_pages;
+                        },
+                    .wait_page = kWaitPage,
+                    .post =
+                        [this](HartId hart, VcpuTask task) {
+                          threads[hart.value]->post(std::move(task));
+                          posts.release();
+                        }}};
+};
+
+TEST_F(HartStatesTest, KvmSaysWhoIsStopped) {
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+  EXPECT_EQ(state(kHart0, kHart1), HsmState::kStopped);
+  // As by the kernel's own HSM.
+  look(kHart1, [](FakeVcpu& vcpu) { return vcpu.set_state(HartState::kRunnable); });
+  EXPECT_EQ(state(kHart0, kHart1), HsmState::kStarted);
+}
+
+TEST_F(HartStatesTest, AStoppedHartStartsAtItsEntry) {
+  EXPECT_TRUE(start(kHart0, kHart1));
+  EXPECT_EQ(state(kHart0, kHart1), HsmState::kStarted);
+  expect_entered(kHart1, {HartRegister::kSie, HartRegister::kScounteren});
+  EXPECT_EQ(value_of(kHart1, HartRegister::kSie), 0U);
+  EXPECT_EQ(value_of(kHart1, HartRegister::kScounteren), kAllCountersReadable);
+}
+
+TEST_F(HartStatesTest, ARunningHartIsNotStarted) {
+  EXPECT_FALSE(start(kHart0, kHart0));
+  ASSERT_TRUE(start(kHart0, kHart1));
+  EXPECT_FALSE(start(kHart0, kHart1));
+  EXPECT_FALSE(start(kHart1, kHart0));
+  EXPECT_EQ(state(kHart1, kHart0), HsmState::kStarted);
+}
+
+TEST_F(HartStatesTest, AHartStopsBehindItsCall) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  const HsmState in_the_call = call(kHart1, [this] {
+    EXPECT_TRUE(harts.stop(kHart1));
+    EXPECT_FALSE(harts.stop(kHart1));
+    EXPECT_FALSE(harts.suspend(kHart1, std::nullopt));
+    return harts.state(kHart1, kHart1);
+  });
+  EXPECT_EQ(in_the_call, HsmState::kStopPending);
+  look(kHart1, [](FakeVcpu&) { return true; });
+  EXPECT_EQ(state(kHart0, kHart1), HsmState::kStopped);
+  EXPECT_TRUE(start(kHart0, kHart1));
+}
+
+TEST_F(HartStatesTest, ASuspendedHartWaitsInThePageOfItsOwn) {
+  const auto before = registers_of(kHart0);
+  EXPECT_TRUE(suspend(kHart0));
+  ASSERT_EQ(wait_page.size(), 4_KiB);
+  const std::span<const std::byte> code = std::as_bytes(HartStates::wait_code());
+  EXPECT_TRUE(std::ranges::equal(wait_page.first(code.size()), code));
+  EXPECT_EQ(value_of(kHart0, HartRegister::kPc), kWaitPage.value);
+  EXPECT_EQ(value_of(kHart0, HartRegister::kSatp), 0U);
+  EXPECT_EQ(value_of(kHart0, HartRegister::kSstatus) & kSstatusSie, 0U);
+  EXPECT_EQ(value_of(kHart0, HartRegister::kSie), before[static_cast<size_t>(HartRegister::kSie)]);
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kSuspended);
+}
+
+TEST_F(HartStatesTest, RetentiveSuspendGivesEveryRegisterBack) {
+  auto expected = registers_of(kHart0);
+  expected[static_cast<size_t>(kA0)] = 0;
+  expected[static_cast<size_t>(kA1)] = 0;
+  ASSERT_TRUE(suspend(kHart0));
+  look(kHart0, [](FakeVcpu& vcpu) {
+    for (const uint32_t overwritten : {5U, 6U, 10U, 11U, 16U, 17U})
+      vcpu.at(x(overwritten)) = 0xBAD;
+    return true;
+  });
+  EXPECT_TRUE(resume(kHart0));
+  EXPECT_EQ(registers_of(kHart0), expected);
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+}
+
+TEST_F(HartStatesTest, NonRetentiveSuspendBeginsAtItsEntry) {
+  ASSERT_TRUE(suspend(kHart0, kEntry));
+  EXPECT_TRUE(resume(kHart0));
+  expect_entered(kHart0);
+}
+
+TEST_F(HartStatesTest, ASuspendedHartIsNotStartedAndSeenAsSuspended) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  ASSERT_TRUE(suspend(kHart0));
+  EXPECT_EQ(value_of(kHart0, HartRegister::kPc), kWaitPage.value);
+  EXPECT_EQ(state(kHart1, kHart0), HsmState::kSuspended);
+  EXPECT_FALSE(start(kHart1, kHart0));
+}
+
+TEST_F(HartStatesTest, StatesInBetweenAreSeen) {
+  const auto states = call(kHart0, [this] {
+    EXPECT_TRUE(harts.suspend(kHart0, std::nullopt));
+    return harts.state(kHart0, kHart0);
+  });
+  EXPECT_EQ(states, HsmState::kSuspendPending);
+  look(kHart0, [](FakeVcpu&) { return true; });
+  const auto resuming = call(kHart0, [this] {
+    EXPECT_TRUE(harts.resume(kHart0));
+    EXPECT_FALSE(harts.resume(kHart0));
+    return harts.state(kHart0, kHart0);
+  });
+  EXPECT_EQ(resuming, HsmState::kResumePending);
+}
+
+TEST_F(HartStatesTest, AStartIsPendingUntilTheHartHasLookedAtIt) {
+  look(kHart2, [](FakeVcpu& vcpu) { return vcpu.set_state(HartState::kRunnable); });
+  std::promise<void> busy;
+  std::promise<void> leave;
+  threads[1]->post([&](VcpuBackend&) {
+    busy.set_value();
+    leave.get_future().get();
+  });
+  busy.get_future().get();
+  auto started = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
+  posts.acquire();
+  auto seen = begin_call(kHart2, [this] { return harts.state(kHart2, kHart1); });
+  posts.acquire();
+  leave.set_value();
+  EXPECT_TRUE(started.get());
+  EXPECT_EQ(seen.get(), HsmState::kStartPending);
+}
+
+TEST_F(HartStatesTest, AHartThatRunsIsNeverSeenAsStarting) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  for (int round = 0; round < 300; ++round) {
+    auto refused = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
+    ASSERT_EQ(state(kHart1, kHart1), HsmState::kStarted) << round;
+    ASSERT_FALSE(refused.get());
+  }
+}
+
+TEST_F(HartStatesTest, ResumeOfAHartThatIsNotSuspendedIsRefused) {
+  EXPECT_FALSE(resume(kHart0));
+}
+
+TEST_F(HartStatesTest, SuspendFailsWhereThePageCannotBeMapped) {
+  host_maps_pages = false;
+  EXPECT_FALSE(suspend(kHart0));
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+  host_maps_pages = true;
+  EXPECT_TRUE(suspend(kHart0));
+}
+
+TEST_F(HartStatesTest, OfTwoThatStartAHartOneWins) {
+  look(kHart2, [](FakeVcpu& vcpu) { return vcpu.set_state(HartState::kRunnable); });
+  for (int round = 0; round < 300; ++round) {
+    auto first = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
+    auto second = begin_call(kHart2, [this] { return harts.start(kHart2, kHart1, kEntry); });
+    ASSERT_NE(first.get(), second.get()) << round;
+    ASSERT_TRUE(stop(kHart1));
+    look(kHart1, [](FakeVcpu&) { return true; });
+  }
+}
+
+TEST_F(HartStatesTest, AStartThatRacesWithAStopIsNotLost) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  for (int round = 0; round < 300; ++round) {
+    auto stopped = begin_call(kHart1, [this] { return harts.stop(kHart1); });
+    while (!start(kHart0, kHart1)) {
+    }
+    ASSERT_TRUE(stopped.get());
+    ASSERT_EQ(state(kHart0, kHart1), HsmState::kStarted) << round;
+  }
+}
+
+TEST_F(HartStatesTest, AStartThatRacesWithASuspendIsRefused) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  for (int round = 0; round < 300; ++round) {
+    auto suspended = begin_call(kHart1, [this] { return harts.suspend(kHart1, kEntry); });
+    ASSERT_FALSE(start(kHart0, kHart1)) << round;
+    ASSERT_TRUE(suspended.get());
+    look(kHart1, [](FakeVcpu&) { return true; });
+    ASSERT_TRUE(resume(kHart1));
+    look(kHart1, [](FakeVcpu&) { return true; });
+  }
+}
+
+TEST_F(HartStatesTest, HartsThatAskEachOtherDoNotWaitForEver) {
+  ASSERT_TRUE(start(kHart0, kHart1));
+  ASSERT_TRUE(start(kHart0, kHart2));
+  for (int round = 0; round < 300; ++round) {
+    std::array<std::future<HsmState>, kHarts> states;
+    for (uint32_t i = 0; i < kHarts; ++i) {
+      const HartId asker{i};
+      const HartId target{(i + 1) % kHarts};
+      states.at(i) = begin_call(asker, [=, this] { return harts.state(asker, target); });
+    }
+    for (auto& state : states)
+      ASSERT_EQ(state.get(), HsmState::kStarted) << round;
+  }
+}
+
+TEST_F(HartStatesTest, TheEndOfTheMachineEndsTheWaiting) {
+  std::promise<void> busy;
+  std::promise<void> leave;
+  threads[1]->post([&](VcpuBackend&) {
+    busy.set_value();
+    leave.get_future().get();
+  });
+  busy.get_future().get();
+  auto asked = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
+  posts.acquire();
+  harts.end();
+  EXPECT_FALSE(asked.get());
+  EXPECT_FALSE(stop(kHart0));
+  leave.set_value();
+}
+
+}  // namespace
+}  // namespace rvvmm
