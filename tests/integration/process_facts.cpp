@@ -31,6 +31,11 @@ uint64_t ticks_in(const std::string& file) {
   return user + system;
 }
 
+size_t entries_of(const std::string& folder) {
+  const std::filesystem::directory_iterator entries{folder};
+  return static_cast<size_t>(std::distance(begin(entries), end(entries)));
+}
+
 }  // namespace
 
 uint64_t cpu_ticks(pid_t pid) {
@@ -42,8 +47,11 @@ uint64_t main_thread_ticks(pid_t pid) {
 }
 
 size_t open_descriptors(pid_t pid) {
-  const std::filesystem::directory_iterator entries{proc(pid, "fd")};
-  return static_cast<size_t>(std::distance(begin(entries), end(entries)));
+  return entries_of(proc(pid, "fd"));
+}
+
+size_t thread_count(pid_t pid) {
+  return entries_of(proc(pid, "task"));
 }
 
 std::map<std::string, std::string> thread_cpus(pid_t pid) {

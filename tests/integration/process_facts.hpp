@@ -16,6 +16,8 @@ uint64_t cpu_ticks(pid_t pid);
 uint64_t main_thread_ticks(pid_t pid);
 /// Open descriptors.
 size_t open_descriptors(pid_t pid);
+/// Threads, also those that have not given themselves a name yet.
+size_t thread_count(pid_t pid);
 /// Names of the threads, each with its Cpus_allowed_list.
 std::map<std::string, std::string> thread_cpus(pid_t pid);
 
