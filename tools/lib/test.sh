@@ -163,6 +163,15 @@ device_trees_are_clean() {
         exit $status' check "$1"
 }
 
+# check_sbi_table PHASE KERNEL: another one. What the guest sbi_conformance saw is what docs/sbi-conformance.md has for
+# that kernel; of other kernels it has nothing to say.
+check_sbi_table() {
+    local lines=build/results/$1/trees/sbi-conformance.lines known=" ${KERNELS[*]} "
+    [[ $TEST_FILTER == '*' || -f $lines ]] || return 0
+    [[ $known == *" $2 "* ]] || return 0
+    PHASE=$1 as_one_test sbi_table sbi_answers_are_documented "$lines" "$2" >>"$RESULTS/$1.log" 2>&1
+}
+
 integration_binary() { find "build/$(default_preset)/tests" -type f -name rvvmm_integration_tests | head -n 1; }
 
 # start_integration HOST: boots one emulated host that runs all integration tests, in the background; its process in
@@ -189,6 +198,7 @@ finish_integration() {
     host=${INTEGRATION_PIDS[$pid]}
     unset "INTEGRATION_PIDS[$pid]"
     check_device_trees "integration-${host/:/-}" || status=1
+    check_sbi_table "integration-${host/:/-}" "${host%%:*}" || status=1
     if kernel_is_newer_than_known "${host%%:*}"; then
         NEW_KERNEL_HOSTS[$host]=$status
         return
@@ -252,6 +262,7 @@ native_integration() {
     env "${settings[@]}" "$(integration_binary)" --gtest_filter="$TEST_FILTER" \
         --gtest_output="xml:$RESULTS/integration-native/integration.xml" || status=$?
     check_device_trees integration-native || status=1
+    check_sbi_table integration-native "$kernel" || status=1
     return "$status"
 }
 

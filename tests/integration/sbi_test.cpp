@@ -1,0 +1,75 @@
+// SBI as a guest sees it: what each call answers (docs/sbi-conformance.md), calls made in bad faith, and what a call
+// must leave alone. The guests are in C: sbi_conformance, sbi_hostile, sbi_hammer.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "test_environment.hpp"
+#include "vm_process.hpp"
+
+namespace rvvmm::test {
+namespace {
+
+std::vector<std::string> arguments(const std::string& guest, unsigned smp) {
+  return {"--kernel", TestEnvironment::get().guest(guest), "--mem", "64M", "--smp", std::to_string(smp), "--no-reboot"};
+}
+
+// A line of the guest sbi_conformance, whose sbi_report.c says what the fields are.
+struct SbiRow {
+  std::string call;  ///< extension, function and arguments
+  std::string expected;
+  std::string seen;
+  std::string answered_by;
+  std::string verdict;
+};
+
+std::vector<SbiRow> rows_in(const std::string& output) {
+  std::vector<SbiRow> rows;
+  std::istringstream lines{output};
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("sbi\t")) continue;
+    std::vector<std::string> fields;
+    std::istringstream rest{line};
+    for (std::string field; std::getline(rest, field, '\t');)
+      fields.push_back(field);
+    if (fields.size() != 9) {
+      ADD_FAILURE() << "not a row: " << line;
+      continue;
+    }
+    rows.push_back({.call = fields[1] + ", " + fields[2] + ": " + fields[4],
+                    .expected = fields[5],
+                    .seen = fields[6],
+                    .answered_by = fields[7],
+                    .verdict = fields[8]});
+  }
+  return rows;
+}
+
+class SbiConformance : public KvmTest {};
+
+// What KVM answers is KVM's affair, and differs from kernel to kernel: the runner compares it with the document.
+TEST_F(SbiConformance, WhatRvvmmAnswersIsWhatTheSpecificationSays) {
+  VmProcess vm{arguments("sbi_conformance", 2), Console::kNullInput};
+  ASSERT_TRUE(vm.ends_with(0));
+  const std::vector<SbiRow> rows = rows_in(vm.output());
+  const size_t said = vm.output().find("\nrows\t");
+  ASSERT_NE(said, std::string::npos) << vm.output();
+  EXPECT_EQ(rows.size(), std::stoul(vm.output().substr(said + 6), nullptr, 0));
+
+  size_t answered = 0;
+  for (const SbiRow& row : rows) {
+    if (row.answered_by != "rvvmm") continue;
+    EXPECT_NE(row.verdict, "deviates") << row.call << ": expected " << row.expected << ", seen " << row.seen;
+    if (row.verdict == "ok") ++answered;
+  }
+  // The debug console, hypercalls, HSM and the empty ranges are there on every host.
+  EXPECT_GE(answered, 80U) << vm.output();
+
+  if (!environment().artifacts.empty())
+    std::ofstream{environment().artifacts + "/sbi-conformance.lines"} << vm.output();
+}
+
+}  // namespace
+}  // namespace rvvmm::test
