@@ -49,10 +49,9 @@ INSTANTIATE_TEST_SUITE_P(Finisher, BareMetal,
 // These end by the finisher's "pass" only when all their checks hold; a failed check's number is the status.
 INSTANTIATE_TEST_SUITE_P(Checks, BareMetal,
                          ::testing::Values(BareMetalCase{"hello", 0}, BareMetalCase{"hello_image", 0},
-                                           BareMetalCase{"sbi_unknown", 0}, BareMetalCase{"mmio_widths", 0},
-                                           BareMetalCase{"mmio_widths_paged", 0}, BareMetalCase{"ebreak", 0},
-                                           BareMetalCase{"smp_start", 0}, BareMetalCase{"smp_start", 0, 2},
-                                           BareMetalCase{"smp_start", 0, 4}),
+                                           BareMetalCase{"mmio_widths", 0}, BareMetalCase{"mmio_widths_paged", 0},
+                                           BareMetalCase{"ebreak", 0}, BareMetalCase{"smp_start", 0},
+                                           BareMetalCase{"smp_start", 0, 2}, BareMetalCase{"smp_start", 0, 4}),
                          name_of_case);
 
 // An illegal instruction is the guest's own affair. On the 6.12 host KVM sends the vCPU to an address of its own

@@ -71,5 +71,37 @@ TEST_F(SbiConformance, WhatRvvmmAnswersIsWhatTheSpecificationSays) {
     std::ofstream{environment().artifacts + "/sbi-conformance.lines"} << vm.output();
 }
 
+class SbiHostile : public KvmTest, public ::testing::WithParamInterface<unsigned> {};
+
+// The guest checks the answers; a wrong one is on the console, and its check's number the status.
+TEST_P(SbiHostile, CallsAreSurvivedAndAnswered) {
+  VmProcess vm{arguments("sbi_hostile", GetParam()), Console::kNullInput};
+  EXPECT_TRUE(vm.ends_with(0, kBoot));
+}
+
+INSTANTIATE_TEST_SUITE_P(Harts, SbiHostile, ::testing::Values(1U, 2U),
+                         [](const auto& instance) { return "smp" + std::to_string(instance.param); });
+
+class SbiHammer : public KvmTest {};
+
+TEST_F(SbiHammer, StarvesNeitherAnotherHartNorTheConsoleNorSignals) {
+  VmProcess vm{arguments("sbi_hammer", 2)};
+  ASSERT_TRUE(vm.expect("...."));
+  // The other hart counts on: a digit a tenth of a second.
+  for (const char* digit : {"3", "4", "5", "6", "7", "8", "9", "0"})
+    ASSERT_TRUE(vm.expect(digit, std::chrono::seconds{10})) << "a hart that calls without a pause starves another";
+  ASSERT_TRUE(vm.send("x"));
+  ASSERT_TRUE(vm.expect("X"));
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM, std::chrono::seconds{30}));
+}
+
+TEST_F(SbiHammer, CanBeStoppedWithOneHart) {
+  VmProcess vm{arguments("sbi_hammer", 1), Console::kNullInput};
+  ASSERT_TRUE(vm.expect("...."));
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM, std::chrono::seconds{30}));
+}
+
 }  // namespace
 }  // namespace rvvmm::test
