@@ -1,5 +1,5 @@
 // SBI as a guest sees it: what each call answers (docs/sbi-conformance.md), calls made in bad faith, and what a call
-// must leave alone. The guests are in C: sbi_conformance, sbi_hostile, sbi_hammer.
+// must leave alone. The guests are in C: sbi_conformance, sbi_hostile, sbi_hammer, registers.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -101,6 +101,16 @@ TEST_F(SbiHammer, CanBeStoppedWithOneHart) {
   ASSERT_TRUE(vm.expect("...."));
   vm.signal(SIGTERM);
   EXPECT_TRUE(vm.ends_with(128 + SIGTERM, std::chrono::seconds{30}));
+}
+
+class Registers : public KvmTest {};
+
+// The guest compares; what changed is on the console.
+TEST_F(Registers, AnExitChangesNothingButWhatItGivesBack) {
+  VmProcess vm{arguments("registers", 2), Console::kNullInput};
+  EXPECT_TRUE(vm.ends_with(0));
+  const bool has_zkr = environment().host_zkr == "true";
+  EXPECT_EQ(vm.output().find("with seed") != std::string::npos, has_zkr) << vm.output();
 }
 
 }  // namespace
