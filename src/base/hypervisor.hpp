@@ -10,6 +10,7 @@
 
 #include "base/irq.hpp"
 #include "base/range.hpp"
+#include "base/sbi_switches.hpp"
 #include "base/vcpu_io.hpp"
 
 namespace rvvmm {
@@ -147,6 +148,9 @@ class VmBackend {
                                                   std::string& why) = 0;
   /// After create_vcpu(). Throws SetupError.
   virtual CpuDescription describe_cpu(bool with_aia) = 0;
+  /// After create_vcpu(): whether the extension of that row of kSbiSwitches is on; nullopt where the hypervisor does
+  /// not have it.
+  virtual std::optional<bool> sbi_extension_is_on(size_t row) noexcept = 0;
   /// A wired source of the in-kernel AIA.
   virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
 };
@@ -155,7 +159,8 @@ class VmBackend {
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
-  virtual std::unique_ptr<VmBackend> create_vm() = 0;
+  /// `sbi`: of every vCPU of that VM; create_vcpu() throws where the hypervisor refuses what was chosen.
+  virtual std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) = 0;
   virtual uint32_t max_vcpus() const = 0;
   /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
   virtual bool interrupt_files_wake_harts() const = 0;

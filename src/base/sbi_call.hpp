@@ -25,6 +25,17 @@ enum class SbiError : int64_t {
   kDeniedLocked = -14,
 };
 
+/// EIDs first..last, both included.
+struct EidRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+
+  constexpr bool contains(uint64_t eid) const noexcept { return first <= eid && eid <= last; }
+  constexpr bool contains(const EidRange& other) const noexcept { return first <= other.first && other.last <= last; }
+
+  friend constexpr bool operator==(const EidRange&, const EidRange&) = default;
+};
+
 /// Registers a7, a6 and a0..a5 at the ecall. Everything here is chosen by the guest.
 struct SbiCall {
   uint64_t eid = 0;

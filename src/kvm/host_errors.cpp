@@ -89,6 +89,15 @@ SetupError register_is_missing(std::string_view name, int errno_value) {
                                 errno_value);
 }
 
+SetupError sbi_switch_is_refused(std::string_view name, bool on, int errno_value) {
+  const std::string option = std::format("--sbi {}={}", name, on ? "on" : "off");
+  if (errno_value == ENOENT) {
+    return {ExitStatus::kHostUnsupported,
+            option + ": KVM of this host does not have it; leave it out, and see rvvmm --list sbi"};
+  }
+  return SetupError::from_errno(ExitStatus::kHostUnsupported, option + ": KVM refuses it", errno_value);
+}
+
 SetupError ram_is_refused(const GpaRange& ram, int gpa_bits) {
   const std::string option = "--mem " + mem_text(ram.size);
   const uint64_t space = gpa_bits > 0 && gpa_bits < 64 ? uint64_t{1} << gpa_bits : 0;

@@ -28,6 +28,9 @@ SetupError wrong_kvm_api(std::string_view path, int version);
 /// KVM_GET_ONE_REG of what `name` says failed: this kernel is older than the register.
 SetupError register_is_missing(std::string_view name, int errno_value);
 
+/// KVM refused to switch the SBI extension `name` `on` or off, as the user chose.
+SetupError sbi_switch_is_refused(std::string_view name, bool on, int errno_value);
+
 /// KVM does not take `ram` in a VM whose guest-physical addresses have `gpa_bits` bits (0 or less: not known).
 SetupError ram_is_refused(const GpaRange& ram, int gpa_bits);
 

@@ -1,27 +1,33 @@
 #include "sbi/extensions.hpp"
 
 #include <memory>
+#include <utility>
 
 #include "sbi/base_probe.hpp"
 #include "sbi/debug_console.hpp"
 #include "sbi/hsm.hpp"
 #include "sbi/hypercall.hpp"
 #include "sbi/legacy_console.hpp"
+#include "sbi/mpxy.hpp"
 
 namespace rvvmm {
 
-void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources) {
-  dispatcher.add(std::make_unique<LegacyConsole>(resources.console_out, resources.console_in));
-  dispatcher.add(std::make_unique<BaseProbe>(dispatcher));
-  dispatcher.add(std::make_unique<DebugConsole>(resources.memory, resources.console_out, resources.console_in));
-  dispatcher.add(std::make_unique<Hypercall>(Hypercall::Parts{.memory = resources.memory,
-                                                              .dispatcher = dispatcher,
-                                                              .finish = resources.finish,
-                                                              .marks = resources.boot_marks,
-                                                              .log = resources.guest_log}));
+void add_extensions(SbiDispatcher& dispatcher, const SbiChoices& choices, const SbiResources& resources) {
+  const auto add = [&](std::unique_ptr<SbiExtension> extension) {
+    if (!choices.is_off(extension->eids())) dispatcher.add(std::move(extension));
+  };
+  add(std::make_unique<LegacyConsole>(resources.console_out, resources.console_in));
+  add(std::make_unique<BaseProbe>(dispatcher));
+  add(std::make_unique<DebugConsole>(resources.memory, resources.console_out, resources.console_in));
+  add(std::make_unique<Hypercall>(Hypercall::Parts{.memory = resources.memory,
+                                                   .dispatcher = dispatcher,
+                                                   .finish = resources.finish,
+                                                   .marks = resources.boot_marks,
+                                                   .log = resources.guest_log}));
+  add(std::make_unique<Mpxy>(resources.memory, resources.harts.harts()));
   // KVM keeps the standard EID to itself; a batch can reach it all the same.
   for (const uint64_t eid : {Hsm::kStandardEid, Hsm::kOwnEid})
-    dispatcher.add(std::make_unique<Hsm>(eid, resources.memory, resources.harts));
+    add(std::make_unique<Hsm>(eid, resources.memory, resources.harts));
 }
 
 }  // namespace rvvmm

@@ -7,6 +7,7 @@
 #include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hart_control.hpp"
+#include "base/sbi_switches.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 
 namespace rvvmm {
@@ -22,7 +23,8 @@ struct SbiResources {
   HartControl& harts;
 };
 
-/// Registers every extension with `dispatcher`. A new extension is one file beside this one and one line here.
-void add_extensions(SbiDispatcher& dispatcher, const SbiResources& resources);
+/// Registers with `dispatcher` every extension that `choices` have not switched off. A new extension is one file beside
+/// this one and one line here.
+void add_extensions(SbiDispatcher& dispatcher, const SbiChoices& choices, const SbiResources& resources);
 
 }  // namespace rvvmm

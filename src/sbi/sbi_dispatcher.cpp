@@ -29,6 +29,14 @@ SbiExtension* SbiDispatcher::find(uint64_t eid) const noexcept {
   return nullptr;
 }
 
+std::vector<SbiDispatcher::Entry> SbiDispatcher::entries() const {
+  std::vector<Entry> entries;
+  entries.reserve(slots_.size());
+  for (const Slot& slot : slots_)
+    entries.push_back({.name = slot.extension->name(), .eids = slot.eids});
+  return entries;
+}
+
 SbiRet SbiDispatcher::dispatch(HartId hart, const SbiCall& call) noexcept {
   if (SbiExtension* const extension = find(call.eid)) return extension->handle(hart, call);
   if (unknown_.allow()) {

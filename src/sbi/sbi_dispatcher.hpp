@@ -12,6 +12,11 @@ namespace rvvmm {
 
 class SbiDispatcher {
  public:
+  struct Entry {
+    std::string_view name;
+    EidRange eids;
+  };
+
   /// Before harts run. Throws SetupError when the EIDs overlap those of an extension that is there already.
   void add(std::unique_ptr<SbiExtension> extension);
 
@@ -20,6 +25,9 @@ class SbiDispatcher {
 
   /// True if some extension answers `eid`.
   bool provides(uint64_t eid) const noexcept { return find(eid) != nullptr; }
+
+  /// Every extension, by EID. The names live as long as the dispatcher.
+  std::vector<Entry> entries() const;
 
   /// Calls that no extension answers, so far.
   uint64_t unknown_calls() const noexcept { return unknown_.count(); }

@@ -9,14 +9,6 @@
 
 namespace rvvmm {
 
-/// EIDs first..last, both included.
-struct EidRange {
-  uint64_t first = 0;
-  uint64_t last = 0;
-
-  constexpr bool contains(uint64_t eid) const noexcept { return first <= eid && eid <= last; }
-};
-
 /// Registered once before harts run, then called by all of them at the same time.
 class SbiExtension {
  public:

@@ -125,6 +125,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kSmp: config.smp = parse_smp(where, value); break;
     case OptionId::kMem: config.mem_bytes = parse_size(where, value); break;
     case OptionId::kIrqchip: config.irqchip = parse_irqchip(where, value); break;
+    case OptionId::kSbi: config.sbi = parse_sbi_choices(where, value); break;
     case OptionId::kCpuAffinity: config.cpu_affinity = parse_cpu_list(where, value); break;
     case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;
     case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
@@ -133,6 +134,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kConfig:
     case OptionId::kHelp:
     case OptionId::kVersion:
+    case OptionId::kList:
     case OptionId::kCompletion:
     case OptionId::kCount: break;  // not about the machine
   }
@@ -143,6 +145,13 @@ PrintText completion_script(const Setting& setting) {
     throw usage(std::format("{}: {} is not supported; give bash", setting.where, quoted(setting.value)));
   }
   return {bash_completion_text()};
+}
+
+ListSbi list(const Setting& setting) {
+  if (setting.value != "sbi") {
+    throw usage(std::format("{}: {} cannot be listed; give sbi", setting.where, quoted(setting.value)));
+  }
+  return {};
 }
 
 }  // namespace
@@ -158,6 +167,7 @@ ParseResult parse_command_line(std::span<const char* const> args) {
   }
   if (find_setting(given, OptionId::kHelp) != nullptr) return PrintText{help_text()};
   if (find_setting(given, OptionId::kVersion) != nullptr) return PrintVersion{};
+  if (const Setting* what = find_setting(given, OptionId::kList)) return list(*what);
   if (const Setting* shell = find_setting(given, OptionId::kCompletion)) return completion_script(*shell);
 
   Config config;

@@ -18,7 +18,10 @@ struct PrintText {
 /// --version: probe the host, print version_text() of what was found and end with status 0.
 struct PrintVersion {};
 
-using ParseResult = std::variant<Config, PrintText, PrintVersion>;
+/// --list sbi: ask the host, print sbi_list_text() and end with status 0.
+struct ListSbi {};
+
+using ParseResult = std::variant<Config, PrintText, PrintVersion, ListSbi>;
 
 /// `args` without the program's name. Reads the file of --config, and opens nothing else: whether the files and
 /// the sizes suit the host is for others to say. Throws SetupError (kUsage) with one line that names the

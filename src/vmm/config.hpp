@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/sbi_switches.hpp"
 #include "base/types.hpp"
 
 namespace rvvmm {
@@ -21,6 +22,7 @@ struct Config {
   uint32_t smp = 1;
   uint64_t mem_bytes = 256_MiB;
   IrqchipChoice irqchip = IrqchipChoice::kAuto;
+  SbiChoices sbi;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
   std::optional<std::string> dump_dtb;  ///< write the tree here and end
   bool no_reboot = false;               ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset

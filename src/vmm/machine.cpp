@@ -60,13 +60,14 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                                                 .console_in = parts_.console,
                                                 .rtc_alarm = rtc_alarm_,
                                                 .finish_listener = *this});
-  add_extensions(sbi_, {.memory = parts_.memory,
-                        .console_out = parts_.console,
-                        .console_in = parts_.console,
-                        .finish = *this,
-                        .boot_marks = parts_.boot_marks,
-                        .guest_log = parts_.guest_log,
-                        .harts = hart_states_});
+  add_extensions(sbi_, parts_.config.sbi,
+                 {.memory = parts_.memory,
+                  .console_out = parts_.console,
+                  .console_in = parts_.console,
+                  .finish = *this,
+                  .boot_marks = parts_.boot_marks,
+                  .guest_log = parts_.guest_log,
+                  .harts = hart_states_});
   io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
   load();
 }
@@ -96,7 +97,7 @@ void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
 
 bool Machine::make_vm(IrqchipKind kind, std::string& why) {
   vcpus_.clear();
-  backend_ = parts_.hypervisor.create_vm();
+  backend_ = parts_.hypervisor.create_vm(parts_.config.sbi);
   backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
   make_vcpus();
   irqchip_.kind = kind;

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "kvm/riscv64/kvm_system.hpp"
 #include "vmm/cli.hpp"
+#include "vmm/sbi_list.hpp"
 #include "vmm/terminal.hpp"
 #include "vmm/vm.hpp"
 
@@ -31,6 +32,11 @@ int print_version() {
     host_facts = std::string{problem.what()} + "\n";
   }
   return print(version_text(host_facts));
+}
+
+int print_sbi_list() {
+  KvmSystem kvm;
+  return print(sbi_list_text(survey_sbi(kvm)));
 }
 
 int run(const Config& config) {
@@ -63,6 +69,7 @@ int main(int argc, char** argv) {
     const auto parsed = parse_command_line(std::span<const char* const>{argv + 1, static_cast<size_t>(argc - 1)});
     if (const auto* const text = std::get_if<PrintText>(&parsed)) return print(text->text);
     if (std::holds_alternative<PrintVersion>(parsed)) return print_version();
+    if (std::holds_alternative<ListSbi>(parsed)) return print_sbi_list();
     return run(std::get<Config>(parsed));
   } catch (const SetupError& problem) {
     return fail(problem.what(), problem.status());

@@ -5,6 +5,8 @@
 #include <format>
 #include <iterator>
 
+#include "base/sbi_switches.hpp"
+
 namespace rvvmm {
 namespace {
 
@@ -12,6 +14,26 @@ constexpr std::string_view kBoot = "Guest";
 constexpr std::string_view kMachine = "Machine";
 constexpr std::string_view kRun = "Running";
 constexpr std::string_view kInfo = "About";
+
+// "NAME=off" of each SBI extension, which is what is mostly wanted, each behind a space.
+constexpr std::string_view kOff = "=off";
+constexpr auto kSbiWordBytes = [] {
+  constexpr size_t kSize = [] {
+    size_t size = 0;
+    for (const SbiSwitch& extension : kSbiSwitches)
+      size += 1 + extension.name.size() + kOff.size();
+    return size;
+  }();
+  std::array<char, kSize> bytes{};
+  auto at = bytes.begin();
+  for (const SbiSwitch& extension : kSbiSwitches) {
+    *at++ = ' ';
+    at = std::ranges::copy(extension.name, at).out;
+    at = std::ranges::copy(kOff, at).out;
+  }
+  return bytes;
+}();
+constexpr std::string_view kSbiWords{kSbiWordBytes.data() + 1, kSbiWordBytes.size() - 1};
 
 // The short names are kvmtool's (lkvm run -k -i -p -c -m).
 constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
@@ -66,6 +88,13 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .help = "auto (the host's best, default), aia or plic",
      .completion = Completion::kWords,
      .words = "auto aia plic"},
+    {.id = OptionId::kSbi,
+     .name = "sbi",
+     .argument = "LIST",
+     .group = kMachine,
+     .help = "SBI extensions: dbcn=off,mpxy=on; see --list sbi",
+     .completion = Completion::kWords,
+     .words = kSbiWords},
     {.id = OptionId::kCpuAffinity,
      .name = "cpu-affinity",
      .argument = "LIST",
@@ -104,6 +133,14 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .short_name = 'V',
      .group = kInfo,
      .help = "version of rvvmm, and what KVM offers here",
+     .in_file = false},
+    {.id = OptionId::kList,
+     .name = "list",
+     .argument = "WHAT",
+     .group = kInfo,
+     .help = "sbi: SBI extensions, and who answers them here",
+     .completion = Completion::kWords,
+     .words = "sbi",
      .in_file = false},
     {.id = OptionId::kCompletion,
      .name = "completion",

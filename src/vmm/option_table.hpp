@@ -18,6 +18,7 @@ enum class OptionId : uint8_t {
   kSmp,
   kMem,
   kIrqchip,
+  kSbi,
   kCpuAffinity,
   kNoReboot,
   kLogLevel,
@@ -26,6 +27,7 @@ enum class OptionId : uint8_t {
   kConfig,
   kHelp,
   kVersion,
+  kList,
   kCompletion,
   kCount,
 };

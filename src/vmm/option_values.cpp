@@ -5,6 +5,7 @@
 #include <format>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "base/error.hpp"
 #include "base/printable.hpp"
@@ -61,6 +62,23 @@ log::Module parse_module(const std::string& where, std::string_view text) {
   throw wrong(where, text, std::format("is no log module; modules are {}", names_of(kLast)));
 }
 
+std::string did_you_mean(std::string_view typed, std::string_view prefix, std::span<const std::string_view> names) {
+  const std::string_view nearest = nearest_name(typed, names);
+  return nearest.empty() ? std::string{} : std::format("; did you mean {}{}?", prefix, nearest);
+}
+
+/// The row of kSbiSwitches that has this name.
+size_t parse_sbi_name(const std::string& where, std::string_view text) {
+  std::vector<std::string_view> names;
+  for (const SbiSwitch& extension : kSbiSwitches) {
+    if (extension.name == text) return names.size();
+    names.push_back(extension.name);
+  }
+  const std::string advice = did_you_mean(text, "", names);
+  throw wrong(where, text,
+              "is no SBI extension that can be switched" + (advice.empty() ? "; see rvvmm --list sbi" : advice));
+}
+
 // Bits by which a suffix shifts; no suffix is MiB.
 std::optional<int> suffix_shift(std::string_view suffix) noexcept {
   if (suffix.empty()) return 20;
@@ -95,8 +113,7 @@ std::string suggestion(std::string_view typed, std::string_view prefix, bool in_
   for (const OptionSpec& spec : option_table()) {
     if (spec.in_file || !in_file) names.push_back(spec.name);
   }
-  const std::string_view nearest = nearest_name(typed, names);
-  return nearest.empty() ? std::string{} : std::format("; did you mean {}{}?", prefix, nearest);
+  return did_you_mean(typed, prefix, names);
 }
 
 uint32_t parse_smp(const std::string& where, std::string_view text) {
@@ -127,6 +144,28 @@ IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
   if (text == "aia") return IrqchipChoice::kAia;
   if (text == "plic") return IrqchipChoice::kPlic;
   throw wrong(where, text, "is no interrupt controller; give auto, aia or plic");
+}
+
+SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {
+  SbiChoices choices;
+  for_each_part(text, [&](std::string_view part) {
+    const size_t equals = std::min(part.find('='), part.size());
+    const std::string_view value = part.substr(std::min(equals + 1, part.size()));
+    if (part.empty()) throw wrong(where, part, "is no choice; give a list like dbcn=off,mpxy=on");
+    const size_t row = parse_sbi_name(where, part.substr(0, equals));
+    const SbiSwitch& extension = kSbiSwitches[row];
+    if (value != "on" && value != "off") {
+      throw wrong(where, part, std::format("is no choice; give {0}=on or {0}=off", extension.name));
+    }
+    if (choices.chosen(row) != SbiSetting::kLeave) {
+      throw SetupError{ExitStatus::kUsage, std::format("{}: {} given twice", where, extension.name)};
+    }
+    if (value == "on" && !extension.can_be_on) {
+      throw wrong(where, part, "cannot be had, rvvmm does not answer it yet; leave it out");
+    }
+    choices.choose(row, value == "on");
+  });
+  return choices;
 }
 
 std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/sbi_switches.hpp"
 #include "vmm/config.hpp"
 
 namespace rvvmm {
@@ -29,6 +30,8 @@ uint32_t parse_smp(const std::string& where, std::string_view text);
 /// in lower case; powers of 1024).
 uint64_t parse_size(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
+/// "dbcn=off,mpxy=on": names of kSbiSwitches, each once.
+SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);
 /// "0,2,4-7"; numbers below 4096, at least one.
 std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text);
 /// "debug", "kvm=trace,sbi=debug", "warn,kvm=trace": a level alone is for all modules; later ones win.

@@ -10,6 +10,7 @@
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
+#include "vmm/sbi_list.hpp"
 #include "vmm/signals.hpp"
 #include "vmm/stdin_reader.hpp"
 #include "vmm/terminal.hpp"
@@ -27,13 +28,14 @@ std::vector<IrqchipKind> kinds_for(IrqchipChoice choice, const Hypervisor& hyper
   return kinds;
 }
 
-void check_against_host(const Config& config, const Hypervisor& hypervisor) {
+void check_against_host(const Config& config, Hypervisor& hypervisor) {
   const uint32_t most = hypervisor.max_vcpus();
   if (config.smp > most) {
     throw SetupError{ExitStatus::kUsage, std::format("--smp {}: KVM allows at most {} vCPUs here", config.smp, most)};
   }
   make_room_for_vcpus(config.smp);
   check_cpu_affinity(config.cpu_affinity);
+  check_sbi_choices(hypervisor, config.sbi);
 }
 
 }  // namespace

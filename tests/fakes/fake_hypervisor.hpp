@@ -17,18 +17,20 @@ namespace rvvmm {
 
 /// What the host of a FakeHypervisor is like: set before a VM is made.
 struct FakeHost {
-  uint32_t vcpus_it_has_room_for = UINT32_MAX;            ///< creating one more throws
-  std::string refuses_aia_hardware;                       ///< the reason; empty: it is granted
-  std::string refuses_aia_emulated;                       ///< the same
-  IrqchipKind aia_granted = IrqchipKind::kAiaHardware;    ///< what the hardware kind really becomes
-  bool has_interrupt_files = false;                       ///< that software ones are used instead of, where asked for
-  std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};  ///< gives it a script
+  uint32_t vcpus_it_has_room_for = UINT32_MAX;          ///< creating one more throws
+  std::string refuses_aia_hardware;                     ///< the reason; empty: it is granted
+  std::string refuses_aia_emulated;                     ///< the same
+  IrqchipKind aia_granted = IrqchipKind::kAiaHardware;  ///< what the hardware kind really becomes
+  bool has_interrupt_files = false;                     ///< that software ones are used instead of, where asked for
+  std::array<std::optional<bool>, kSbiSwitches.size()> sbi_extensions{};  ///< whether on; nullopt: it has none such
+  std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};                  ///< gives it a script
 };
 
 /// What was asked of the VMs of a host. Any thread for the lines, else the one that makes the machine.
 struct FakeVmRecord {
   int vms = 0;
   std::vector<bool> aia_attempts{};  ///< true: interrupt files in software
+  SbiChoices sbi;                    ///< of the latest VM
   GpaRange ram;
   std::vector<FakeVcpu*> vcpus{};  ///< of the latest VM, for as long as it lives
   std::array<std::atomic<int>, 128> irq_level{};
@@ -71,6 +73,7 @@ class FakeVmBackend final : public VmBackend {
     cpu.timebase_hz = 10'000'000;
     return cpu;
   }
+  std::optional<bool> sbi_extension_is_on(size_t row) noexcept override { return host_.sbi_extensions[row]; }
   void set_irq_line(Gsi gsi, bool asserted) noexcept override {
     ++record_.irq_calls;
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
@@ -83,7 +86,10 @@ class FakeVmBackend final : public VmBackend {
 
 class FakeHypervisor final : public Hypervisor {
  public:
-  std::unique_ptr<VmBackend> create_vm() override { return std::make_unique<FakeVmBackend>(host, record); }
+  std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) override {
+    record.sbi = sbi;
+    return std::make_unique<FakeVmBackend>(host, record);
+  }
   uint32_t max_vcpus() const override { return 16; }
   bool interrupt_files_wake_harts() const override { return true; }
 

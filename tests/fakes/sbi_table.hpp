@@ -12,14 +12,15 @@ namespace rvvmm {
 
 struct SbiTable {
   /// `memory` is the guest's RAM, and outlives the table.
-  explicit SbiTable(const GuestMemory& memory) {
-    add_extensions(sbi, {.memory = memory,
-                         .console_out = out,
-                         .console_in = in,
-                         .finish = finish,
-                         .boot_marks = marks,
-                         .guest_log = guest_log,
-                         .harts = harts});
+  explicit SbiTable(const GuestMemory& memory, const SbiChoices& choices = {}) {
+    add_extensions(sbi, choices,
+                   {.memory = memory,
+                    .console_out = out,
+                    .console_in = in,
+                    .finish = finish,
+                    .boot_marks = marks,
+                    .guest_log = guest_log,
+                    .harts = harts});
   }
 
   RecordingSink out;

@@ -22,8 +22,9 @@ struct RawCall {
 } __attribute__((packed));
 
 constexpr Gpa kRam{0x8000'0000};
-constexpr uint64_t kKnownEids[] = {
-    0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID, Hsm::kStandardEid, Hsm::kOwnEid};
+constexpr uint64_t kMpxy = 0x4D505859;
+constexpr uint64_t kKnownEids[] = {0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID, Hsm::kStandardEid,
+                                   Hsm::kOwnEid, kMpxy};
 
 // Somewhere in RAM, or behind its end.
 uint64_t near_ram(uint64_t random) {
@@ -37,6 +38,12 @@ SbiCall call_of(const RawCall& raw) {
   if ((raw.choice & 1) != 0) {
     call.eid = kKnownEids[(raw.choice >> 1) % std::size(kKnownEids)];
     call.fid %= 8;
+    if (call.eid == kMpxy) {
+      call.args[0] = (raw.choice & 0x80) != 0 ? kRam.value + call.args[0] % 18 * 4_KiB : near_ram(call.args[0]);
+      call.args[1] %= 2;
+      call.args[2] %= 4;
+      return call;
+    }
     const bool log = call.eid == RVVMM_HYPERCALL_EID && call.fid == RVVMM_HC_LOG;
     const size_t address = log ? 2 : 1;
     if (log) call.args[0] %= 5;

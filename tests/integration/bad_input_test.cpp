@@ -109,6 +109,24 @@ TEST_F(BadInput, WrongNumbers) {
   expect_refused({"--kernel", hello(), "--cpu-affinity", "0,x"}, kUsage, {"cpu-affinity"});
 }
 
+TEST_F(BadInput, SbiExtensionsThatAreNone) {
+  expect_refused({"--kernel", hello(), "--sbi", "dbnc=off"}, kUsage, {"--sbi: \"dbnc\"", "did you mean dbcn?"});
+  expect_refused({"--kernel", hello(), "--sbi", "dbcn"}, kUsage, {"--sbi: \"dbcn\"", "dbcn=on or dbcn=off"});
+  expect_refused({"--kernel", hello(), "--sbi", "dbcn=off,dbcn=off"}, kUsage, {"--sbi: dbcn given twice"});
+  expect_refused({"--kernel", hello(), "--sbi", "susp=on"}, kUsage, {"--sbi: \"susp=on\""});
+  expect_refused({"--list", "pci"}, kUsage, {"--list: \"pci\"", "give sbi"});
+  const TemporaryFile config{"kernel=" + hello() + "\nsbi=sat=off\n"};
+  expect_refused({"--config", config.path()}, kUsage, {":2: sbi: \"sat\"", "did you mean sta?"});
+}
+
+TEST_F(BadInput, SbiExtensionsThatTheHostLacks) {
+  if (environment().host_kernel.empty()) GTEST_SKIP() << "nobody said what this host has";
+  // The emulated hosts have no Sscofpmf, and their kernels no CONFIG_RISCV_SBI_V01.
+  expect_refused({"--kernel", hello(), "--sbi", "pmu=on"}, kHostUnsupported,
+                 {"--sbi pmu=on: KVM of this host does not"});
+  expect_refused({"--kernel", hello(), "--sbi", "legacy=on"}, kHostUnsupported, {"--sbi legacy=on: ", "do not find"});
+}
+
 TEST_F(BadInput, MemorySmallerThanTheKernel) {
   expect_refused({"--kernel", hello(), "--mem", "2M"}, kBadInput, {"--mem 2M"});
 }
@@ -210,6 +228,7 @@ TEST_F(BadInput, HostWithoutUsableKvm) {
   // This host has the H extension, or the test would not run.
   expect_refused({"--kernel", hello()}, kHostUnsupported,
                  {"/dev/kvm: No such file or directory; load the module (modprobe kvm)\n"}, hide_devices);
+  expect_refused({"--list", "sbi"}, kHostUnsupported, {"/dev/kvm: No such file or directory; "}, hide_devices);
   expect_refused({"--kernel", hello()}, kHostUnsupported, {"/dev/kvm: Permission denied; ", "group kvm"},
                  take_permission_away);
   expect_refused({"--kernel", hello()}, kHostUnsupported, {"/dev/kvm: is not KVM's device; "},

@@ -47,8 +47,8 @@ KvmSystem::KvmSystem(const char* path)
       run_size_(
           static_cast<size_t>(kvm_ioctl_or_throw(fd_.get(), KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"))) {}
 
-std::unique_ptr<VmBackend> KvmSystem::create_vm() {
-  return std::make_unique<KvmVm>(Fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM")}, run_size_);
+std::unique_ptr<VmBackend> KvmSystem::create_vm(const SbiChoices& sbi) {
+  return std::make_unique<KvmVm>(Fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VM, 0, "KVM_CREATE_VM")}, run_size_, sbi);
 }
 
 uint32_t KvmSystem::max_vcpus() const {

@@ -14,7 +14,7 @@ class KvmSystem final : public Hypervisor {
   explicit KvmSystem(const char* path = "/dev/kvm");
 
   /// Throws SetupError.
-  std::unique_ptr<VmBackend> create_vm() override;
+  std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) override;
   uint32_t max_vcpus() const override;
   bool interrupt_files_wake_harts() const override;
 

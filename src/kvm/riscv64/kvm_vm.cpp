@@ -9,7 +9,7 @@
 #include "kvm/riscv64/isa.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 #include "kvm/riscv64/kvm_vcpu.hpp"
-#include "kvm/riscv64/sbi_forwarding.hpp"
+#include "kvm/riscv64/sbi_switching.hpp"
 
 namespace rvvmm {
 
@@ -51,7 +51,7 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
   Fd fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VCPU, static_cast<unsigned long>(hart.value),
                            std::format("KVM_CREATE_VCPU of hart {}", hart.value))};
   if (first_vcpu_fd_ < 0) first_vcpu_fd_ = fd.get();
-  forward_sbi_calls(fd.get());
+  switch_sbi_extensions(fd.get(), sbi_);
   return std::make_unique<KvmVcpu>(std::move(fd), hart, run_size_, guest_code_, sign_extension_);
 }
 
@@ -65,6 +65,10 @@ std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t
 
 CpuDescription KvmVm::describe_cpu(bool with_aia) {
   return rvvmm::describe_cpu(first_vcpu_fd_, with_aia);
+}
+
+std::optional<bool> KvmVm::sbi_extension_is_on(size_t row) noexcept {
+  return rvvmm::sbi_extension_is_on(first_vcpu_fd_, row);
 }
 
 void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {

@@ -14,7 +14,7 @@ namespace rvvmm {
 class KvmVm final : public VmBackend {
  public:
   /// `run_size`: bytes of a vCPU's shared mapping (KVM_GET_VCPU_MMAP_SIZE).
-  KvmVm(Fd vm, size_t run_size) : fd_(std::move(vm)), run_size_(run_size) {}
+  KvmVm(Fd vm, size_t run_size, const SbiChoices& sbi) : fd_(std::move(vm)), run_size_(run_size), sbi_(sbi) {}
 
   void map_ram(Gpa base, std::span<std::byte> memory) override;
   bool map_rom(Gpa base, std::span<const std::byte> memory) noexcept override;
@@ -22,11 +22,13 @@ class KvmVm final : public VmBackend {
   std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
                                           std::string& why) override;
   CpuDescription describe_cpu(bool with_aia) override;
+  std::optional<bool> sbi_extension_is_on(size_t row) noexcept override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
 
  private:
   Fd fd_;
   size_t run_size_;
+  SbiChoices sbi_;
   GuestCode guest_code_;  // shared by this VM's vCPUs, which the owner destroys first
   SignExtension sign_extension_;
   int first_vcpu_fd_ = -1;

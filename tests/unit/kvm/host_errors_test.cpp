@@ -79,6 +79,15 @@ TEST(KvmRegisters, MissingOneSaysWhichLinuxHasIt) {
                "file or directory");
 }
 
+TEST(RefusedSbiSwitch, SaysWhatWasChosenAndWhereToLook) {
+  const SetupError absent = sbi_switch_is_refused("mpxy", true, ENOENT);
+  EXPECT_EQ(absent.status(), ExitStatus::kHostUnsupported);
+  EXPECT_STREQ(absent.what(),
+               "--sbi mpxy=on: KVM of this host does not have it; leave it out, and see rvvmm --list sbi");
+  EXPECT_STREQ(sbi_switch_is_refused("time", false, EBUSY).what(),
+               "--sbi time=off: KVM refuses it: Device or resource busy");
+}
+
 std::string ram_line(uint64_t size, int gpa_bits) {
   const SetupError error = ram_is_refused({.base = Gpa{0x8000'0000}, .size = size}, gpa_bits);
   EXPECT_EQ(error.status(), ExitStatus::kUsage);

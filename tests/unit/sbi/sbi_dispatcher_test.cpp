@@ -60,6 +60,17 @@ TEST(SbiDispatcher, NeighbouringRangesAreBothFound) {
   EXPECT_FALSE(sbi.provides(30));
 }
 
+TEST(SbiDispatcher, ListsItsExtensionsByEid) {
+  SbiDispatcher sbi;
+  sbi.add(std::make_unique<Answering>(EidRange{20, 29}));
+  sbi.add(std::make_unique<Answering>(EidRange{10, 10}));
+  const auto entries = sbi.entries();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].eids, (EidRange{10, 10}));
+  EXPECT_EQ(entries[1].eids, (EidRange{20, 29}));
+  EXPECT_EQ(entries[1].name, "answering");
+}
+
 TEST(BaseProbe, SaysWhatTheDispatcherProvides) {
   SbiDispatcher sbi;
   sbi.add(std::make_unique<Answering>(EidRange{0x0800'0001, 0x0800'0001}));
@@ -101,10 +112,40 @@ TEST(LegacyConsole, GetcharReturnsTheByteOrMinusOne) {
 TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
   const SbiTable table{memory};
-  for (const uint64_t eid : {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x08485643UL, 0x48534DUL, 0x0848534DUL})
+  for (const uint64_t eid :
+       {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x4D505859UL, 0x08485643UL, 0x48534DUL, 0x0848534DUL})
     EXPECT_TRUE(table.sbi.provides(eid)) << eid;
   for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})
     EXPECT_FALSE(table.sbi.provides(eid)) << eid;
+}
+
+SbiChoices switched_off(std::string_view name) {
+  SbiChoices choices;
+  for (size_t row = 0; row < kSbiSwitches.size(); ++row)
+    if (kSbiSwitches[row].name == name) choices.choose(row, false);
+  EXPECT_NE(choices, SbiChoices{}) << name;
+  return choices;
+}
+
+TEST(Extensions, WhatIsSwitchedOffNobodyAnswers) {
+  const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
+  SbiTable dbcn{memory, switched_off("dbcn")};
+  EXPECT_EQ(dbcn.sbi.dispatch(HartId{0}, {.eid = 0x4442434E, .fid = 2, .args = {'x'}}), kNotSupported);
+  EXPECT_EQ(dbcn.out.text, "");
+  const SbiTable legacy{memory, switched_off("legacy")};
+  EXPECT_FALSE(legacy.sbi.provides(1));
+  EXPECT_TRUE(legacy.sbi.provides(0x4442434E));
+  const SbiTable mpxy{memory, switched_off("mpxy")};
+  EXPECT_FALSE(mpxy.sbi.provides(0x4D505859));
+}
+
+TEST(Extensions, OfARangeThatIsOffNothingIsProbedAsPresent) {
+  const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
+  SbiTable table{memory, switched_off("experimental")};
+  for (const uint64_t eid : {0x08485643UL, 0x0848534DUL}) {
+    EXPECT_FALSE(table.sbi.provides(eid)) << eid;
+    EXPECT_EQ(table.sbi.dispatch(HartId{0}, {.eid = 0x10, .fid = 3, .args = {eid}}), SbiRet::ok(0)) << eid;
+  }
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
 
   const Irqchip irqchip_{.kind = GetParam(), .aia = {.kind = GetParam(), .ids = 255}};
   FakeHypervisor hypervisor_;
-  std::unique_ptr<VmBackend> backend_ = hypervisor_.create_vm();
+  std::unique_ptr<VmBackend> backend_ = hypervisor_.create_vm({});
   std::vector<std::unique_ptr<VcpuBackend>> harts_ = [this] {
     std::vector<std::unique_ptr<VcpuBackend>> made;
     for (uint32_t hart = 0; hart < 2; ++hart)

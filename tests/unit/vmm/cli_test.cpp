@@ -195,6 +195,43 @@ TEST(CommandLine, IrqchipIsOneOfThree) {
             "--irqchip: \"gic\" is no interrupt controller; give auto, aia or plic");
 }
 
+/// "dbcn=off mpxy=on" of what was chosen.
+std::string chosen(const SbiChoices& choices) {
+  std::string text;
+  for (size_t row = 0; row < kSbiSwitches.size(); ++row) {
+    if (choices.chosen(row) == SbiSetting::kLeave) continue;
+    text += std::format("{}{}={}", text.empty() ? "" : " ", kSbiSwitches[row].name,
+                        choices.chosen(row) == SbiSetting::kOn ? "on" : "off");
+  }
+  return text;
+}
+
+TEST(CommandLine, SbiExtensionsAreSwitchedOneByOne) {
+  EXPECT_EQ(chosen(config_of({}).sbi), "");
+  EXPECT_EQ(chosen(config_of({"--sbi", "mpxy=on,dbcn=off"}).sbi), "dbcn=off mpxy=on");
+  for (const SbiSwitch& extension : kSbiSwitches) {
+    const std::string off = std::format("{}=off", extension.name);
+    EXPECT_EQ(chosen(config_of({"--sbi", off}).sbi), off);
+  }
+}
+
+TEST(CommandLine, BadSbiChoicesSayWhatIsRight) {
+  const auto refuse = [](const char* text) { return refusal_of({"--kernel", "Image", "--sbi", text}); };
+  EXPECT_EQ(refuse("dbnc=off"), "--sbi: \"dbnc\" is no SBI extension that can be switched; did you mean dbcn?");
+  EXPECT_EQ(refuse("x=off"), "--sbi: \"x\" is no SBI extension that can be switched; see rvvmm --list sbi");
+  EXPECT_THAT(refuse("=off"), HasSubstr("\"\" is no SBI extension"));
+  EXPECT_THAT(refuse("DBCN=off"), HasSubstr("\"DBCN\" is no SBI extension"));
+  EXPECT_EQ(refuse("dbcn"), "--sbi: \"dbcn\" is no choice; give dbcn=on or dbcn=off");
+  for (const char* text : {"dbcn=", "dbcn=no", "dbcn=on=off", "dbcn=ON", "dbcn=off "})
+    EXPECT_THAT(refuse(text), HasSubstr("is no choice; give dbcn=on or dbcn=off")) << text;
+  for (const char* text : {"", ",", "dbcn=off,", ",dbcn=off", "dbcn=off,,sta=off"})
+    EXPECT_THAT(refuse(text), HasSubstr("\"\" is no choice; give a list like dbcn=off,mpxy=on")) << text;
+  EXPECT_EQ(refuse("dbcn=off,sta=off,dbcn=off"), "--sbi: dbcn given twice");
+  EXPECT_EQ(refuse("dbcn=off,dbcn=on"), "--sbi: dbcn given twice");
+  EXPECT_EQ(refuse("susp=on"), "--sbi: \"susp=on\" cannot be had, rvvmm does not answer it yet; leave it out");
+  EXPECT_LT(refuse(std::string(100'000, 'x').c_str()).size(), 250U);
+}
+
 TEST(CommandLine, AffinityListsHaveRanges) {
   EXPECT_THAT(config_of({"--cpu-affinity", "0,2,4-7"}).cpu_affinity, ElementsAre(0, 2, 4, 5, 6, 7));
   EXPECT_THAT(config_of({"--cpu-affinity", "4095"}).cpu_affinity, ElementsAre(4095));
@@ -266,6 +303,12 @@ TEST(Version, StartsWithTheProgramAndEndsEachLine) {
   EXPECT_EQ(std::ranges::count(version_text(""), '\n'), 1);
 }
 
+TEST(List, OnlySbiIsKnown) {
+  EXPECT_TRUE(std::holds_alternative<ListSbi>(parse({"--list", "sbi"})));
+  EXPECT_EQ(refusal_of({"--list", "pci"}), "--list: \"pci\" cannot be listed; give sbi");
+  EXPECT_EQ(refusal_of({"--list"}), "--list: its argument is missing; see rvvmm --help");
+}
+
 TEST(CompletionScript, OnlyBashIsKnown) {
   EXPECT_EQ(refusal_of({"--completion", "fish"}), "--completion: \"fish\" is not supported; give bash");
 }
@@ -292,6 +335,9 @@ TEST(CompletionScript, CompletesNamesAndWords) {
   EXPECT_EQ(completed_by_bash("rvvmm --ker", 1), "--kernel\n");
   EXPECT_EQ(completed_by_bash("rvvmm --irqchip p", 2), "plic\n");
   EXPECT_EQ(completed_by_bash("rvvmm --irqchip = a", 3), "auto aia\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --sbi le", 2), "legacy=off\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --sbi mp", 2), "mpxy=off\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --list s", 2), "sbi\n");
   EXPECT_EQ(completed_by_bash("rvvmm -m ''", 2), "\n");
   EXPECT_EQ(completed_by_bash("rvvmm --kernel /dev/nul", 2), "/dev/null\n");
 }
@@ -326,6 +372,15 @@ TEST_F(ConfigFile, UnknownKeyNamesTheLineAndTheNearest) {
 TEST_F(ConfigFile, BadValueNamesTheLine) {
   EXPECT_THAT(refusal("# x\nsmp = 0\n"), HasSubstr(path() + ":2: smp: \"0\" is no number of harts"));
   EXPECT_THAT(refusal("no-reboot = yes\n"), HasSubstr(":1: no-reboot: \"yes\" is neither true nor false"));
+}
+
+TEST_F(ConfigFile, SbiChoicesOfTheCommandLineReplaceThoseOfTheFile) {
+  const std::string file = write("kernel = a\nsbi = dbcn=off,sta=off\n");
+  EXPECT_EQ(chosen(std::get<Config>(parse({"--config", file})).sbi), "dbcn=off sta=off");
+  EXPECT_EQ(chosen(std::get<Config>(parse({"--config", file, "--sbi", "mpxy=on"})).sbi), "mpxy=on");
+  EXPECT_EQ(refusal("sbi = dbnc=off\n"),
+            path() + ":1: sbi: \"dbnc\" is no SBI extension that can be switched; did you mean dbcn?");
+  EXPECT_THAT(refusal("list = sbi\n"), HasSubstr("only on the command line"));
 }
 
 TEST_F(ConfigFile, LineWithoutValueIsRefused) {

@@ -97,6 +97,22 @@ TEST_F(MachineTest, TakesTheFirstControllerWhereTheHostGrantsIt) {
   EXPECT_THAT(kinds_, ElementsAre(kAiaHardware, kAiaEmulated, kPlic));
 }
 
+TEST_F(MachineTest, SbiChoicesReachTheVmAndItsOwnExtensions) {
+  const auto write_byte = [](SbiRet& ret) {
+    return [&ret](VcpuIo& io) {
+      ret = io.sbi_ecall(kBootHart, {.eid = 0x4442434E, .fid = 2, .args = {'x'}});
+      io.system_event(kBootHart, {.type = SystemEventType::kShutdown});
+    };
+  };
+  SbiRet ret;
+  run(write_byte(ret));
+  EXPECT_EQ(ret, SbiRet::ok());
+  config_.sbi.choose(9, false);
+  run(write_byte(ret));
+  EXPECT_EQ(ret, SbiRet::fail(SbiError::kNotSupported));
+  EXPECT_EQ(hypervisor_.record.sbi, config_.sbi);
+}
+
 TEST_F(MachineTest, FallsBackInOrderAndSaysWhy) {
   hypervisor_.host.refuses_aia_hardware = "configuring: Invalid argument";
   EXPECT_THAT(log_of_make(),
