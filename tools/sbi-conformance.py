@@ -142,7 +142,7 @@ def check(document, kernel, file):
     cells = cells_of(document, kernel)
     rows = rows_of(file)
     wrong = 0
-    for key in cells.keys() | rows.keys():
+    for key in {**cells, **rows}:
         row = rows.get(key)
         if row and row.extension == "PMU" and row.verdict == "absent":
             continue
