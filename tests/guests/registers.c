@@ -32,6 +32,7 @@ static struct {
   struct hart_entry entry;
   unsigned long eid;
 } stopper;
+static volatile int woken; /* hart 0 has been, or is about to be */
 static unsigned long exits;
 
 static int same_text(const char* a, const char* b) {
@@ -229,33 +230,40 @@ static int calls_of_kvm(void) {
   return wrong;
 }
 
-/* Hart 1 stops as soon as it has started. */
-static void stop_at_once(unsigned long hart, const struct hart_entry* entry, unsigned long satp,
-                         unsigned long sstatus) {
+/* Hart 1 wakes hart 0 in a moment, and stops. By an IPI: on a busy host a timer of the guest may stay away
+   (docs/testing.md). */
+static void wake_and_stop(unsigned long hart, const struct hart_entry* entry, unsigned long satp,
+                          unsigned long sstatus) {
   (void)hart, (void)entry, (void)satp, (void)sstatus;
+  const unsigned long begin = now();
+  while (now() - begin < TICKS_PER_SECOND / 50) {
+  }
+  woken = 1;
+  __sync_synchronize();
+  sbi_call3(SBI_IPI, 0, 1, 0, 0);
   sbi_call3(stopper.eid, 1, 0, 0, 0);
   for (;;) __asm__ __volatile__("wfi");
 }
 
-/* By one extension: hart 1 starts, and stops; hart 0 sleeps till its timer. Each twice: the first suspend sets things
-   up that the second one has. */
+/* By one extension: hart 1 starts, and stops; hart 0 sleeps till hart 1 wakes it. Each twice: the first suspend sets
+   things up that the second one has. */
 static int hart_states(const char* start_name, const char* suspend_name, unsigned long eid) {
   const struct call start = {start_name, eid, 0, {1, address_of(hart_begin), address_of(&stopper)}, 0};
   const struct call suspend = {suspend_name, eid, 3, {0, 0, 0}, 0};
   int wrong = 0;
   stopper.entry.stack_top = address_of(stack + sizeof(stack));
-  stopper.entry.run = stop_at_once;
+  stopper.entry.run = wake_and_stop;
   stopper.eid = eid;
   for (int twice = 0; twice < 2; ++twice) {
+    woken = 0;
     wrong += ecall(&start);
+    if (after.x[A0] != 0) return wrong; /* there is nobody to wake hart 0 */
+    wrong += ecall(&suspend);
+    wrong += differs(suspend_name, "an end before the interrupt ", 0, (unsigned long)woken, 1);
     const unsigned long begin = now();
     while (sbi_call3(eid, 2, 1, 0, 0).value != 1)
       if (now() - begin > 10 * TICKS_PER_SECOND) return wrong + 1;
-    const unsigned long wake = now() + TICKS_PER_SECOND / 50;
-    sbi_call3(SBI_TIME, 0, wake, 0, 0);
-    wrong += ecall(&suspend);
-    if (now() < wake) ++wrong;
-    sbi_call3(SBI_TIME, 0, -1UL, 0, 0);
+    CSR_CLEAR(sip, SIP_SSIP);
   }
   return wrong;
 }

@@ -71,7 +71,12 @@ static void time_checks(void) {
   static const struct sbi_row other = {"function 1", "3", "none", 1, {0}, not_supported, 0, 0};
   report_probe(&time);
   report_call(&time, &past);
-  const int pending = becomes_pending(SIP_STIP, 1);
+  int pending = becomes_pending(SIP_STIP, 1);
+  /* On a busy host a timer of the guest may stay away (docs/testing.md). */
+  for (int tries = 0; !pending && tries < 10; ++tries) {
+    sbi_call3(SBI_TIME, 0, 1, 0, 0);
+    pending = becomes_pending(SIP_STIP, 1);
+  }
   report_fact(&time, &(struct sbi_fact){"set_timer", "6.1", "sip.STIP after a time that is over", "1",
                                         pending ? "1" : "0", pending});
   report_call(&time, &never);

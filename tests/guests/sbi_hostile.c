@@ -53,8 +53,9 @@ static const unsigned long huge_functions[] = {HSM_RESUME, 0x7FFFFFFF, 0x8000000
                                                1UL << 32,  1UL << 63,  -1UL};
 
 #define PAGE ((unsigned long)page)
-static const unsigned long hostile[] = {0,       1,            -1UL,      PAGE,      PAGE + 1,  RAM_END - 1, RAM_END - 8,
-                                        RAM_END, RAM_BASE - 1, NO_DEVICE, UART_BASE, 1UL << 63, 1UL << 32};
+static const unsigned long hostile[] = {0,           1,       -1UL,         PAGE,      PAGE + 1,  RAM_END - 1,
+                                        RAM_END - 8, RAM_END, RAM_BASE - 1, NO_DEVICE, UART_BASE, 1UL << 63,
+                                        1UL << 32};
 #define HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
 
 /* The first wrong answer of a hart. */
