@@ -45,6 +45,9 @@ class HartControl {
   virtual bool suspend(HartId self, const std::optional<HartEntry>& resume) noexcept = 0;
   /// The call that ends the sleep of `self`: false unless it is suspended.
   virtual bool resume(HartId self) noexcept = 0;
+  /// The machine sleeps, behind the call in hand, until something outside wakes it; then `self` begins at `resume`.
+  /// False unless all other harts are stopped.
+  virtual bool suspend_system(HartId self, const HartEntry& resume) noexcept = 0;
 };
 
 }  // namespace rvvmm

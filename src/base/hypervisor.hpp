@@ -92,6 +92,11 @@ class VcpuBackend : public HartIrqPin {
   /// kRunnable or kStopped, from the next run() on; a stopped hart waits in run() until somebody starts it. False where
   /// the hypervisor refuses.
   virtual bool set_state(HartState state) noexcept = 0;
+  /// Behind an SBI system suspend, which the hypervisor forwards and then resets the hart at its next entry: brings
+  /// that about without entering the guest. The hart is stopped afterwards; interrupts that were pending at its
+  /// interrupt file or its pin still are, and are enabled as they were. False where the hypervisor refuses. May take
+  /// milliseconds.
+  virtual bool take_suspend_reset() noexcept = 0;
   /// One register; RegisterFile spares its users doing that twice. nullopt where the hart has no such register.
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
   virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;

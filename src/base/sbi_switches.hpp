@@ -26,7 +26,6 @@ struct SbiSwitch {
   uint32_t kvm_id;           ///< index of the register of KVM_REG_RISCV_SBI_EXT (Linux, uapi/asm/kvm.h)
   SbiSetting by_default;     ///< where nothing was chosen; kOff is what KVM keeps off of itself
   SbiForwarding forwarding;  ///< where it is on
-  bool can_be_on;            ///< false: rvvmm cannot answer it yet
   std::string_view version;  ///< the first of the SBI specification that has it
   std::string_view what;
 };
@@ -36,23 +35,21 @@ inline constexpr std::array kSbiSwitches = [] {
   using enum SbiSetting;
   using enum SbiForwarding;
   return std::array<SbiSwitch, 14>{{
-      {"legacy", {0x00, 0x08}, 0, kLeave, kSome, true, "0.1", "calls of before SBI 0.2"},
-      {"time", {0x54494D45, 0x54494D45}, 1, kLeave, kNone, true, "0.2", "timer"},
-      {"ipi", {0x735049, 0x735049}, 2, kLeave, kNone, true, "0.2", "interrupts between harts"},
-      {"rfence", {0x52464E43, 0x52464E43}, 3, kLeave, kNone, true, "0.2", "fences on other harts"},
-      {"srst", {0x53525354, 0x53525354}, 4, kLeave, kNone, true, "0.3", "shutdown and reset"},
-      {"hsm", {0x48534D, 0x48534D}, 5, kLeave, kNone, true, "0.2", "starting and stopping harts"},
-      {"pmu", {0x504D55, 0x504D55}, 6, kLeave, kNone, true, "0.3", "performance counters"},
-      {"experimental", {0x08000000, 0x08FFFFFF}, 7, kLeave, kAll, true, "0.2", "rvvmm's own are in this range"},
-      {"vendor", {0x09000000, 0x09FFFFFF}, 8, kLeave, kAll, true, "0.2", "range that rvvmm has nothing in"},
-      {"dbcn", {0x4442434E, 0x4442434E}, 9, kOn, kAll, true, "2.0", "debug console"},
-      {"sta", {0x535441, 0x535441}, 10, kLeave, kNone, true, "2.0", "stolen time"},
-      // KVM resets the hart that suspends whatever user space answers, so nobody gets it who did not ask, and until
-      // rvvmm can let a machine sleep, nobody at all.
-      {"susp", {0x53555350, 0x53555350}, 11, kOff, kAll, false, "2.0", "suspend of the whole machine"},
-      {"fwft", {0x46574654, 0x46574654}, 12, kLeave, kNone, true, "3.0", "firmware features"},
+      {"legacy", {0x00, 0x08}, 0, kLeave, kSome, "0.1", "calls of before SBI 0.2"},
+      {"time", {0x54494D45, 0x54494D45}, 1, kLeave, kNone, "0.2", "timer"},
+      {"ipi", {0x735049, 0x735049}, 2, kLeave, kNone, "0.2", "interrupts between harts"},
+      {"rfence", {0x52464E43, 0x52464E43}, 3, kLeave, kNone, "0.2", "fences on other harts"},
+      {"srst", {0x53525354, 0x53525354}, 4, kLeave, kNone, "0.3", "shutdown and reset"},
+      {"hsm", {0x48534D, 0x48534D}, 5, kLeave, kNone, "0.2", "starting and stopping harts"},
+      {"pmu", {0x504D55, 0x504D55}, 6, kLeave, kNone, "0.3", "performance counters"},
+      {"experimental", {0x08000000, 0x08FFFFFF}, 7, kLeave, kAll, "0.2", "rvvmm's own are in this range"},
+      {"vendor", {0x09000000, 0x09FFFFFF}, 8, kLeave, kAll, "0.2", "range that rvvmm has nothing in"},
+      {"dbcn", {0x4442434E, 0x4442434E}, 9, kOn, kAll, "2.0", "debug console"},
+      {"sta", {0x535441, 0x535441}, 10, kLeave, kNone, "2.0", "stolen time"},
+      {"susp", {0x53555350, 0x53555350}, 11, kOn, kAll, "2.0", "suspend of the whole machine"},
+      {"fwft", {0x46574654, 0x46574654}, 12, kLeave, kNone, "3.0", "firmware features"},
       // Without channels it serves nobody but who tests it, and each vCPU would pay for the switch at its start.
-      {"mpxy", {0x4D505859, 0x4D505859}, 13, kLeave, kAll, true, "3.0", "message proxy, without channels"},
+      {"mpxy", {0x4D505859, 0x4D505859}, 13, kLeave, kAll, "3.0", "message proxy, without channels"},
   }};
 }();
 

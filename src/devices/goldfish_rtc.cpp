@@ -105,6 +105,11 @@ void GoldfishRtc::clear_alarm() noexcept {
   timer_.arm(std::nullopt);
 }
 
+bool GoldfishRtc::asks_for_interrupt() noexcept {
+  const LockGuard lock{mu_};
+  return irq_asserted_;
+}
+
 void GoldfishRtc::on_alarm() noexcept {
   const LockGuard lock{mu_};
   // The alarm may have been moved or cleared while the loop was on its way here; the host's clock may have been set.

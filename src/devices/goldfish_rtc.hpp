@@ -42,6 +42,8 @@ class GoldfishRtc final : public Device {
 
   /// The deadline given to the timer has come. One too early or too late does no harm.
   void on_alarm() noexcept;
+  /// Any thread.
+  bool asks_for_interrupt() noexcept;
 
  private:
   uint64_t host_now() const noexcept { return static_cast<uint64_t>(clock_().count()); }

@@ -9,6 +9,7 @@
 #include "sbi/hypercall.hpp"
 #include "sbi/legacy_console.hpp"
 #include "sbi/mpxy.hpp"
+#include "sbi/system_suspend.hpp"
 
 namespace rvvmm {
 
@@ -28,6 +29,7 @@ void add_extensions(SbiDispatcher& dispatcher, const SbiChoices& choices, const 
   // KVM keeps the standard EID to itself; a batch can reach it all the same.
   for (const uint64_t eid : {Hsm::kStandardEid, Hsm::kOwnEid})
     add(std::make_unique<Hsm>(eid, resources.memory, resources.harts));
+  add(std::make_unique<SystemSuspend>(resources.memory, resources.harts));
 }
 
 }  // namespace rvvmm

@@ -1,5 +1,7 @@
 #include "sbi/hsm.hpp"
 
+#include "sbi/hart_entry.hpp"
+
 namespace rvvmm {
 namespace {
 
@@ -25,14 +27,9 @@ SbiRet Hsm::handle(HartId hart, const SbiCall& call) noexcept {
   }
 }
 
-// One instruction at least, on the boundary that the C extension asks for.
-bool Hsm::hart_can_begin_at(uint64_t address) const noexcept {
-  return address % 2 == 0 && memory_.range().contains(Gpa{address}, 2);
-}
-
 SbiRet Hsm::start(HartId hart, uint64_t hartid, uint64_t start_addr, uint64_t opaque) noexcept {
   if (hartid >= harts_.harts()) return SbiRet::fail(SbiError::kInvalidParam);
-  if (!hart_can_begin_at(start_addr)) return SbiRet::fail(SbiError::kInvalidAddress);
+  if (!hart_can_begin_at(memory_, start_addr)) return SbiRet::fail(SbiError::kInvalidAddress);
   const HartId target{static_cast<uint32_t>(hartid)};
   const bool started = harts_.start(hart, target, {.pc = Gpa{start_addr}, .opaque = opaque});
   return started ? SbiRet::ok() : SbiRet::fail(SbiError::kAlreadyAvailable);
@@ -52,7 +49,7 @@ SbiRet Hsm::suspend(HartId hart, uint64_t type, uint64_t resume_addr, uint64_t o
   switch (static_cast<uint32_t>(type)) {
     case kRetentive: break;
     case kNonRetentive:
-      if (!hart_can_begin_at(resume_addr)) return SbiRet::fail(SbiError::kInvalidAddress);
+      if (!hart_can_begin_at(memory_, resume_addr)) return SbiRet::fail(SbiError::kInvalidAddress);
       resume = {.pc = Gpa{resume_addr}, .opaque = opaque};
       break;
     default: return SbiRet::fail(SbiError::kInvalidParam);

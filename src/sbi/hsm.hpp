@@ -33,7 +33,6 @@ class Hsm final : public SbiExtension {
   SbiRet get_status(HartId hart, uint64_t hartid) noexcept;
   /// 9.4. kInvalidParam for a type that is reserved, or is a platform's and none of ours.
   SbiRet suspend(HartId hart, uint64_t type, uint64_t resume_addr, uint64_t opaque) noexcept;
-  bool hart_can_begin_at(uint64_t address) const noexcept;
 
   const uint64_t eid_;
   const GuestMemory& memory_;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "sbi/system_suspend.hpp"
 
 namespace rvvmm {
 namespace {
@@ -71,6 +72,14 @@ SbiRet Hypercall::mark(HartId hart, uint64_t num_bytes, uint64_t base_lo, uint64
   return SbiRet::ok(parts_.marks.mark(hart, {name.data(), bytes->size()}) ? 1 : 0);
 }
 
+SbiRet Hypercall::answer_in_batch(HartId hart, const SbiCall& call) noexcept {
+  // It would multiply the work of one call by 256 at each level.
+  if (call.eid == RVVMM_HYPERCALL_EID && call.fid == RVVMM_HC_BATCH) return SbiRet::fail(SbiError::kDenied);
+  // KVM has a part in it, and knows nothing of this one.
+  if (call.eid == SystemSuspend::kEid) return SbiRet::fail(SbiError::kNotSupported);
+  return parts_.dispatcher.dispatch(hart, call);
+}
+
 SbiRet Hypercall::batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept {
   if (entries > RVVMM_BATCH_MAX_ENTRIES || (flags & ~uint64_t{RVVMM_BATCH_STOP_ON_ERROR}) != 0 ||
       base_lo % alignof(Entry) != 0) {
@@ -84,9 +93,7 @@ SbiRet Hypercall::batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_
     std::memcpy(&entry, bytes.data(), sizeof(entry));
     SbiCall call{.eid = entry.eid, .fid = entry.fid};
     std::ranges::copy(entry.args, call.args.begin());
-    // A batch in a batch would multiply the work of one call by 256 at each level.
-    const SbiRet ret =
-        calls(entry, RVVMM_HC_BATCH) ? SbiRet::fail(SbiError::kDenied) : parts_.dispatcher.dispatch(hart, call);
+    const SbiRet ret = answer_in_batch(hart, call);
     const uint64_t answer[2] = {static_cast<uint64_t>(ret.error), ret.value};
     std::memcpy(bytes.data() + offsetof(Entry, ret), answer, sizeof(answer));
     const bool ended = calls(entry, RVVMM_HC_EXIT) && ret.error == 0;

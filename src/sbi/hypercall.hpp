@@ -41,6 +41,7 @@ class Hypercall final : public SbiExtension {
   /// Value: entries answered. kInvalidParam for too many, unknown flags or a misaligned array, kInvalidAddress unless
   /// all of it is RAM; nothing is called then.
   SbiRet batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept;
+  SbiRet answer_in_batch(HartId hart, const SbiCall& call) noexcept;
 
   Parts parts_;
 };

@@ -1,28 +1,28 @@
 #include "vmm/board.hpp"
 
+#include <atomic>
+
 namespace rvvmm {
-namespace {
 
 /// A wired input of the in-kernel APLIC. KVM takes a VM-wide lock for each change, so only changes are passed on;
-/// calls come one at a time, under the device's mutex.
+/// calls come one at a time, under the device's mutex, but for ask_again().
 class AiaIrqLine final : public IrqLine {
  public:
   AiaIrqLine(VmBackend& backend, Gsi gsi) noexcept : backend_(backend), gsi_(gsi) {}
 
   void set(bool asserted) noexcept override {
-    if (asserted == asserted_) return;
-    asserted_ = asserted;
-    backend_.set_irq_line(gsi_, asserted);
+    if (asserted_.exchange(asserted) != asserted) backend_.set_irq_line(gsi_, asserted);
   }
   void assert_again() noexcept override { backend_.set_irq_line(gsi_, true); }
+  void ask_again() noexcept {
+    if (asserted_) assert_again();
+  }
 
  private:
   VmBackend& backend_;
   Gsi gsi_;
-  bool asserted_ = false;
+  std::atomic<bool> asserted_ = false;
 };
-
-}  // namespace
 
 // THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
 Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
@@ -49,6 +49,15 @@ Board::~Board() = default;
 IrqLine& Board::line(const Parts& parts, Gsi gsi) {
   if (plic_) return plic_->line(gsi);
   return *aia_lines_.emplace_back(std::make_unique<AiaIrqLine>(parts.backend, gsi));
+}
+
+bool Board::asks_for_interrupt() noexcept {
+  return uart_->asks_for_interrupt() || rtc_->asks_for_interrupt();
+}
+
+void Board::ask_again() noexcept {
+  for (const auto& line : aia_lines_)
+    line->ask_again();
 }
 
 std::vector<FdtDevice> Board::fdt_devices() const {

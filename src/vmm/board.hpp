@@ -41,6 +41,8 @@ struct Irqchip {
 
 inline constexpr AiaLayout kAiaLayout{.imsic_base = kImsicBase, .aplic_base = kAplicBase, .sources = kSources};
 
+class AiaIrqLine;
+
 /// The devices of one machine, on their bus.
 class Board {
  public:
@@ -62,6 +64,11 @@ class Board {
   GoldfishRtc& rtc() noexcept { return *rtc_; }
   Uart16550& uart() noexcept { return *uart_; }
 
+  /// Whether a device asks for an interrupt now.
+  bool asks_for_interrupt() noexcept;
+  /// Has the controller told the guest again of what devices ask for, where it does that by messages.
+  void ask_again() noexcept;
+
   /// What the device tree has to say of the devices and the interrupt controller.
   std::vector<FdtDevice> fdt_devices() const;
   std::variant<FdtAia, FdtPlic> fdt_irqchip() const;
@@ -72,7 +79,7 @@ class Board {
 
   Irqchip irqchip_;
   std::unique_ptr<Plic> plic_;  // null with an AIA
-  std::vector<std::unique_ptr<IrqLine>> aia_lines_;
+  std::vector<std::unique_ptr<AiaIrqLine>> aia_lines_;
   std::unique_ptr<TestFinisher> finisher_;
   std::unique_ptr<GoldfishRtc> rtc_;
   std::unique_ptr<Uart16550> uart_;

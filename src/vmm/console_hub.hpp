@@ -35,9 +35,10 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   ConsoleHub(const ConsoleHub&) = delete;
   ConsoleHub& operator=(const ConsoleHub&) = delete;
 
-  /// Ignores SIGPIPE in this process; SIGUSR2 becomes the output thread's own, to be blocked in all others. That
-  /// thread, "io-console", starts with the first byte: a guest without output does without it. `on_first_output` is
-  /// called then, by the hart that writes, and has the main thread call launch(); without it the hart does so.
+  /// Ignores SIGPIPE in this process; console_kick_signal() becomes the output thread's own, to be blocked in all
+  /// others. That thread, "io-console", starts with the first byte: a guest without output does without it.
+  /// `on_first_output` is called then, by the hart that writes, and has the main thread call launch(); without it the
+  /// hart does so.
   void start(std::function<void()> on_first_output = {}) noexcept;
   /// Starts the thread if output waits for it.
   void launch() noexcept;

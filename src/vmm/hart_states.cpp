@@ -192,6 +192,50 @@ void HartStates::resume_now(HartId self, VcpuBackend& vcpu) noexcept {
   hart.state = HsmState::kStarted;
 }
 
+bool HartStates::suspend_system(HartId self, const HartEntry& resume) noexcept {
+  const LockGuard lock{mu_};
+  for (HartId other{0}; other.value < parts_.harts; ++other.value) {
+    if (other != self && (ended_ || ask(self, other, nullptr) != HsmState::kStopped)) return false;
+  }
+  if (!begin(self, HsmState::kStarted, HsmState::kSuspendPending)) return false;
+  const SystemSleep sleep{.hart = self, .resume = resume};
+  parts_.post(self, [this, sleep](VcpuBackend& vcpu) { suspend_system_now(sleep, vcpu); });
+  return true;
+}
+
+// A hart that KVM has stopped waits in KVM_RUN and costs nothing; its mailbox is served as ever.
+void HartStates::suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept {
+  const uint64_t scounteren = vcpu.get(HartRegister::kScounteren).value_or(kAllCountersReadable);
+  if (!vcpu.take_suspend_reset()) log_refusal(sleep.hart, "suspend the machine");
+  {
+    const LockGuard lock{mu_};
+    sleep_ = {.hart = sleep.hart, .resume = sleep.resume, .scounteren = scounteren};
+    at(sleep.hart).state = HsmState::kSuspended;
+  }
+  parts_.on_system_suspended();
+}
+
+bool HartStates::wake() noexcept {
+  const LockGuard lock{mu_};
+  if (!sleep_ || ended_ || at(sleep_->hart).state != HsmState::kSuspended) return false;
+  at(sleep_->hart).state = HsmState::kResumePending;
+  parts_.post(sleep_->hart, [this](VcpuBackend& vcpu) { resume_system_now(vcpu); });
+  return true;
+}
+
+void HartStates::resume_system_now(VcpuBackend& vcpu) noexcept {
+  {
+    const LockGuard lock{mu_};
+    RegisterFile registers{vcpu};
+    enter(registers, sleep_->hart, sleep_->resume);
+    registers.set(HartRegister::kScounteren, sleep_->scounteren);
+    if (!registers.write_back() || !vcpu.set_state(HartState::kRunnable)) log_refusal(sleep_->hart, "resume");
+    at(sleep_->hart).state = HsmState::kStarted;
+    sleep_.reset();
+  }
+  parts_.on_system_resumed();
+}
+
 void HartStates::end() noexcept {
   const LockGuard lock{mu_};
   ended_ = true;

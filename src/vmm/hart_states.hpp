@@ -27,6 +27,9 @@ class HartStates final : public HartControl {
     /// the hypervisor refuses.
     std::function<bool(std::span<const std::byte>)> map_wait_page;
     Gpa wait_page;
+    /// The machine sleeps from here on, until wake(), or runs again. On the hart's own thread; may call wake().
+    std::function<void()> on_system_suspended;
+    std::function<void()> on_system_resumed;
     /// Runs a task on a hart's thread, outside the guest and with no call of its in hand (VcpuThread::post).
     std::function<void(HartId, VcpuTask)> post;
   };
@@ -39,6 +42,10 @@ class HartStates final : public HartControl {
   bool stop(HartId self) noexcept override;
   bool suspend(HartId self, const std::optional<HartEntry>& resume) noexcept override;
   bool resume(HartId self) noexcept override;
+  bool suspend_system(HartId self, const HartEntry& resume) noexcept override;
+
+  /// Ends the sleep of the machine; false where it does not sleep. Any thread.
+  bool wake() noexcept;
 
   /// Before the harts' threads are told to end: who waits for another hart does so no longer, and nothing is posted any
   /// more.
@@ -61,6 +68,13 @@ class HartStates final : public HartControl {
     uint64_t value;
   };
 
+  /// Of the machine: the hart that suspended it, and how that goes on.
+  struct SystemSleep {
+    HartId hart;
+    HartEntry resume;
+    uint64_t scounteren = 0;
+  };
+
   struct Hart {
     /// kStarted: nothing is under way, and whether the hart is stopped KVM knows.
     HsmState state = HsmState::kStarted;
@@ -80,12 +94,15 @@ class HartStates final : public HartControl {
   void stop_now(HartId self, VcpuBackend& vcpu) noexcept;
   void suspend_now(HartId self, VcpuBackend& vcpu) noexcept;
   void resume_now(HartId self, VcpuBackend& vcpu) noexcept;
+  void suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept;
+  void resume_system_now(VcpuBackend& vcpu) noexcept;
 
   const Parts parts_;
   Mutex mu_;
   std::condition_variable_any answered_;
   std::vector<Hart> table_ GUARDED_BY(mu_);
   Mapping wait_page_ GUARDED_BY(mu_);
+  std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);
   bool ended_ GUARDED_BY(mu_) = false;
 };
 

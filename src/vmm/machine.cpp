@@ -34,7 +34,10 @@ std::string reason_for(const Irqchip& irqchip, const std::string& refusals) {
 }  // namespace
 
 Machine::RtcAlarm::RtcAlarm(Machine& machine)
-    : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] { machine.board_->rtc().on_alarm(); }) {}
+    : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] {
+        machine.board_->rtc().on_alarm();
+        if (machine.board_->rtc().asks_for_interrupt()) machine.wake();
+      }) {}
 
 void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept {
   if (wall_deadline) {
@@ -51,6 +54,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
           {.harts = parts.config.smp,
            .map_wait_page = [this](std::span<const std::byte> page) { return backend_->map_rom(kWaitPage, page); },
            .wait_page = kWaitPage,
+           .on_system_suspended = [this] { on_system_suspended(); },
+           .on_system_resumed = [this] { on_system_resumed(); },
            .post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); }}) {
   make_vm_with_best_irqchip(irqchip_kinds);
   board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
@@ -154,7 +159,7 @@ void Machine::load() {
 }
 
 void Machine::start(const std::function<void()>& before_boot) {
-  std::vector<ConsoleListener*> listeners{&board_->uart()};
+  std::vector<ConsoleListener*> listeners{&board_->uart(), &console_wake_};
   if (irqchip_.kind != IrqchipKind::kPlic) {
     input_watch_.emplace(parts_.loop, board_->uart());
     listeners.push_back(&*input_watch_);
@@ -211,6 +216,19 @@ void Machine::stop() noexcept {
   for (const auto& thread : threads_)
     thread->request_stop();
   threads_.clear();
+}
+
+// What could wake the machine may have come while it went to sleep.
+void Machine::on_system_suspended() noexcept {
+  log::line(log::Module::kVmm, log::Level::kInfo,
+            "the guest has suspended the machine; console input, its alarm or SIGUSR2 wakes it");
+  const bool input_waits = parts_.console.input_room() < ConsoleHub::kInputCapacity;
+  if (input_waits || board_->asks_for_interrupt()) hart_states_.wake();
+}
+
+void Machine::on_system_resumed() noexcept {
+  log::line(log::Module::kVmm, log::Level::kInfo, "the machine wakes");
+  board_->ask_again();
 }
 
 void Machine::exit(int status) noexcept {

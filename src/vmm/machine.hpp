@@ -56,10 +56,22 @@ class Machine final : private MachineListener, private FinishListener {
   /// Returns when no hart runs any more.
   void stop() noexcept;
 
+  /// Ends the sleep of a guest that has suspended the machine; else nothing. Any thread.
+  void wake() noexcept { hart_states_.wake(); }
+
   /// What to print after a fault: one line that names it, then registers; nullopt without one. After stop().
   const std::optional<std::string>& fault_report() const noexcept { return fault_report_; }
 
  private:
+  /// Console input ends the machine's sleep.
+  class ConsoleWake final : public ConsoleListener {
+   public:
+    explicit ConsoleWake(HartStates& harts) noexcept : harts_(harts) {}
+    void on_console_input() noexcept override { harts_.wake(); }
+
+   private:
+    HartStates& harts_;
+  };
   class RtcAlarm final : public AlarmTimer {
    public:
     explicit RtcAlarm(Machine& machine);
@@ -74,6 +86,8 @@ class Machine final : private MachineListener, private FinishListener {
   void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
   void load();
   void watch_time_csr();
+  void on_system_suspended() noexcept;
+  void on_system_resumed() noexcept;
 
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
   void on_vcpu_fault(HartId hart, const std::string& report) noexcept override;
@@ -92,6 +106,7 @@ class Machine final : private MachineListener, private FinishListener {
   RtcAlarm rtc_alarm_;
   std::unique_ptr<Board> board_;
   HartStates hart_states_;
+  ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
   std::unique_ptr<VmIo> io_;
   std::vector<std::byte> device_tree_;

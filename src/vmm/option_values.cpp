@@ -160,9 +160,6 @@ SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {
     if (choices.chosen(row) != SbiSetting::kLeave) {
       throw SetupError{ExitStatus::kUsage, std::format("{}: {} given twice", where, extension.name)};
     }
-    if (value == "on" && !extension.can_be_on) {
-      throw wrong(where, part, "cannot be had, rvvmm does not answer it yet; leave it out");
-    }
     choices.choose(row, value == "on");
   });
   return choices;

@@ -47,6 +47,7 @@ class BareTable : private ConsoleSink,
   bool stop(HartId /*self*/) noexcept override { return false; }
   bool suspend(HartId /*self*/, const std::optional<HartEntry>& /*resume*/) noexcept override { return false; }
   bool resume(HartId /*self*/) noexcept override { return false; }
+  bool suspend_system(HartId /*self*/, const HartEntry& /*resume*/) noexcept override { return false; }
 
   GuestMemory memory_;
   GuestLog log_;
@@ -84,7 +85,7 @@ SbiListRow row_of(const SbiSwitch& extension, bool present, std::optional<bool> 
           .version = extension.version,
           .kernel_answers = present && extension.forwarding != SbiForwarding::kAll,
           .rvvmm_answers = present && extension.forwarding != SbiForwarding::kNone && have_some,
-          .by_default = default_text(present, is_on == false && extension.can_be_on),
+          .by_default = default_text(present, is_on == false),
           .what = extension.what};
 }
 

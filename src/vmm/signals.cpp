@@ -42,8 +42,9 @@ sigset_t ending_set() noexcept {
 Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   ::sigaddset(&served, SIGTSTP);
   ::sigaddset(&served, SIGCONT);
+  ::sigaddset(&served, SIGUSR2);
   sigset_t blocked = served;
-  ::sigaddset(&blocked, kConsoleKickSignal);
+  ::sigaddset(&blocked, console_kick_signal());
   ::pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
   Fd fd{::signalfd(-1, &served, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, "signalfd", errno);
@@ -80,6 +81,7 @@ void Signals::on_signal() {
       ::kill(::getpid(), SIGSTOP);
       return terminal_.enter_raw();
     case SIGCONT: return terminal_.enter_raw();
+    case SIGUSR2: return on_wake_();
     default: return end(signal);
   }
 }

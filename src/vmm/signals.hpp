@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 
 #include "base/fd.hpp"
 #include "vmm/event_loop.hpp"
@@ -9,15 +10,19 @@
 
 namespace rvvmm {
 
-/// Kicks the console's thread out of a system call; blocked everywhere but there.
-inline constexpr int kConsoleKickSignal = SIGUSR2;
+/// Kicks the console's thread out of a system call; blocked everywhere but there. The real-time signal before it kicks
+/// harts.
+inline int console_kick_signal() noexcept {
+  return SIGRTMIN + 1;
+}
 
 /// Made on the main thread before any thread is started: blocks the signals it serves and the console's kick, which
 /// the threads inherit.
 ///
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
 /// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
-/// whatever the main thread is doing. SIGTSTP gives the terminal back and stops us; SIGCONT makes it raw again.
+/// whatever the main thread is doing. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us;
+/// SIGCONT makes it raw again.
 class Signals {
  public:
   /// Throws SetupError (kInternal).
@@ -26,6 +31,9 @@ class Signals {
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
+
+  /// What SIGUSR2 does; nothing until then. The event loop's thread.
+  void set_on_wake(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
 
  private:
   void on_signal();
@@ -36,6 +44,7 @@ class Signals {
   sigset_t ending_;
   sigset_t old_mask_;
   bool stopping_ = false;
+  std::function<void()> on_wake_ = [] {};
   Fd fd_;
   EventLoop::Watch watch_;
 };

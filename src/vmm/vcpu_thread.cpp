@@ -8,17 +8,10 @@
 #include <format>
 #include <utility>
 
+#include "base/kick_signal.hpp"
 #include "base/log.hpp"
 
 namespace rvvmm {
-namespace {
-
-// A real-time signal, so that it is nobody else's.
-int kick_signal() noexcept {
-  return SIGRTMIN;
-}
-
-}  // namespace
 
 void VcpuThread::install_kick_handler() noexcept {
   struct sigaction action{};

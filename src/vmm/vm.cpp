@@ -54,20 +54,20 @@ int Vm::run() {
   int status = 0;
   {
     Terminal terminal{STDIN_FILENO};
-    const Signals signals{loop, terminal};
+    Signals signals{loop, terminal};
     ConsoleHub console{STDOUT_FILENO};
     const StdinReader input{STDIN_FILENO, loop, terminal, console};
     VcpuThread::install_kick_handler();
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};
     console.start([&first_output] { first_output.notify(); });
-    status = run_machines(loop, console, fault);
+    status = run_machines(loop, signals, console, fault);
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
   return status;
 }
 
-int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::string>& fault) {
+int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
   for (;;) {
     Machine machine{{.config = config_,
                      .hypervisor = hypervisor_,
@@ -79,7 +79,9 @@ int Vm::run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::st
                      .guest_log = guest_log_},
                     irqchip_kinds_};
     machine.start([this] { timeline_.record("harts run"); });
+    signals.set_on_wake([&machine] { machine.wake(); });
     const StopReason reason = loop.run();
+    signals.set_on_wake([] {});
     console.limit_waits(true);
     machine.stop();
     console.flush();

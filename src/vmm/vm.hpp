@@ -13,6 +13,7 @@
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/signals.hpp"
 
 namespace rvvmm {
 
@@ -29,7 +30,7 @@ class Vm {
   void dump_device_tree(const std::string& path);
 
  private:
-  int run_machines(EventLoop& loop, ConsoleHub& console, std::optional<std::string>& fault);
+  int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
 
   const Config& config_;
   Hypervisor& hypervisor_;

@@ -29,6 +29,11 @@ class FakeHarts final : public HartControl {
     return true;
   }
   bool resume(HartId self) noexcept override { return move(self, HsmState::kSuspended, HsmState::kStarted); }
+  bool suspend_system(HartId self, const HartEntry& resume) noexcept override {
+    for (uint32_t i = 0; i < states.size(); ++i)
+      if (i != self.value && states[i] != HsmState::kStopped) return false;
+    return suspend(self, resume);
+  }
 
   std::vector<HsmState> states;
   std::vector<std::optional<HartEntry>> entries;  ///< where a hart was last told to begin, or nowhere

@@ -54,6 +54,11 @@ class FakeVcpu final : public VcpuBackend {
     hart_state = state;
     return true;
   }
+  bool take_suspend_reset() noexcept override {
+    ++suspend_resets_taken;
+    hart_state = HartState::kStopped;
+    return !refuses_suspend_reset;
+  }
   std::optional<uint64_t> get(HartRegister reg) noexcept override {
     ++registers_read;
     if (reg == absent) return std::nullopt;
@@ -75,6 +80,8 @@ class FakeVcpu final : public VcpuBackend {
   uint32_t registers_read = 0;
   uint32_t registers_written = 0;
   uint32_t states_asked = 0;
+  uint32_t suspend_resets_taken = 0;
+  bool refuses_suspend_reset = false;
   std::string report = "hart 0: pc 0x0: exit unknown\n";
   std::atomic<bool> external_interrupt = false;
 

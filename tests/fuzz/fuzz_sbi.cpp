@@ -23,8 +23,8 @@ struct RawCall {
 
 constexpr Gpa kRam{0x8000'0000};
 constexpr uint64_t kMpxy = 0x4D505859;
-constexpr uint64_t kKnownEids[] = {0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID, Hsm::kStandardEid,
-                                   Hsm::kOwnEid, kMpxy};
+constexpr uint64_t kKnownEids[] = {
+    0x01, 0x02, 0x10, 0x4442434E, 0x0800'0000, RVVMM_HYPERCALL_EID, Hsm::kStandardEid, Hsm::kOwnEid, kMpxy};
 
 // Somewhere in RAM, or behind its end.
 uint64_t near_ram(uint64_t random) {

@@ -113,7 +113,6 @@ TEST_F(BadInput, SbiExtensionsThatAreNone) {
   expect_refused({"--kernel", hello(), "--sbi", "dbnc=off"}, kUsage, {"--sbi: \"dbnc\"", "did you mean dbcn?"});
   expect_refused({"--kernel", hello(), "--sbi", "dbcn"}, kUsage, {"--sbi: \"dbcn\"", "dbcn=on or dbcn=off"});
   expect_refused({"--kernel", hello(), "--sbi", "dbcn=off,dbcn=off"}, kUsage, {"--sbi: dbcn given twice"});
-  expect_refused({"--kernel", hello(), "--sbi", "susp=on"}, kUsage, {"--sbi: \"susp=on\""});
   expect_refused({"--list", "pci"}, kUsage, {"--list: \"pci\"", "give sbi"});
   const TemporaryFile config{"kernel=" + hello() + "\nsbi=sat=off\n"};
   expect_refused({"--config", config.path()}, kUsage, {":2: sbi: \"sat\"", "did you mean sta?"});

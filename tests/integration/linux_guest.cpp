@@ -49,6 +49,7 @@ std::string initrd_with_programs(const TestEnvironment& environment) {
   pad_to_4(archive);
   add_cpio_entry(archive, "usr/bin/read-time", 0100755, read_file(environment.guest("read_time")));
   add_cpio_entry(archive, "usr/bin/illegal", 0100755, read_file(environment.guest("illegal_process")));
+  add_cpio_entry(archive, "usr/bin/rtc-alarm", 0100755, read_file(environment.guest("rtc_alarm")));
   add_cpio_entry(archive, "TRAILER!!!", 0, "");
   return archive;
 }
@@ -63,17 +64,27 @@ LinuxGuest::LinuxGuest(const LinuxLaunch& launch)
 }
 
 ::testing::AssertionResult LinuxGuest::run(const std::string& command, int status, std::chrono::seconds limit) {
+  if (auto begun = begin(command, limit); !begun) return begun;
+  return end(status, limit);
+}
+
+::testing::AssertionResult LinuxGuest::begin(const std::string& command, std::chrono::seconds limit) {
   const std::string number = std::to_string(++commands_);
   const std::string line = "echo; echo @begin" + number + "@; " + command + "; echo @end" + number + "=$?@\n";
   if (auto typed = vm_.send(line, limit); !typed) return typed;
-  if (auto begun = vm_.expect("@begin" + number + "@", limit); !begun) return begun;
+  command_ = command;
+  return vm_.expect("@begin" + number + "@", limit);
+}
+
+::testing::AssertionResult LinuxGuest::end(int status, std::chrono::seconds limit) {
+  const std::string number = std::to_string(commands_);
   if (auto ended = vm_.expect_match("@end" + number + "=([0-9]+)@", limit); !ended) return ended;
   output_ = vm_.before_match();
   std::erase(output_, '\r');
   while (output_.starts_with('\n'))
     output_.erase(0, 1);
   if (vm_.matches()[1] == std::to_string(status)) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "in the guest: " << command << "\nstatus " << vm_.matches()[1] << ", not "
+  return ::testing::AssertionFailure() << "in the guest: " << command_ << "\nstatus " << vm_.matches()[1] << ", not "
                                        << status << "; it printed:\n"
                                        << output_;
 }

@@ -26,6 +26,9 @@ class LinuxGuest {
   ::testing::AssertionResult boots();
   /// Runs `command` and waits for it; the result holds if its status is `status`. output() has what it printed.
   ::testing::AssertionResult run(const std::string& command, int status = 0, std::chrono::seconds limit = kSoon);
+  /// The same in two steps: types it, and waits for its end.
+  ::testing::AssertionResult begin(const std::string& command, std::chrono::seconds limit = kSoon);
+  ::testing::AssertionResult end(int status = 0, std::chrono::seconds limit = kSoon);
   const std::string& output() const { return output_; }
 
   VmProcess& vm() { return vm_; }
@@ -34,6 +37,7 @@ class LinuxGuest {
   TemporaryFile initrd_;
   VmProcess vm_;
   unsigned commands_ = 0;
+  std::string command_;  ///< the last one
   std::string output_;
 };
 

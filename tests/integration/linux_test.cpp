@@ -56,17 +56,18 @@ class StepClock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// The guest's clock is the host's.
+void check_date(LinuxGuest& guest) {
+  const std::time_t before = std::time(nullptr);
+  ASSERT_TRUE(guest.run("date -u +%s"));
+  const std::time_t after = std::time(nullptr);
+  const long long date = std::stoll(guest.output());
+  EXPECT_GE(date, before - 3) << "the guest's clock is behind";
+  EXPECT_LE(date, after + 3) << "the guest's clock is ahead";
+}
+
 class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {
  protected:
-  void check_date(LinuxGuest& guest) {
-    const std::time_t before = std::time(nullptr);
-    ASSERT_TRUE(guest.run("date -u +%s"));
-    const std::time_t after = std::time(nullptr);
-    const long long date = std::stoll(guest.output());
-    EXPECT_GE(date, before - 3) << "the guest's clock is behind";
-    EXPECT_LE(date, after + 3) << "the guest's clock is ahead";
-  }
-
   // Typed as fast as the console takes it, while the guest reads.
   void check_paste(LinuxGuest& guest) {
     std::string text;
@@ -134,6 +135,78 @@ std::string name_of_case(const ::testing::TestParamInfo<SessionCase>& instance) 
 }
 
 INSTANTIATE_TEST_SUITE_P(Guests, LinuxSession, all_guests(), name_of_case);
+
+// Where the kernel forwards SBI's system suspend.
+class LinuxSuspend : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {
+ protected:
+  static constexpr const char* kSuspend = "echo mem > /sys/power/state";
+
+  void SetUp() override {
+    LinuxTest::SetUp();
+    if (!IsSkipped() && environment().host_kernel == "6.12") GTEST_SKIP() << "Linux 6.12 has no system suspend";
+  }
+
+  /// The guest has been told to suspend, for the `count`th time: it does, and costs nothing.
+  static void expect_asleep(LinuxGuest& guest, size_t count) {
+    VmProcess& vm = guest.vm();
+    for (int wait = 0; lines_with(vm, "has suspended the machine") < count && wait < 200; ++wait)
+      ASSERT_TRUE(vm.lives_for(std::chrono::milliseconds{100}));
+    ASSERT_EQ(lines_with(vm, "has suspended the machine"), count);
+    ASSERT_TRUE(vm.lives_for(std::chrono::milliseconds{200}));
+    const uint64_t before = cpu_ticks(vm.pid());
+    ASSERT_TRUE(vm.lives_for(std::chrono::milliseconds{1000}));
+    // A tick is 10 ms: a hart that runs would use some 100.
+    EXPECT_LE(cpu_ticks(vm.pid()) - before, 20U);
+    EXPECT_EQ(lines_with(vm, "the machine wakes"), count - 1);
+  }
+
+  static size_t lines_with(const VmProcess& vm, const std::string& text) {
+    const std::string errors = vm.errors();
+    size_t count = 0;
+    for (size_t at = errors.find(text); at != std::string::npos; at = errors.find(text, at + 1))
+      ++count;
+    return count;
+  }
+
+  /// All is as it was before the machine slept.
+  static void expect_awake(LinuxGuest& guest, unsigned harts) {
+    ASSERT_TRUE(guest.end(0, kBoot));
+    check_date(guest);
+    EXPECT_TRUE(guest.run("/tests/harts " + std::to_string(harts), 0, kBoot));
+    EXPECT_TRUE(guest.run("/tests/time", 0, kBoot));
+    EXPECT_TRUE(guest.run("/tests/interrupts"));
+  }
+};
+
+TEST_P(LinuxSuspend, SleepsForNothingAndWakesByInputSignalAndAlarm) {
+  const auto& [name, smp] = GetParam();
+  LinuxGuest guest{{.kernel = kernel(name), .smp = smp, .options = {"--log-level", "vmm=info"}}};
+  StepClock clock;
+  ASSERT_TRUE(guest.boots());
+  clock.done("boot");
+  ASSERT_TRUE(guest.begin(kSuspend));
+  expect_asleep(guest, 1);
+  ASSERT_TRUE(guest.vm().send("\n"));
+  expect_awake(guest, smp);
+  clock.done("input");
+  ASSERT_TRUE(guest.begin(kSuspend));
+  expect_asleep(guest, 2);
+  guest.vm().signal(SIGUSR2);
+  expect_awake(guest, smp);
+  clock.done("signal");
+  ASSERT_TRUE(guest.begin(std::string{"rtc-alarm && "} + kSuspend));
+  expect_awake(guest, smp);
+  EXPECT_EQ(lines_with(guest.vm(), "the machine wakes"), 3U);
+  clock.done("alarm");
+  guest.vm().signal(SIGUSR2);  // it does not sleep: nothing
+  ASSERT_TRUE(guest.begin(kSuspend));
+  expect_asleep(guest, 4);
+  guest.vm().signal(SIGTERM);
+  EXPECT_TRUE(guest.vm().ends_with(128 + SIGTERM));
+}
+
+INSTANTIATE_TEST_SUITE_P(Guests, LinuxSuspend, ::testing::Values(SessionCase{"612", 4}, SessionCase{"latest", 1}),
+                         name_of_case);
 
 // The user-space PLIC where the host would give us better.
 class LinuxOnPlic : public LinuxSession {};

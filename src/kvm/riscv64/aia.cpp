@@ -64,7 +64,53 @@ bool configure(AiaSetup& aia, const AiaLayout& layout, uint32_t harts) {
   return true;
 }
 
+bool access_register(unsigned long request, const Aia& aia, uint64_t attribute, uint64_t& value) noexcept {
+  const kvm_device_attr attr{
+      .flags = 0, .group = KVM_DEV_RISCV_AIA_GRP_IMSIC, .attr = attribute, .addr = reinterpret_cast<uintptr_t>(&value)};
+  return kvm_ioctl(aia.device.get(), request, &attr) == 0;
+}
+
+// Numbers of an interrupt file's registers, as siselect has them; of the arrays, which have 32 bits a register, harts
+// of 64 bits have the even ones.
+constexpr uint64_t kEidelivery = 0x70;
+constexpr uint64_t kEithreshold = 0x72;
+constexpr uint64_t kEip0 = 0x80;
+constexpr uint64_t kEie0 = 0xC0;
+
 }  // namespace
+
+InterruptFile InterruptFile::of(const Aia& aia, HartId hart) {
+  InterruptFile file;
+  if (!aia.device) return file;
+  const auto add = [&](uint64_t number) {
+    const uint64_t attribute = KVM_DEV_RISCV_AIA_IMSIC_MKATTR(hart.value, number);
+    uint64_t value = 0;
+    if (access_register(KVM_GET_DEVICE_ATTR, aia, attribute, value)) {
+      file.registers_.push_back({.attribute = attribute, .value = value});
+    }
+  };
+  // What is pending comes last but for the delivery, so that nothing is delivered before all is there.
+  add(kEithreshold);
+  for (const uint64_t array : {kEie0, kEip0}) {
+    for (uint64_t number = 0; number <= aia.properties.ids / 32; number += 2)
+      add(array + number);
+  }
+  add(kEidelivery);
+  return file;
+}
+
+bool InterruptFile::restore(const Aia& aia) const noexcept {
+  bool all = true;
+  for (const auto& [attribute, saved] : registers_) {
+    uint64_t value = saved;
+    // An interrupt that has come meanwhile stays.
+    const uint64_t number = KVM_DEV_RISCV_AIA_IMSIC_GET_ISEL(attribute);
+    uint64_t now = 0;
+    if (number >= kEip0 && number < kEie0 && access_register(KVM_GET_DEVICE_ATTR, aia, attribute, now)) value |= now;
+    all &= access_register(KVM_SET_DEVICE_ATTR, aia, attribute, value);
+  }
+  return all;
+}
 
 std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) {
   kvm_create_device create{.type = KVM_DEV_TYPE_RISCV_AIA, .fd = 0, .flags = 0};

@@ -1,13 +1,18 @@
 #include "kvm/riscv64/kvm_vcpu.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <ctime>
 #include <format>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/kick_signal.hpp"
 #include "base/log.hpp"
 #include "base/register_file.hpp"
 #include "kvm/exit_trace.hpp"
@@ -30,14 +35,42 @@ uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
   return static_cast<uint64_t>(static_cast<int64_t>(value << shift) >> shift);
 }
 
+constexpr long kMillisecond = 1'000'000;  // ns
+
+// Kicks the thread that makes it, again and again.
+class RepeatedKick {
+ public:
+  explicit RepeatedKick(long interval_ns) noexcept {
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = kick_signal();
+    event._sigev_un._tid = ::gettid();  // glibc has no other name for it before 2.41
+    made_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
+    const itimerspec interval{.it_interval = {.tv_sec = 0, .tv_nsec = interval_ns},
+                              .it_value = {.tv_sec = 0, .tv_nsec = interval_ns}};
+    if (made_) ::timer_settime(timer_, 0, &interval, nullptr);
+  }
+  ~RepeatedKick() {
+    if (made_) ::timer_delete(timer_);
+  }
+  RepeatedKick(const RepeatedKick&) = delete;
+  RepeatedKick& operator=(const RepeatedKick&) = delete;
+  explicit operator bool() const noexcept { return made_; }
+
+ private:
+  timer_t timer_{};
+  bool made_ = false;
+};
+
 }  // namespace
 
-KvmVcpu::KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, SignExtension& sign_extension)
+KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
     : fd_(std::move(fd)),
-      run_mapping_(Mapping::shared(fd_.get(), run_size, "mapping a vCPU's kvm_run")),
+      run_mapping_(Mapping::shared(fd_.get(), vm.run_size, "mapping a vCPU's kvm_run")),
       exit_{.run = *reinterpret_cast<kvm_run*>(run_mapping_.bytes().data()), .hart = hart},
-      code_(code),
-      sign_extension_(sign_extension) {}
+      code_(vm.code),
+      sign_extension_(vm.sign_extension),
+      aia_(vm.aia) {}
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
   exit_.io = &io;
@@ -176,6 +209,34 @@ bool KvmVcpu::set_state(HartState state) noexcept {
   return kvm_ioctl(fd_.get(), KVM_SET_MP_STATE, &wanted) == 0;
 }
 
+// KVM resets the hart behind a system suspend as if it were started anew, interrupt file and pin included (Linux,
+// arch/riscv/kvm/vcpu_sbi_system.c, kvm_riscv_reset_vcpu), where guests up to 6.12 rely on finding those as they left
+// them. So the reset is taken now, and what it has cost is given back before the hart can run.
+bool KvmVcpu::take_suspend_reset() noexcept {
+  const InterruptFile file = InterruptFile::of(aia_, exit_.hart);
+  if (!set_state(HartState::kStopped) || !enter_until_reset() || !file.restore(aia_)) return false;
+  const LockGuard lock{pin_mu_};
+  if (pin_asserted_) drive_pin();
+  return true;
+}
+
+// A stopped hart sleeps in KVM_RUN, and KVM does what it is asked to, such as this reset, when a signal ends that
+// sleep; where the signal comes before the sleep it does not. So signals come until it has.
+bool KvmVcpu::enter_until_reset() noexcept {
+  constexpr int kMostEntries = 1000;
+  constexpr uint64_t kNowhere = 0;  // no hart resumes there: there is no RAM
+  const RepeatedKick kick{kMillisecond};
+  bool was_reset = false;
+  if (!kick || !set(HartRegister::kPc, kNowhere)) return false;
+  for (int entry = 0; entry < kMostEntries && !was_reset; ++entry) {
+    clear_interrupt();
+    if (enter_guest(fd_.get()) != -EINTR) break;
+    was_reset = get(HartRegister::kPc) != kNowhere;
+  }
+  request_interrupt();  // a kick of somebody else's may have been among them
+  return was_reset;
+}
+
 std::optional<uint64_t> KvmVcpu::get(HartRegister reg) noexcept {
   return one_reg::get(fd_.get(), one_reg::id_of(reg));
 }
@@ -187,7 +248,13 @@ bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept {
 // KVM_INTERRUPT takes no vCPU lock, so any thread may call it (Linux, arch/riscv/kvm/vcpu.c,
 // kvm_arch_vcpu_async_ioctl).
 void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
-  const kvm_interrupt interrupt{.irq = asserted ? KVM_INTERRUPT_SET : KVM_INTERRUPT_UNSET};
+  const LockGuard lock{pin_mu_};
+  pin_asserted_ = asserted;
+  drive_pin();
+}
+
+void KvmVcpu::drive_pin() noexcept {
+  const kvm_interrupt interrupt{.irq = pin_asserted_ ? KVM_INTERRUPT_SET : KVM_INTERRUPT_UNSET};
   if (kvm_ioctl(fd_.get(), KVM_INTERRUPT, &interrupt) < 0) {
     log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", exit_.hart.value, errno);
   }

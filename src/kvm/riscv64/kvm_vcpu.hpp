@@ -6,16 +6,26 @@
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
 #include "base/mapping.hpp"
+#include "base/mutex.hpp"
 #include "kvm/exit_table.hpp"
 #include "kvm/guest_code.hpp"
+#include "kvm/riscv64/aia.hpp"
 #include "kvm/riscv64/signed_load.hpp"
 
 namespace rvvmm {
 
 class KvmVcpu final : public VcpuBackend {
  public:
-  /// `code` and `sign_extension` belong to the VM and outlive the vCPU. Throws SetupError.
-  KvmVcpu(Fd fd, HartId hart, size_t run_size, const GuestCode& code, SignExtension& sign_extension);
+  /// What belongs to the VM outlives the vCPU.
+  struct OfVm {
+    size_t run_size;  ///< bytes of the shared mapping
+    const GuestCode& code;
+    SignExtension& sign_extension;
+    const Aia& aia;
+  };
+
+  /// Throws SetupError.
+  KvmVcpu(Fd fd, HartId hart, const OfVm& vm);
 
   RunOutcome run(VcpuIo& io) noexcept override;
   void request_interrupt() noexcept override;
@@ -24,6 +34,7 @@ class KvmVcpu final : public VcpuBackend {
   void set_entry(Gpa pc, uint64_t a0, uint64_t a1) override;
   HartState state() noexcept override;
   bool set_state(HartState state) noexcept override;
+  bool take_suspend_reset() noexcept override;
   std::optional<uint64_t> get(HartRegister reg) noexcept override;
   bool set(HartRegister reg, uint64_t value) noexcept override;
   std::string fault_report() override;
@@ -40,6 +51,8 @@ class KvmVcpu final : public VcpuBackend {
   void raise_illegal_instruction() noexcept;
   /// Lets KVM finish the MMIO, SBI or CSR exit in hand (destination register, pc) without entering the guest.
   void complete_exit() noexcept;
+  bool enter_until_reset() noexcept;
+  void drive_pin() noexcept REQUIRES(pin_mu_);
   std::string describe_fault() const;
 
   Fd fd_;
@@ -47,6 +60,9 @@ class KvmVcpu final : public VcpuBackend {
   ExitContext exit_;
   const GuestCode& code_;
   SignExtension& sign_extension_;
+  const Aia& aia_;
+  Mutex pin_mu_;  ///< KVM and pin_asserted_ change together
+  bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
   int run_errno_ = 0;  ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
 };
 

@@ -52,7 +52,9 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
                            std::format("KVM_CREATE_VCPU of hart {}", hart.value))};
   if (first_vcpu_fd_ < 0) first_vcpu_fd_ = fd.get();
   switch_sbi_extensions(fd.get(), sbi_);
-  return std::make_unique<KvmVcpu>(std::move(fd), hart, run_size_, guest_code_, sign_extension_);
+  return std::make_unique<KvmVcpu>(
+      std::move(fd), hart,
+      KvmVcpu::OfVm{.run_size = run_size_, .code = guest_code_, .sign_extension = sign_extension_, .aia = aia_});
 }
 
 std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,

@@ -175,6 +175,13 @@ TEST_F(HypercallTest, BatchInABatchIsDenied) {
   EXPECT_EQ(table.out.text, "a");
 }
 
+TEST_F(HypercallTest, BatchDoesNotReachWhatTheKernelHasAPartIn) {
+  put_entries({entry(0x53555350, 0, 0, kRam.value)});
+  EXPECT_EQ(call(RVVMM_HC_BATCH, 1, kRam.value), SbiRet::ok(1));
+  EXPECT_EQ(answer(0), kNotSupported);
+  EXPECT_EQ(table.harts.states[0], HsmState::kStarted);
+}
+
 TEST_F(HypercallTest, BatchEndsWithAnExitThatSucceeds) {
   put_entries({entry(RVVMM_HYPERCALL_EID, RVVMM_HC_EXIT, 1'000), entry(RVVMM_HYPERCALL_EID, RVVMM_HC_EXIT, 3),
                write_byte('a')});

@@ -113,7 +113,7 @@ TEST(Extensions, TheListHasNoOverlapAndAnswersItsEids) {
   const GuestMemory memory{Gpa{0x8000'0000}, 4_KiB};
   const SbiTable table{memory};
   for (const uint64_t eid :
-       {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x4D505859UL, 0x08485643UL, 0x48534DUL, 0x0848534DUL})
+       {0x01UL, 0x02UL, 0x10UL, 0x4442434EUL, 0x4D505859UL, 0x53555350UL, 0x08485643UL, 0x48534DUL, 0x0848534DUL})
     EXPECT_TRUE(table.sbi.provides(eid)) << eid;
   for (const uint64_t eid : {0x00UL, 0x03UL, 0x0800'0000UL, 0x09FF'FFFFUL})
     EXPECT_FALSE(table.sbi.provides(eid)) << eid;

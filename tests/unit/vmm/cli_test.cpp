@@ -228,7 +228,6 @@ TEST(CommandLine, BadSbiChoicesSayWhatIsRight) {
     EXPECT_THAT(refuse(text), HasSubstr("\"\" is no choice; give a list like dbcn=off,mpxy=on")) << text;
   EXPECT_EQ(refuse("dbcn=off,sta=off,dbcn=off"), "--sbi: dbcn given twice");
   EXPECT_EQ(refuse("dbcn=off,dbcn=on"), "--sbi: dbcn given twice");
-  EXPECT_EQ(refuse("susp=on"), "--sbi: \"susp=on\" cannot be had, rvvmm does not answer it yet; leave it out");
   EXPECT_LT(refuse(std::string(100'000, 'x').c_str()).size(), 250U);
 }
 

@@ -26,7 +26,7 @@ class ConsoleOutput : public ::testing::Test {
   ConsoleOutput() {
     sigset_t kick;
     ::sigemptyset(&kick);
-    ::sigaddset(&kick, kConsoleKickSignal);
+    ::sigaddset(&kick, console_kick_signal());
     ::pthread_sigmask(SIG_BLOCK, &kick, nullptr);
     int fds[2] = {-1, -1};
     EXPECT_EQ(::pipe(fds), 0);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <future>
 #include <memory>
 #include <semaphore>
+#include <thread>
 
 #include "fakes/fake_machine.hpp"
 #include "fakes/fake_vcpu.hpp"
@@ -120,6 +122,8 @@ class HartStatesTest : public ::testing::Test {
   bool host_maps_pages = true;
   std::counting_semaphore<> posts{0};  ///< released by each task that HartStates posts
   std::span<const std::byte> wait_page;
+  std::atomic<int> suspended = 0;
+  std::atomic<int> resumed = 0;
   HartStates harts{{.harts = kHarts,
                     .map_wait_page =
                         [this](std::span<const std::byte> page) {
@@ -127,6 +131,8 @@ class HartStatesTest : public ::testing::Test {
                           return host_maps_pages;
                         },
                     .wait_page = kWaitPage,
+                    .on_system_suspended = [this] { ++suspended; },
+                    .on_system_resumed = [this] { ++resumed; },
                     .post =
                         [this](HartId hart, VcpuTask task) {
                           threads[hart.value]->post(std::move(task));
@@ -256,6 +262,43 @@ TEST_F(HartStatesTest, AHartThatRunsIsNeverSeenAsStarting) {
   }
 }
 
+TEST_F(HartStatesTest, TheMachineSleepsUntilItIsWoken) {
+  look(kHart0, [](FakeVcpu& vcpu) { return vcpu.at(HartRegister::kScounteren) = 5; });
+  EXPECT_FALSE(harts.wake());
+  EXPECT_TRUE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
+  EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kStopped);
+  EXPECT_EQ(suspended, 1);
+  EXPECT_EQ(vcpus[0].suspend_resets_taken, 1U);
+  look(kHart0, [](FakeVcpu& vcpu) { return vcpu.at(HartRegister::kScounteren) = 0; });
+  EXPECT_TRUE(harts.wake());
+  harts.wake();
+  EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kRunnable);
+  EXPECT_EQ(value_of(kHart0, HartRegister::kScounteren), 5U);
+  expect_entered(kHart0, {HartRegister::kScounteren});
+  EXPECT_EQ(resumed, 1);
+  EXPECT_FALSE(harts.wake());
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+}
+
+TEST_F(HartStatesTest, TheMachineDoesNotSleepWhileAnotherHartRuns) {
+  ASSERT_TRUE(start(kHart0, kHart2));
+  EXPECT_FALSE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
+  ASSERT_TRUE(suspend(kHart2, kEntry));
+  EXPECT_FALSE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
+  EXPECT_EQ(suspended, 0);
+}
+
+TEST_F(HartStatesTest, AWakeThatComesAsTheMachineFallsAsleepIsNotLost) {
+  for (int round = 0; round < 200; ++round) {
+    auto sleeps = begin_call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); });
+    while (!harts.wake())
+      std::this_thread::yield();
+    ASSERT_TRUE(sleeps.get());
+    ASSERT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kRunnable) << round;
+  }
+  EXPECT_EQ(resumed, 200);
+}
+
 TEST_F(HartStatesTest, ResumeOfAHartThatIsNotSuspendedIsRefused) {
   EXPECT_FALSE(resume(kHart0));
 }
@@ -293,9 +336,9 @@ TEST_F(HartStatesTest, AStartThatRacesWithAStopIsNotLost) {
 TEST_F(HartStatesTest, AStartThatRacesWithASuspendIsRefused) {
   ASSERT_TRUE(start(kHart0, kHart1));
   for (int round = 0; round < 300; ++round) {
-    auto suspended = begin_call(kHart1, [this] { return harts.suspend(kHart1, kEntry); });
+    auto suspends = begin_call(kHart1, [this] { return harts.suspend(kHart1, kEntry); });
     ASSERT_FALSE(start(kHart0, kHart1)) << round;
-    ASSERT_TRUE(suspended.get());
+    ASSERT_TRUE(suspends.get());
     look(kHart1, [](FakeVcpu&) { return true; });
     ASSERT_TRUE(resume(kHart1));
     look(kHart1, [](FakeVcpu&) { return true; });

@@ -90,8 +90,6 @@ TEST_F(SbiList, TellsOffFromAbsent) {
   EXPECT_THAT(line("pmu", 0x504D55), HasSubstr(" nobody         absent "));
   // KVM has the switch, and nothing behind it.
   EXPECT_THAT(line("legacy", 0), HasSubstr(" nobody         absent "));
-  // KVM could, rvvmm cannot.
-  EXPECT_THAT(line("susp", 0x53555350), HasSubstr(" nobody         absent "));
   // Calls come, and nobody takes them.
   EXPECT_THAT(line("vendor", 0x09000000), HasSubstr(" nobody         on "));
 }

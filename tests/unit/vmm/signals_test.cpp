@@ -91,7 +91,7 @@ TEST(Signals, OtherThreadsAreNotInterrupted) {
               std::thread hart([&] {
                 sigset_t mask;
                 ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-                blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, kConsoleKickSignal) == 1;
+                blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, console_kick_signal()) == 1;
               });
               hart.join();
               return blocked ? 0 : 1;

@@ -1,0 +1,31 @@
+// SBI System Suspend (SUSP). SBI 3.0, ch. 13.
+#pragma once
+
+#include "base/guest_memory.hpp"
+#include "base/hart_control.hpp"
+#include "sbi/sbi_extension.hpp"
+
+namespace rvvmm {
+
+/// Any hart. KVM checks the call before it forwards it, and resets the hart at its next entry whatever the answer is;
+/// so it is not to be had in a batch, of which KVM knows nothing.
+class SystemSuspend final : public SbiExtension {
+ public:
+  static constexpr uint64_t kEid = 0x53555350;  ///< "SUSP"
+
+  SystemSuspend(const GuestMemory& memory, HartControl& harts) noexcept : memory_(memory), harts_(harts) {}
+
+  std::string_view name() const noexcept override { return "susp"; }
+  EidRange eids() const noexcept override { return {.first = kEid, .last = kEid}; }
+  SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
+
+ private:
+  /// 13.1. kInvalidParam for a sleep type other than suspend to RAM, kInvalidAddress for an address where no hart can
+  /// begin, kDenied unless all other harts are stopped.
+  SbiRet suspend(HartId hart, uint64_t sleep_type, uint64_t resume_addr, uint64_t opaque) noexcept;
+
+  const GuestMemory& memory_;
+  HartControl& harts_;
+};
+
+}  // namespace rvvmm
