@@ -29,6 +29,9 @@ class LinuxTest : public KvmTest {
     }
   }
 
+  /// A host without AIA, in the default run: of what does not depend on the interrupt controller it runs a part.
+  bool runs_a_part() const { return environment().host_irqchip == "none" && !environment().full; }
+
   std::string kernel(const std::string& name) const {
     return name == "612" ? environment().guest_kernel_612 : environment().guest_kernel_latest;
   }
@@ -97,6 +100,7 @@ class LinuxSession : public LinuxTest, public ::testing::WithParamInterface<Sess
 
 TEST_P(LinuxSession, BootsToAShellWithAllHartsWorking) {
   const auto& [name, smp] = GetParam();
+  if (runs_a_part() && smp != (std::string{name} == "612" ? 4 : 1)) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
   StepClock clock;
   ASSERT_TRUE(guest.boots());
@@ -157,7 +161,6 @@ class LinuxSuspend : public LinuxTest, public ::testing::WithParamInterface<Sess
     ASSERT_TRUE(vm.lives_for(std::chrono::milliseconds{1000}));
     // A tick is 10 ms: a hart that runs would use some 100.
     EXPECT_LE(cpu_ticks(vm.pid()) - before, 20U);
-    EXPECT_EQ(lines_with(vm, "the machine wakes"), count - 1);
   }
 
   static size_t lines_with(const VmProcess& vm, const std::string& text) {
@@ -180,6 +183,9 @@ class LinuxSuspend : public LinuxTest, public ::testing::WithParamInterface<Sess
 
 TEST_P(LinuxSuspend, SleepsForNothingAndWakesByInputSignalAndAlarm) {
   const auto& [name, smp] = GetParam();
+  // By default one of the two: with all harts where interrupts come as messages, which they could lose.
+  const bool on_plic = environment().host_irqchip == "none";
+  if (on_plic != (smp == 1) && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp, .options = {"--log-level", "vmm=info"}}};
   StepClock clock;
   ASSERT_TRUE(guest.boots());
@@ -196,7 +202,7 @@ TEST_P(LinuxSuspend, SleepsForNothingAndWakesByInputSignalAndAlarm) {
   clock.done("signal");
   ASSERT_TRUE(guest.begin(std::string{"rtc-alarm && "} + kSuspend));
   expect_awake(guest, smp);
-  EXPECT_EQ(lines_with(guest.vm(), "the machine wakes"), 3U);
+  EXPECT_EQ(lines_with(guest.vm(), "has suspended the machine"), 3U);
   clock.done("alarm");
   guest.vm().signal(SIGUSR2);  // it does not sleep: nothing
   ASSERT_TRUE(guest.begin(kSuspend));
@@ -233,7 +239,7 @@ TEST_P(LinuxReboot, BootsThreeTimesMoreInOneProcess) {
   const auto& [name, smp] = GetParam();
   // By default the guest kernel that is not the host's.
   const bool is_hosts_kernel = (std::string{name} == "612") == (environment().host_kernel == "6.12");
-  if ((is_hosts_kernel || smp != 4) && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
+  if ((is_hosts_kernel || smp != 4 || runs_a_part()) && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
   LinuxGuest guest{{.kernel = kernel(name), .smp = smp}};
   ASSERT_TRUE(guest.boots());
   size_t descriptors = 0;
@@ -318,6 +324,7 @@ TEST_F(LinuxLifecycle, IdleAtThePromptCostsNextToNothing) {
 class Configs : public LinuxTest {};
 
 TEST_F(Configs, EachBootsToUserSpace) {
+  if (runs_a_part()) GTEST_SKIP() << kOnlyInTheFullRun;
   const TestEnvironment& all = environment();
   ASSERT_TRUE(std::filesystem::is_directory(all.configs)) << all.configs;
   int count = 0;

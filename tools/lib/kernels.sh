@@ -44,19 +44,31 @@ fetch_kernel() {
     in_sdk depmod -b "$(inner_path "$target")" "$version"
 }
 
+# fetch_kernels NAME...: at the same time, since each waits for the mirror and then unpacks on one core.
+fetch_kernels() {
+    local name pids=() pid status=0
+    for name in "$@"; do
+        fetch_kernel "$(kernel_field "$name" 2)" "$CACHE/tmp/kernel-$name" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || status=$?; done
+    return "$status"
+}
+
 # kernels_setup [--refresh]: fetched once; --refresh asks the mirror for newer ones.
 kernels_setup() {
-    local name target key known
+    local name key known missing=()
     key=$(hash_of "$(declare -f fetch_kernel kernel_packages)")
     for name in "${KERNELS[@]}"; do
-        target=$CACHE/kernels/$name
-        stamped "$target" "$key" && [[ ${1:-} != --refresh ]] && continue
-        step "kernel $name ($(kernel_field "$name" 2), 110 MB)" "kernel-$name" \
-            fetch_kernel "$(kernel_field "$name" 2)" "$CACHE/tmp/kernel-$name"
-        put_in_place "$CACHE/tmp/kernel-$name" "$target"
-        stamp "$target" "$key"
+        if ! stamped "$CACHE/kernels/$name" "$key" || [[ ${1:-} == --refresh ]]; then missing+=("$name"); fi
+    done
+    ((${#missing[@]})) || return 0
+    step "kernels ${missing[*]} (110 MB each)" kernels fetch_kernels "${missing[@]}"
+    for name in "${missing[@]}"; do
+        put_in_place "$CACHE/tmp/kernel-$name" "$CACHE/kernels/$name"
+        stamp "$CACHE/kernels/$name" "$key"
         known=$(kernel_field "$name" 3)
-        say "    Linux $(<"$target/version"), package $(kernel_version "$name"), known good: $known"
+        say "    Linux $(<"$CACHE/kernels/$name/version"), package $(kernel_version "$name"), known good: $known"
         if kernel_is_newer_than_known "$name"; then say "    NOTE: this kernel is newer than the last one known good"; fi
     done
 }
