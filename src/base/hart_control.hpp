@@ -27,7 +27,8 @@ struct HartEntry {
 };
 
 /// Called by `self` or `asker` on that hart's own thread, while its SBI call is in hand. A call may wait for another
-/// hart's thread, which comes as soon as it leaves the guest; never for the guest.
+/// hart's thread, which comes as soon as it has left the guest and is done with the call or access in hand; never for
+/// the guest.
 class HartControl {
  public:
   virtual ~HartControl() = default;

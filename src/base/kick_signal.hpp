@@ -1,13 +1,12 @@
-// The signal that gets a hart's thread out of the guest.
+// The signal that gets a thread of ours out of a system call: a hart's out of the guest, the console's out of a write.
 #pragma once
 
 #include <csignal>
 
 namespace rvvmm {
 
-/// A real-time signal, so that it is nobody else's. VcpuThread installs a handler that does nothing.
-inline int kick_signal() noexcept {
-  return SIGRTMIN;
-}
+/// Sent to one thread; its handler does nothing. Blocked in all threads but those. Not a real-time signal: these are
+/// lost where a user has used up his queue of them (RLIMIT_SIGPENDING), and then a hart could not be stopped.
+inline constexpr int kKickSignal = SIGURG;
 
 }  // namespace rvvmm

@@ -49,7 +49,7 @@ inline constexpr std::array kSbiSwitches = [] {
       {"susp", {0x53555350, 0x53555350}, 11, kOn, kAll, "2.0", "suspend of the whole machine"},
       {"fwft", {0x46574654, 0x46574654}, 12, kLeave, kNone, "3.0", "firmware features"},
       // Without channels it serves nobody but who tests it, and each vCPU would pay for the switch at its start.
-      {"mpxy", {0x4D505859, 0x4D505859}, 13, kLeave, kAll, "3.0", "message proxy, without channels"},
+      {"mpxy", {0x4D505859, 0x4D505859}, 13, kOff, kAll, "3.0", "message proxy, without channels"},
   }};
 }();
 

@@ -15,7 +15,9 @@ class AiaIrqLine final : public IrqLine {
   }
   void assert_again() noexcept override { backend_.set_irq_line(gsi_, true); }
   void ask_again() noexcept {
-    if (asserted_) assert_again();
+    if (!asserted_) return;
+    assert_again();
+    if (!asserted_) backend_.set_irq_line(gsi_, false);  // the device took it back meanwhile
   }
 
  private:

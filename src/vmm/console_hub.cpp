@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/kick_signal.hpp"
 #include "base/log.hpp"
 #include "vmm/signals.hpp"
 
@@ -22,7 +23,7 @@ constexpr size_t kHalfFull = ConsoleHub::kOutputCapacity / 2;
 void unblock_kick_signal() noexcept {
   sigset_t kick;
   ::sigemptyset(&kick);
-  ::sigaddset(&kick, console_kick_signal());
+  ::sigaddset(&kick, kKickSignal);
   ::pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
 }
 
@@ -37,7 +38,7 @@ void ConsoleHub::start(std::function<void()> on_first_output) noexcept {
   ::signal(SIGPIPE, SIG_IGN);
   struct sigaction nothing{};
   nothing.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
-  ::sigaction(console_kick_signal(), &nothing, nullptr);
+  ::sigaction(kKickSignal, &nothing, nullptr);
   const LockGuard lock{mu_};
   on_first_output_ = std::move(on_first_output);
   state_ = ThreadState::kNotStarted;
@@ -192,7 +193,7 @@ void ConsoleHub::stop() noexcept {
     if (state_ == ThreadState::kNotStarted || state_ == ThreadState::kAskedFor) state_ = ThreadState::kFinished;
     const auto finished = [this] { return state_ == ThreadState::kFinished; };
     while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
-      ::pthread_kill(thread_.native_handle(), console_kick_signal());
+      ::pthread_kill(thread_.native_handle(), kKickSignal);
     }
     filled_ = 0;
   }

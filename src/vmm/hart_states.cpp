@@ -42,11 +42,13 @@ void enter(RegisterFile& registers, HartId hart, const HartEntry& entry) noexcep
   registers.set(HartRegister::kSstatus, registers.get(HartRegister::kSstatus).value_or(0) & ~kSstatusSie);
 }
 
-void log_refusal(HartId hart, const char* what) noexcept {
-  log::line(log::Module::kVmm, log::Level::kError, "hart {}: KVM does not let it {}", hart.value, what);
-}
-
 }  // namespace
+
+void HartStates::log_refusal(HartId hart, const char* what) noexcept {
+  if (!refusals_.allow()) return;
+  log::line(log::Module::kVmm, log::Level::kError, "hart {}: KVM does not let it {} ({} such refusals so far)",
+            hart.value, what, refusals_.count());
+}
 
 std::span<const uint32_t> HartStates::wait_code() noexcept {
   return kWaitCode;
@@ -204,15 +206,26 @@ bool HartStates::suspend_system(HartId self, const HartEntry& resume) noexcept {
 }
 
 // A hart that KVM has stopped waits in KVM_RUN and costs nothing; its mailbox is served as ever.
+bool HartStates::fall_asleep(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept {
+  const auto scounteren = vcpu.get(HartRegister::kScounteren);
+  const bool reset = vcpu.take_suspend_reset();
+  if (!reset) log_refusal(sleep.hart, "suspend the machine");
+  const LockGuard lock{mu_};
+  // Without the reset it may be that somebody has started the hart meanwhile, by the kernel's HSM.
+  const bool asleep = reset || vcpu.state() == HartState::kStopped;
+  if (asleep && scounteren) vcpu.set(HartRegister::kScounteren, *scounteren);
+  if (asleep) sleep_ = sleep;
+  at(sleep.hart).state = asleep ? HsmState::kSuspended : HsmState::kStarted;
+  return asleep;
+}
+
 void HartStates::suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept {
-  const uint64_t scounteren = vcpu.get(HartRegister::kScounteren).value_or(kAllCountersReadable);
-  if (!vcpu.take_suspend_reset()) log_refusal(sleep.hart, "suspend the machine");
-  {
-    const LockGuard lock{mu_};
-    sleep_ = {.hart = sleep.hart, .resume = sleep.resume, .scounteren = scounteren};
-    at(sleep.hart).state = HsmState::kSuspended;
-  }
-  parts_.on_system_suspended();
+  if (fall_asleep(sleep, vcpu)) parts_.on_system_suspended();
+}
+
+bool HartStates::machine_sleeps() noexcept {
+  const LockGuard lock{mu_};
+  return sleep_.has_value();
 }
 
 bool HartStates::wake() noexcept {
@@ -228,7 +241,6 @@ void HartStates::resume_system_now(VcpuBackend& vcpu) noexcept {
     const LockGuard lock{mu_};
     RegisterFile registers{vcpu};
     enter(registers, sleep_->hart, sleep_->resume);
-    registers.set(HartRegister::kScounteren, sleep_->scounteren);
     if (!registers.write_back() || !vcpu.set_state(HartState::kRunnable)) log_refusal(sleep_->hart, "resume");
     at(sleep_->hart).state = HsmState::kStarted;
     sleep_.reset();

@@ -8,6 +8,7 @@
 
 #include "base/hart_control.hpp"
 #include "base/hypervisor.hpp"
+#include "base/log.hpp"
 #include "base/mapping.hpp"
 #include "base/mutex.hpp"
 #include "vmm/vcpu_thread.hpp"
@@ -46,6 +47,8 @@ class HartStates final : public HartControl {
 
   /// Ends the sleep of the machine; false where it does not sleep. Any thread.
   bool wake() noexcept;
+  /// Any thread.
+  bool machine_sleeps() noexcept;
 
   /// Before the harts' threads are told to end: who waits for another hart does so no longer, and nothing is posted any
   /// more.
@@ -72,7 +75,6 @@ class HartStates final : public HartControl {
   struct SystemSleep {
     HartId hart;
     HartEntry resume;
-    uint64_t scounteren = 0;
   };
 
   struct Hart {
@@ -88,12 +90,14 @@ class HartStates final : public HartControl {
   HsmState ask(HartId asker, HartId target, const HartEntry* start_at) noexcept REQUIRES(mu_);
   void answer(HartId hart, VcpuBackend& vcpu) noexcept;
   void answer_that_it_runs(HartId hart) noexcept REQUIRES(mu_);
-  static void start_now(HartId hart, VcpuBackend& vcpu, const HartEntry& entry) noexcept;
+  void start_now(HartId hart, VcpuBackend& vcpu, const HartEntry& entry) noexcept;
   bool begin(HartId self, HsmState from, HsmState pending) noexcept REQUIRES(mu_);
   bool map_wait_page() noexcept REQUIRES(mu_);
+  void log_refusal(HartId hart, const char* what) noexcept;
   void stop_now(HartId self, VcpuBackend& vcpu) noexcept;
   void suspend_now(HartId self, VcpuBackend& vcpu) noexcept;
   void resume_now(HartId self, VcpuBackend& vcpu) noexcept;
+  bool fall_asleep(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept;
   void suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept;
   void resume_system_now(VcpuBackend& vcpu) noexcept;
 
@@ -104,6 +108,7 @@ class HartStates final : public HartControl {
   Mapping wait_page_ GUARDED_BY(mu_);
   std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);
   bool ended_ GUARDED_BY(mu_) = false;
+  log::RateLimit refusals_;
 };
 
 }  // namespace rvvmm

@@ -198,6 +198,7 @@ void Machine::watch_time_csr() {
     harts.push_back(thread.get());
   time_csr_guard_.emplace(std::move(harts));
   time_csr_timer_.emplace(parts_.loop, CLOCK_MONOTONIC, [this] {
+    if (hart_states_.machine_sleeps()) return;
     const auto next = time_csr_guard_->look();
     if (next) {
       time_csr_timer_->arm_every(*next);
@@ -220,14 +221,16 @@ void Machine::stop() noexcept {
 
 // What could wake the machine may have come while it went to sleep.
 void Machine::on_system_suspended() noexcept {
-  log::line(log::Module::kVmm, log::Level::kInfo,
-            "the guest has suspended the machine; console input, its alarm or SIGUSR2 wakes it");
+  if (suspends_.allow()) {
+    log::line(log::Module::kVmm, log::Level::kInfo,
+              "the guest has suspended the machine ({} times so far); console input, its alarm or SIGUSR2 wakes it",
+              suspends_.count());
+  }
   const bool input_waits = parts_.console.input_room() < ConsoleHub::kInputCapacity;
   if (input_waits || board_->asks_for_interrupt()) hart_states_.wake();
 }
 
 void Machine::on_system_resumed() noexcept {
-  log::line(log::Module::kVmm, log::Level::kInfo, "the machine wakes");
   board_->ask_again();
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/kick_signal.hpp"
 #include "base/log.hpp"
 
 namespace rvvmm {
@@ -44,7 +45,7 @@ Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   ::sigaddset(&served, SIGCONT);
   ::sigaddset(&served, SIGUSR2);
   sigset_t blocked = served;
-  ::sigaddset(&blocked, console_kick_signal());
+  ::sigaddset(&blocked, kKickSignal);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
   Fd fd{::signalfd(-1, &served, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, "signalfd", errno);
@@ -58,7 +59,10 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
       terminal_(terminal),
       ending_(ending_set()),
       fd_(open_signalfd(ending_, old_mask_)),
-      watch_(loop, fd_.get(), [this] { on_signal(); }) {}
+      watch_(loop, fd_.get(), [this] { on_signal(); }) {
+  // A blocked signal comes to us even where it is ignored; one that is left over when we go must not kill anybody.
+  ::signal(SIGUSR2, SIG_IGN);
+}
 
 Signals::~Signals() {
   // A signal that came since the loop ended may kill us as soon as it is let in.
@@ -89,7 +93,6 @@ void Signals::on_signal() {
 void Signals::end(int signal) {
   if (stopping_) end_now(signal);
   stopping_ = true;
-  log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);
   loop_.stop({.kind = StopReason::Kind::kExit, .status = exit_status_for(signal)});
   // From here on the main thread may be busy joining others: the next signal must not need the loop.
   struct sigaction action{};
@@ -98,6 +101,8 @@ void Signals::end(int signal) {
     if (::sigismember(&ending_, ending) == 1) ::sigaction(ending, &action, nullptr);
   }
   ::pthread_sigmask(SIG_UNBLOCK, &ending_, nullptr);
+  // Last: it may wait for who reads the log.
+  log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);
 }
 
 }  // namespace rvvmm

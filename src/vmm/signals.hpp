@@ -10,13 +10,7 @@
 
 namespace rvvmm {
 
-/// Kicks the console's thread out of a system call; blocked everywhere but there. The real-time signal before it kicks
-/// harts.
-inline int console_kick_signal() noexcept {
-  return SIGRTMIN + 1;
-}
-
-/// Made on the main thread before any thread is started: blocks the signals it serves and the console's kick, which
+/// Made on the main thread before any thread is started: blocks the signals it serves and kKickSignal, which
 /// the threads inherit.
 ///
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
@@ -27,7 +21,7 @@ class Signals {
  public:
   /// Throws SetupError (kInternal).
   Signals(EventLoop& loop, Terminal& terminal);
-  /// Handlers and this thread's mask are as they were.
+  /// Handlers and this thread's mask are as they were, but for SIGUSR2, which stays ignored.
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

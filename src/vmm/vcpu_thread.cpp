@@ -16,7 +16,7 @@ namespace rvvmm {
 void VcpuThread::install_kick_handler() noexcept {
   struct sigaction action{};
   action.sa_handler = [](int) {};  // arriving is all it does; no SA_RESTART, so that system calls end
-  ::sigaction(kick_signal(), &action, nullptr);
+  ::sigaction(kKickSignal, &action, nullptr);
 }
 
 void VcpuThread::start() {
@@ -47,7 +47,7 @@ void VcpuThread::post(VcpuTask task) {
 // side of KVM_RUN the thread is on, it looks at its mailbox. One that is not there yet will see the flag.
 void VcpuThread::kick() noexcept {
   parts_.backend.request_interrupt();
-  if (const pthread_t thread = kicked_.load(); thread != 0) ::pthread_kill(thread, kick_signal());
+  if (const pthread_t thread = kicked_.load(); thread != 0) ::pthread_kill(thread, kKickSignal);
 }
 
 void VcpuThread::set_up_thread() const noexcept {
@@ -56,7 +56,7 @@ void VcpuThread::set_up_thread() const noexcept {
 
   sigset_t kick_only;
   ::sigemptyset(&kick_only);
-  ::sigaddset(&kick_only, kick_signal());
+  ::sigaddset(&kick_only, kKickSignal);
   ::pthread_sigmask(SIG_UNBLOCK, &kick_only, nullptr);
 
   if (!parts_.host_cpu) return;

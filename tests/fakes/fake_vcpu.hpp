@@ -56,8 +56,10 @@ class FakeVcpu final : public VcpuBackend {
   }
   bool take_suspend_reset() noexcept override {
     ++suspend_resets_taken;
+    if (refuses_suspend_reset) return false;
+    at(HartRegister::kScounteren) = 0;
     hart_state = HartState::kStopped;
-    return !refuses_suspend_reset;
+    return true;
   }
   std::optional<uint64_t> get(HartRegister reg) noexcept override {
     ++registers_read;

@@ -11,8 +11,16 @@
 namespace rvvmm {
 
 struct SbiTable {
+  /// Nothing is off.
+  static SbiChoices all_on() {
+    SbiChoices choices;
+    for (size_t row = 0; row < kSbiSwitches.size(); ++row)
+      choices.choose(row, true);
+    return choices;
+  }
+
   /// `memory` is the guest's RAM, and outlives the table.
-  explicit SbiTable(const GuestMemory& memory, const SbiChoices& choices = {}) {
+  explicit SbiTable(const GuestMemory& memory, const SbiChoices& choices = all_on()) {
     add_extensions(sbi, choices,
                    {.memory = memory,
                     .console_out = out,

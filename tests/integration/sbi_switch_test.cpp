@@ -91,8 +91,7 @@ TEST_F(SbiSwitch, WithoutAChoiceTheGuestFindsWhatTheListSays) {
   EXPECT_EQ(found.at(kDbcn), (Finding{.probe = 1}));
   EXPECT_EQ(found.at(kHypercall), (Finding{.probe = 1}));
   EXPECT_EQ(found.at(kOwnHsm), (Finding{.probe = 1}));
-  // KVM keeps it off, and a batch reaches it on every kernel.
-  EXPECT_EQ(found.at(kMpxy), (Finding{.probe = 0, .call = kNotSupported}));
+  EXPECT_EQ(found.at(kMpxy), (Finding{.probe = 0, .call = kNotSupported, .batch = kNotSupported}));
 }
 
 TEST_F(SbiSwitch, OffMeansThatNobodyAnswersAndNothingElseChanges) {

@@ -43,7 +43,7 @@ class RepeatedKick {
   explicit RepeatedKick(long interval_ns) noexcept {
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = kick_signal();
+    event.sigev_signo = kKickSignal;
     event._sigev_un._tid = ::gettid();  // glibc has no other name for it before 2.41
     made_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
     const itimerspec interval{.it_interval = {.tv_sec = 0, .tv_nsec = interval_ns},
@@ -74,6 +74,9 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
   exit_.io = &io;
+  if (std::exchange(exit_in_hand_, false)) {
+    if (const RunOutcome outcome = answer_exit(); outcome != RunOutcome::kContinue) return outcome;
+  }
   return log::enabled(log::Module::kKvm, log::Level::kTrace) ? answer_exits<true>() : answer_exits<false>();
 }
 
@@ -89,6 +92,13 @@ RunOutcome KvmVcpu::answer_exits() noexcept {
     if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
       do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
   }
+  return outcome;
+}
+
+// As the loop does.
+RunOutcome KvmVcpu::answer_exit() noexcept {
+  const RunOutcome outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+  do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
   return outcome;
 }
 
@@ -188,8 +198,9 @@ void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
   // Newer kernels reset it to 0, and guests up to 6.12 rely on it (docs/kvm-quirks.md, the time CSR).
   registers.set(HartRegister::kScounteren, kAllCountersReadable);
   if (registers.write_back()) return;
+  const int error = errno;
   throw SetupError::from_errno(ExitStatus::kInternal,
-                               std::format("KVM_SET_ONE_REG: the entry of hart {}", exit_.hart.value), errno);
+                               std::format("KVM_SET_ONE_REG: the entry of hart {}", exit_.hart.value), error);
 }
 
 HartState KvmVcpu::state() noexcept {
@@ -230,7 +241,9 @@ bool KvmVcpu::enter_until_reset() noexcept {
   if (!kick || !set(HartRegister::kPc, kNowhere)) return false;
   for (int entry = 0; entry < kMostEntries && !was_reset; ++entry) {
     clear_interrupt();
-    if (enter_guest(fd_.get()) != -EINTR) break;
+    const long result = enter_guest(fd_.get());
+    exit_in_hand_ = result == 0;
+    if (result != -EINTR) break;
     was_reset = get(HartRegister::kPc) != kNowhere;
   }
   request_interrupt();  // a kick of somebody else's may have been among them

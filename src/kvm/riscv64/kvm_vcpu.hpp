@@ -44,6 +44,7 @@ class KvmVcpu final : public VcpuBackend {
  private:
   template <bool kTraced>
   RunOutcome answer_exits() noexcept;
+  RunOutcome answer_exit() noexcept;
   void trace_exit() const noexcept;
   RunOutcome run_failed(int errno_value) noexcept;
   void do_afterwork(Afterwork afterwork) noexcept;
@@ -63,7 +64,8 @@ class KvmVcpu final : public VcpuBackend {
   const Aia& aia_;
   Mutex pin_mu_;  ///< KVM and pin_asserted_ change together
   bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
-  int run_errno_ = 0;  ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
+  bool exit_in_hand_ = false;  ///< the guest was entered outside run(): its exit is to be answered yet
+  int run_errno_ = 0;          ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
 };
 
 }  // namespace rvvmm

@@ -42,7 +42,8 @@ TEST(SbiChoices, WithoutAChoiceTheDefaultHolds) {
   const SbiChoices choices;
   EXPECT_EQ(choices.setting(row_named("dbcn")), SbiSetting::kOn);
   EXPECT_EQ(choices.setting(row_named("susp")), SbiSetting::kOn);
-  EXPECT_EQ(choices.setting(row_named("mpxy")), SbiSetting::kLeave);
+  EXPECT_EQ(choices.setting(row_named("mpxy")), SbiSetting::kOff);
+  EXPECT_EQ(choices.setting(row_named("sta")), SbiSetting::kLeave);
   for (size_t row = 0; row < kSbiSwitches.size(); ++row)
     EXPECT_EQ(choices.chosen(row), SbiSetting::kLeave);
   EXPECT_FALSE(choices.chose_any_on());
@@ -62,7 +63,7 @@ TEST(SbiChoices, AChoiceWinsOverTheDefault) {
 TEST(SbiChoices, WhatLiesInsideAnExtensionThatIsOffIsOff) {
   SbiChoices choices;
   EXPECT_FALSE(choices.is_off({0x01, 0x02}));
-  EXPECT_FALSE(choices.is_off({0x4D505859, 0x4D505859})) << "mpxy is as KVM has it";
+  EXPECT_TRUE(choices.is_off({0x4D505859, 0x4D505859})) << "mpxy is off by default";
   choices.choose(row_named("legacy"), false);
   choices.choose(row_named("experimental"), false);
   EXPECT_TRUE(choices.is_off({0x01, 0x02}));

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "base/fd.hpp"
-#include "vmm/signals.hpp"
+#include "base/kick_signal.hpp"
 
 namespace rvvmm {
 namespace {
@@ -20,13 +20,13 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span{text});
 }
 
-/// A hub that writes into a pipe whose reader the test plays. SIGUSR2 is blocked as in the real process.
+/// A hub that writes into a pipe whose reader the test plays. Its kick is blocked as in the real process.
 class ConsoleOutput : public ::testing::Test {
  protected:
   ConsoleOutput() {
     sigset_t kick;
     ::sigemptyset(&kick);
-    ::sigaddset(&kick, console_kick_signal());
+    ::sigaddset(&kick, kKickSignal);
     ::pthread_sigmask(SIG_BLOCK, &kick, nullptr);
     int fds[2] = {-1, -1};
     EXPECT_EQ(::pipe(fds), 0);

@@ -269,7 +269,7 @@ TEST_F(HartStatesTest, TheMachineSleepsUntilItIsWoken) {
   EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kStopped);
   EXPECT_EQ(suspended, 1);
   EXPECT_EQ(vcpus[0].suspend_resets_taken, 1U);
-  look(kHart0, [](FakeVcpu& vcpu) { return vcpu.at(HartRegister::kScounteren) = 0; });
+  EXPECT_TRUE(harts.machine_sleeps());
   EXPECT_TRUE(harts.wake());
   harts.wake();
   EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kRunnable);
@@ -278,6 +278,16 @@ TEST_F(HartStatesTest, TheMachineSleepsUntilItIsWoken) {
   EXPECT_EQ(resumed, 1);
   EXPECT_FALSE(harts.wake());
   EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+}
+
+TEST_F(HartStatesTest, AHartThatKvmDoesNotStopGoesOn) {
+  vcpus[0].refuses_suspend_reset = true;
+  EXPECT_TRUE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
+  look(kHart0, [](FakeVcpu&) { return true; });
+  EXPECT_FALSE(harts.machine_sleeps());
+  EXPECT_FALSE(harts.wake());
+  EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
+  EXPECT_EQ(suspended, 0);
 }
 
 TEST_F(HartStatesTest, TheMachineDoesNotSleepWhileAnotherHartRuns) {

@@ -42,8 +42,8 @@ class MachineTest : public ::testing::Test {
   }
 
   /// The boot hart does `act` and then waits to be stopped; how the machine ends.
-  StopReason run(std::function<void(VcpuIo&)> act) {
-    hypervisor_.host.on_vcpu_made = [act = std::move(act)](HartId hart, FakeVcpu& vcpu) {
+  StopReason run(const std::function<void(VcpuIo&)>& act) {
+    hypervisor_.host.on_vcpu_made = [act](HartId hart, FakeVcpu& vcpu) {
       if (hart != kBootHart) return;
       vcpu.add_step([act](VcpuIo& io) {
         act(io);

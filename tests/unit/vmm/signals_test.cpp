@@ -9,6 +9,8 @@
 #include <functional>
 #include <thread>
 
+#include "base/kick_signal.hpp"
+
 namespace rvvmm {
 namespace {
 
@@ -67,6 +69,27 @@ TEST(Signals, IgnoredSignalStaysIgnored) {
             128 + SIGTERM);
 }
 
+TEST(Signals, Sigusr2WakesAndNeverEndsTheProcess) {
+  EXPECT_EQ(status_of_child([] {
+              EventLoop loop;
+              Terminal terminal(-1);
+              {
+                Signals signals(loop, terminal);
+                int wakes = 0;
+                signals.set_on_wake([&] {
+                  ++wakes;
+                  loop.stop({.kind = StopReason::Kind::kExit, .status = wakes});
+                });
+                ::kill(::getpid(), SIGUSR2);
+                if (loop.run().status != 1) return 99;
+                ::kill(::getpid(), SIGUSR2);  // while the machine stops: nobody serves it any more
+              }
+              ::kill(::getpid(), SIGUSR2);
+              return 7;
+            }),
+            7);
+}
+
 TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
   const Pty pty;
   EXPECT_EQ(status_of_child([&] {
@@ -91,7 +114,7 @@ TEST(Signals, OtherThreadsAreNotInterrupted) {
               std::thread hart([&] {
                 sigset_t mask;
                 ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-                blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, console_kick_signal()) == 1;
+                blocked = ::sigismember(&mask, SIGTERM) == 1 && ::sigismember(&mask, kKickSignal) == 1;
               });
               hart.join();
               return blocked ? 0 : 1;
