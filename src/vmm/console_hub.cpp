@@ -76,20 +76,21 @@ void ConsoleHub::launch_if_asked_for() noexcept {
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
   const LockGuard lock{mu_};
   while (!bytes.empty()) {
-    if (filled_ == kOutputCapacity && !wait_for_space()) return;
+    // Not what fits now and the rest later: that would cut it in two write(2), with another hart's bytes between them.
+    const size_t take = std::min(bytes.size(), kOutputCapacity);
+    if (take > kOutputCapacity - filled_ && !wait_for_space(take)) return;
     if (stopping_.load(std::memory_order_relaxed)) return;
-    const size_t take = std::min(bytes.size(), kOutputCapacity - filled_);
     append(bytes.first(take));
     bytes = bytes.subspan(take);
   }
 }
 
-bool ConsoleHub::wait_for_space() noexcept {
-  while (filled_ == kOutputCapacity && !stopping_) {
+bool ConsoleHub::wait_for_space(size_t wanted) noexcept {
+  while (kOutputCapacity - filled_ < wanted && !stopping_) {
     if (!give_up_at_) {
       space_.wait(mu_);
     } else if (space_.wait_until(mu_, *give_up_at_) == std::cv_status::timeout) {
-      return filled_ < kOutputCapacity;
+      return kOutputCapacity - filled_ >= wanted;
     }
   }
   return true;

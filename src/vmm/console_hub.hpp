@@ -58,6 +58,9 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// later. Ends the thread even if it is stuck in a write.
   void stop() noexcept;
 
+  /// Up to kOutputCapacity bytes go out in one write(2) with nothing between them, small writes with those of the
+  /// next kGatherTime. No newline ends the gathering: each line would pay for waking the thread and a write(2) of its
+  /// own.
   void write(std::span<const std::byte> bytes) noexcept override;
 
   size_t read(std::span<std::byte> out) noexcept override;
@@ -75,7 +78,8 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
  private:
   enum class ThreadState : uint8_t { kNotStarted, kAskedFor, kAsleep, kGathering, kWriting, kFinished };
 
-  bool wait_for_space() noexcept REQUIRES(mu_);
+  /// For `wanted` bytes, kOutputCapacity at most; false: there is none and the wait is over.
+  bool wait_for_space(size_t wanted) noexcept REQUIRES(mu_);
   void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
   void launch_if_asked_for() noexcept REQUIRES(mu_);

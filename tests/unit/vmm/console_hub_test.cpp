@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -248,21 +249,40 @@ TEST_F(ConsoleOutput, StopTwiceAndWritesAfterItAreHarmless) {
 TEST_F(ConsoleOutput, HartsDoNotTearEachOthersWrites) {
   ConsoleHub hub(writer_.get());
   hub.start();
-  constexpr size_t kLines = 5'000;
-  const auto hart = [&](const char* line) {
+  constexpr size_t kLines = 500;
+  constexpr size_t kLength = 3'000;  // the buffer's end comes amid a line
+  const std::array<std::string, 2> lines{std::string(kLength, 'a'), std::string(kLength, 'b')};
+  const auto hart = [&](const std::string& line) {
     for (size_t i = 0; i < kLines; ++i)
       hub.write(bytes_of(line));
   };
-  std::jthread one(hart, "aaaaaaa\n");
-  std::jthread two(hart, "bbbbbbb\n");
-  const std::string all = take(2 * kLines * 8);
+  std::jthread one(hart, lines[0]);
+  std::jthread two(hart, lines[1]);
+  const std::string all = take(2 * kLines * kLength);
   size_t torn = 0;
-  // Only a line that met the end of the buffer may be cut: writes are atomic while there is room.
-  for (size_t at = 0; at + 8 <= all.size(); at += 8) {
-    const std::string line = all.substr(at, 8);
-    torn += line == "aaaaaaa\n" || line == "bbbbbbb\n" ? 0 : 1;
+  for (size_t at = 0; at < all.size(); at += kLength) {
+    const std::string line = all.substr(at, kLength);
+    torn += line == lines[0] || line == lines[1] ? 0 : 1;
   }
-  EXPECT_EQ(torn, 0U);  // 16 KiB is a multiple of the line
+  EXPECT_EQ(torn, 0U);
+}
+
+// A socket that keeps each write(2) apart from the next.
+TEST_F(ConsoleOutput, AWriteThatTheFullBufferCannotTakeLeavesInOnePiece) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+  reader_ = Fd{ends[0]};
+  const Fd output{ends[1]};
+  for (int round = 0; round < 20; ++round) {
+    ConsoleHub hub(output.get());
+    const std::string small = numbered(ConsoleHub::kOutputCapacity - 1);
+    hub.write(bytes_of(small));
+    const std::string large = numbered(4_KiB);
+    std::jthread hart([&] { hub.write(bytes_of(large)); });
+    hub.start();
+    EXPECT_EQ(take_chunk(), small);
+    EXPECT_EQ(take_chunk(), large);
+  }
 }
 
 class CountingListener : public ConsoleListener {
