@@ -68,4 +68,34 @@ std::map<std::string, std::string> thread_cpus(pid_t pid) {
   return threads;
 }
 
+bool counts_write_calls() {
+  return std::filesystem::exists("/proc/self/io");
+}
+
+uint64_t write_calls(pid_t pid, std::string_view thread) {
+  for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
+    std::string name;
+    std::getline(std::ifstream{task.path() / "comm"}, name);
+    if (name != thread) continue;
+    std::ifstream io{task.path() / "io"};
+    uint64_t count = 0;
+    for (std::string key; io >> key >> count;) {
+      if (key == "syscw:") return count;
+    }
+  }
+  return 0;
+}
+
+std::optional<uint64_t> kvm_counter(pid_t pid, const std::string& name) {
+  std::optional<uint64_t> sum;
+  std::error_code none;
+  for (const auto& vm : std::filesystem::directory_iterator{"/sys/kernel/debug/kvm", none}) {
+    // One folder for each VM: <pid>-<descriptor>.
+    if (!vm.path().filename().string().starts_with(std::to_string(pid) + "-")) continue;
+    uint64_t value = 0;
+    if (std::ifstream{vm.path() / name} >> value) sum = sum.value_or(0) + value;
+  }
+  return sum;
+}
+
 }  // namespace rvvmm::test

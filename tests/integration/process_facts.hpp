@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace rvvmm::test {
 
@@ -20,5 +22,11 @@ size_t open_descriptors(pid_t pid);
 size_t thread_count(pid_t pid);
 /// Names of the threads, each with its Cpus_allowed_list.
 std::map<std::string, std::string> thread_cpus(pid_t pid);
+/// Whether this kernel counts what write_calls() says: CONFIG_TASK_IO_ACCOUNTING.
+bool counts_write_calls();
+/// System calls of write(2)'s kind made by the thread of that name so far; 0 where there is none.
+uint64_t write_calls(pid_t pid, std::string_view thread);
+/// One of KVM's own counters, summed over the process's VMs; nothing where debugfs is not mounted, or not for us.
+std::optional<uint64_t> kvm_counter(pid_t pid, const std::string& name);
 
 }  // namespace rvvmm::test
