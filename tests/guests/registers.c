@@ -259,7 +259,8 @@ static int hart_states(const char* start_name, const char* suspend_name, unsigne
     wrong += ecall(&start);
     if (after.x[A0] != 0) return wrong; /* there is nobody to wake hart 0 */
     wrong += ecall(&suspend);
-    wrong += differs(suspend_name, "an end before the interrupt ", 0, (unsigned long)woken, 1);
+    /* The kernel's is a wfi, which may end at any time. */
+    if (eid == OWN_HSM) wrong += differs(suspend_name, "an end before the interrupt ", 0, (unsigned long)woken, 1);
     const unsigned long begin = now();
     while (sbi_call3(eid, 2, 1, 0, 0).value != 1)
       if (now() - begin > 10 * TICKS_PER_SECOND) return wrong + 1;

@@ -48,11 +48,11 @@ INSTANTIATE_TEST_SUITE_P(Reader, ConsoleOrder, ::testing::Values(milliseconds{0}
 
 class ConsoleKilled : public KvmTest {};
 
-TEST_F(ConsoleKilled, HasAllThatTheGuestWroteFiveMillisecondsBefore) {
+TEST_F(ConsoleKilled, HasAllThatTheGuestWroteAMomentBefore) {
   const std::string expected = "uart|dbcn write|" + std::string(4096, 'x') + "dbcn bytes|batch, and no newline";
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 4; ++round) {
     VmProcess vm{arguments("console_killed")};
-    for (int tries = 0; vm.errors().find("5 ms have passed") == std::string::npos; ++tries) {
+    for (int tries = 0; vm.errors().find("half a second has passed") == std::string::npos; ++tries) {
       ASSERT_LT(tries, 200'000) << vm.errors();
       ::usleep(100);
     }

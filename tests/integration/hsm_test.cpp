@@ -19,7 +19,7 @@ class Hsm : public KvmTest {
 
 TEST_F(Hsm, AgreesWithTheKernelsAndLosesNothingInAStorm) {
   VmProcess vm{arguments("hsm", 4)};
-  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_TRUE(vm.ends_with(0, kBoot));
 }
 
 TEST_F(Hsm, LosesNothingInAMinute) {

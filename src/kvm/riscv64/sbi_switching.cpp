@@ -26,7 +26,7 @@ void switch_sbi_extensions(int vcpu_fd, const SbiChoices& choices) {
     const int error = errno;
     if (!chosen) {
       // A kernel that does not know of it is an older one, which is nothing to be warned of at each start.
-      log::line(log::Module::kKvm, error == ENOENT ? log::Level::kInfo : log::Level::kWarn,
+      log::line(log::Module::kKvm, error == ENOENT ? log::Level::kDebug : log::Level::kWarn,
                 "KVM does not offer the SBI extension {} (errno {}): guests do not find it", extension.name, error);
     } else if (on || error != ENOENT) {
       throw sbi_switch_is_refused(extension.name, on, error);

@@ -74,6 +74,18 @@ class HartStatesTest : public ::testing::Test {
     return result.get();
   }
 
+  /// Keeps a hart's thread from its mailbox until the promise that it returns is kept.
+  std::promise<void> hold(HartId hart) {
+    std::promise<void> leave;
+    const auto held = std::make_shared<std::promise<void>>();
+    threads[hart.value]->post([held, left = leave.get_future().share()](VcpuBackend&) {
+      held->set_value();
+      left.wait();
+    });
+    held->get_future().wait();
+    return leave;
+  }
+
   bool start(HartId asker, HartId target) {
     return call(asker, [=, this] { return harts.start(asker, target, kEntry); });
   }
@@ -237,13 +249,7 @@ TEST_F(HartStatesTest, StatesInBetweenAreSeen) {
 
 TEST_F(HartStatesTest, AStartIsPendingUntilTheHartHasLookedAtIt) {
   look(kHart2, [](FakeVcpu& vcpu) { return vcpu.set_state(HartState::kRunnable); });
-  std::promise<void> busy;
-  std::promise<void> leave;
-  threads[1]->post([&](VcpuBackend&) {
-    busy.set_value();
-    leave.get_future().get();
-  });
-  busy.get_future().get();
+  std::promise<void> leave = hold(kHart1);
   auto started = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
   posts.acquire();
   auto seen = begin_call(kHart2, [this] { return harts.state(kHart2, kHart1); });
@@ -371,13 +377,7 @@ TEST_F(HartStatesTest, HartsThatAskEachOtherDoNotWaitForEver) {
 }
 
 TEST_F(HartStatesTest, TheEndOfTheMachineEndsTheWaiting) {
-  std::promise<void> busy;
-  std::promise<void> leave;
-  threads[1]->post([&](VcpuBackend&) {
-    busy.set_value();
-    leave.get_future().get();
-  });
-  busy.get_future().get();
+  std::promise<void> leave = hold(kHart1);
   auto asked = begin_call(kHart0, [this] { return harts.start(kHart0, kHart1, kEntry); });
   posts.acquire();
   harts.end();
