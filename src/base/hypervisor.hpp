@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/doorbell.hpp"
 #include "base/irq.hpp"
 #include "base/range.hpp"
 #include "base/sbi_switches.hpp"
@@ -197,10 +198,9 @@ struct AiaProperties {
   bool files_left_unused = false;  ///< the host has guest interrupt files; files in software were asked for
 };
 
-/// One VM. Set-up by one thread; set_irq_line() by any.
-class VmBackend {
+/// One VM. Set-up by one thread; interrupts and doorbells by any. Messages (MsiSink) need an in-kernel AIA.
+class VmBackend : public DoorbellHost, public MsiSink {
  public:
-  virtual ~VmBackend() = default;
   /// Throws SetupError.
   virtual void map_ram(Gpa base, std::span<std::byte> memory) = 0;
   /// Memory that the guest can read and execute and not write, one block a VM; `memory`, of whole pages, outlives the

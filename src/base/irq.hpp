@@ -17,6 +17,22 @@ class IrqLine {
   virtual void assert_again() noexcept {}
 };
 
+/// A message-signalled interrupt: what a device stores where (PCI 3.0, 6.8). RISC-V harts take it at their IMSIC.
+struct MsiMessage {
+  uint64_t address = 0;
+  uint32_t data = 0;
+
+  friend bool operator==(const MsiMessage&, const MsiMessage&) = default;
+};
+
+/// Where messages go. Any thread, with any device's mutex held: it calls nothing back.
+class MsiSink {
+ public:
+  virtual ~MsiSink() = default;
+  /// One that no interrupt file takes is lost, as it would be on hardware.
+  virtual void signal_msi(const MsiMessage& message) noexcept = 0;
+};
+
 /// A hart's supervisor external interrupt pin, driven by a PLIC in user space. Any thread.
 class HartIrqPin {
  public:

@@ -34,6 +34,8 @@ struct FakeVmRecord {
   GpaRange ram;
   std::vector<FakeVcpu*> vcpus{};  ///< of the latest VM, for as long as it lives
   std::array<std::atomic<int>, 128> irq_level{};
+  std::atomic<int> msis = 0;
+  std::atomic<int> doorbells = 0;  ///< there are now
   std::atomic<int> irq_calls = 0;
 };
 
@@ -78,6 +80,12 @@ class FakeVmBackend final : public VmBackend {
     ++record_.irq_calls;
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
   }
+  void signal_msi(const MsiMessage& /*message*/) noexcept override { ++record_.msis; }
+  bool add_doorbell(const Doorbell& /*doorbell*/) noexcept override {
+    ++record_.doorbells;
+    return true;
+  }
+  void remove_doorbell(const Doorbell& /*doorbell*/) noexcept override { --record_.doorbells; }
 
  private:
   const FakeHost& host_;

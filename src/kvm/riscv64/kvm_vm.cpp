@@ -26,6 +26,18 @@ int set_memory(int vm_fd, MemorySlot slot, uint32_t flags, Gpa base, std::span<c
   return kvm_ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+// KVM_CAP_IOEVENTFD: api.rst, 4.59.
+int set_ioeventfd(int vm_fd, const Doorbell& doorbell, uint32_t flags) noexcept {
+  if (doorbell.match) flags |= KVM_IOEVENTFD_FLAG_DATAMATCH;
+  const kvm_ioeventfd ioeventfd{.datamatch = doorbell.match.value_or(0),
+                                .addr = doorbell.at.value,
+                                .len = doorbell.width,
+                                .fd = doorbell.eventfd,
+                                .flags = flags,
+                                .pad = {}};
+  return kvm_ioctl(vm_fd, KVM_IOEVENTFD, &ioeventfd);
+}
+
 }  // namespace
 
 void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
@@ -78,6 +90,30 @@ void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {
   if (kvm_ioctl(fd_.get(), KVM_IRQ_LINE, &level) < 0) {
     log::line(log::Module::kKvm, log::Level::kError, "KVM_IRQ_LINE {}: errno {}", gsi.value, errno);
   }
+}
+
+void KvmVm::signal_msi(const MsiMessage& message) noexcept {
+  const kvm_msi msi{.address_lo = static_cast<uint32_t>(message.address),
+                    .address_hi = static_cast<uint32_t>(message.address >> 32),
+                    .data = message.data,
+                    .flags = 0,
+                    .devid = 0,
+                    .pad = {}};
+  // The address and the data are the guest's: an identity that there is not is its own affair.
+  kvm_ioctl(fd_.get(), KVM_SIGNAL_MSI, &msi);
+}
+
+bool KvmVm::add_doorbell(const Doorbell& doorbell) noexcept {
+  if (set_ioeventfd(fd_.get(), doorbell, 0) == 0) return true;
+  log::line(log::Module::kKvm, log::Level::kInfo, "KVM_IOEVENTFD at {:#x}: errno {}; its stores will be exits",
+            doorbell.at.value, errno);
+  return false;
+}
+
+void KvmVm::remove_doorbell(const Doorbell& doorbell) noexcept {
+  if (set_ioeventfd(fd_.get(), doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN) == 0) return;
+  log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to take it away: errno {}",
+            doorbell.at.value, errno);
 }
 
 }  // namespace rvvmm

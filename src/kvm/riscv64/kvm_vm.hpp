@@ -24,6 +24,9 @@ class KvmVm final : public VmBackend {
   CpuDescription describe_cpu(bool with_aia) override;
   std::optional<bool> sbi_extension_is_on(size_t row) noexcept override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
+  void signal_msi(const MsiMessage& message) noexcept override;
+  bool add_doorbell(const Doorbell& doorbell) noexcept override;
+  void remove_doorbell(const Doorbell& doorbell) noexcept override;
 
  private:
   Fd fd_;

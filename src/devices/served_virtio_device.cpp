@@ -1,0 +1,69 @@
+#include "devices/served_virtio_device.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace rvvmm {
+
+ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes) : queue_sizes_(std::move(queue_sizes)) {
+  for (size_t index = 0; index < queue_sizes_.size(); ++index) {
+    Fd doorbell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    if (!doorbell) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
+    doorbell_numbers_.push_back(doorbell.get());
+    doorbells_.push_back(std::move(doorbell));
+  }
+}
+
+void ServedVirtioDevice::start(VirtioSession session) noexcept {
+  const LockGuard lock{mu_};
+  session_ = std::move(session);
+  // Requests may be there already: whoever serves them is woken as by a kick.
+  for (const int doorbell : doorbell_numbers_) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(doorbell, &one, sizeof one);
+  }
+}
+
+void ServedVirtioDevice::stop() noexcept {
+  const LockGuard lock{mu_};
+  session_.reset();
+}
+
+void ServedVirtioDevice::on_doorbell(uint16_t queue) noexcept {
+  uint64_t kicks = 0;
+  [[maybe_unused]] const ssize_t taken = ::read(doorbell_numbers_[queue], &kicks, sizeof kicks);
+  const LockGuard lock{mu_};
+  serve_all(queue);
+}
+
+Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {
+  if (!session_ || index >= session_->queues.size() || !session_->queues[index]) return nullptr;
+  return &*session_->queues[index];
+}
+
+void ServedVirtioDevice::serve_all(uint16_t index) noexcept {
+  Virtqueue* const queue = this->queue(index);
+  if (queue == nullptr) return;
+  if (serve(index, *queue) && queue->ask_for_kick()) {
+    // Not served at once: a driver that never rests must not keep this thread.
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(doorbell_numbers_[index], &one, sizeof one);
+  }
+  if (!queue->broken().empty()) session_->driver->needs_reset(queue->broken());
+}
+
+void ServedVirtioDevice::interrupt_if_wanted(uint16_t index) noexcept {
+  Virtqueue* const queue = this->queue(index);
+  if (queue != nullptr && queue->wants_interrupt()) session_->driver->interrupt_queue(index);
+}
+
+void ServedVirtioDevice::config_changed() noexcept {
+  if (session_) session_->driver->config_changed();
+}
+
+}  // namespace rvvmm

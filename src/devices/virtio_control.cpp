@@ -1,0 +1,119 @@
+#include "devices/virtio_control.hpp"
+
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/log.hpp"
+
+namespace rvvmm {
+
+void read_config_bytes(std::span<const std::byte> config, uint64_t offset, std::span<std::byte> out) noexcept {
+  std::ranges::fill(out, std::byte{0});
+  if (offset >= config.size()) return;
+  const size_t length = std::min<size_t>(out.size(), config.size() - offset);
+  std::memcpy(out.data(), config.data() + offset, length);
+}
+
+VirtioControl::VirtioControl(VirtioDevice& device, const GuestMemory& memory, VirtioInterruptSink& sink)
+    : device_(device), memory_(memory), sink_(sink), queues_(device.queue_sizes().size()) {
+  reset();
+}
+
+VirtioControl::~VirtioControl() {
+  if (started_) device_.stop();
+}
+
+uint64_t VirtioControl::device_features() const noexcept {
+  return device_.features() | kVirtioIndirectDescriptors | kVirtioEventIdx | kVirtioVersion1;
+}
+
+void VirtioControl::set_driver_features(uint32_t word, uint32_t bits) noexcept {
+  if (word > 1 || (status_ & kVirtioFeaturesOk) != 0) return;
+  const uint32_t shift = word * 32;
+  driver_features_ = (driver_features_ & ~(uint64_t{UINT32_MAX} << shift)) | uint64_t{bits} << shift;
+}
+
+uint8_t VirtioControl::status() const noexcept {
+  const bool broken = needs_reset_.load(std::memory_order_acquire);
+  return static_cast<uint8_t>(status_ | (broken ? kVirtioNeedsReset : 0));
+}
+
+void VirtioControl::set_status(uint8_t status) noexcept {
+  if (status == 0) return reset();
+  auto added = static_cast<uint8_t>(status & ~status_);
+  if ((added & kVirtioFeaturesOk) != 0) {
+    const bool acceptable = (driver_features_ & ~device_features()) == 0 && (driver_features_ & kVirtioVersion1) != 0;
+    if (!acceptable) added = static_cast<uint8_t>(added & ~kVirtioFeaturesOk);
+  }
+  added = static_cast<uint8_t>(added & ~kVirtioNeedsReset);  // the device's to set
+  status_ = static_cast<uint8_t>(status_ | added);
+  if ((added & kVirtioDriverOk) != 0) start();
+}
+
+const VirtioQueueSetup* VirtioControl::queue(uint32_t index) const noexcept {
+  return index < queues_.size() ? &queues_[index] : nullptr;
+}
+
+VirtioQueueSetup* VirtioControl::queue_to_set_up(uint32_t index) noexcept {
+  if (index >= queues_.size() || queues_[index].enabled) return nullptr;
+  return &queues_[index];
+}
+
+void VirtioControl::disable_queue(uint32_t index) noexcept {
+  if (index < queues_.size() && !started_) reset_queue(index);
+}
+
+void VirtioControl::reset_queue(size_t index) noexcept {
+  queues_[index] = {};
+  queues_[index].layout.size = device_.queue_sizes()[index];
+}
+
+void VirtioControl::reset() noexcept {
+  if (started_) device_.stop();
+  started_ = false;
+  status_ = 0;
+  driver_features_ = 0;
+  needs_reset_.store(false, std::memory_order_release);
+  for (size_t index = 0; index < queues_.size(); ++index)
+    reset_queue(index);
+}
+
+void VirtioControl::start() noexcept {
+  // A driver that skipped a step is wrong, and one that asked for nothing we offer could not be served: 3.1.1.
+  if ((status_ & kVirtioFeaturesOk) == 0) return needs_reset("the driver is ready before its features are agreed on");
+  VirtioSession session{.queues = {}, .features = driver_features_, .driver = this};
+  const Virtqueue::Options options{.indirect = (driver_features_ & kVirtioIndirectDescriptors) != 0,
+                                   .event_idx = (driver_features_ & kVirtioEventIdx) != 0};
+  for (const VirtioQueueSetup& setup : queues_) {
+    std::optional<Virtqueue>& queue = session.queues.emplace_back();
+    if (!setup.enabled) continue;
+    std::string_view why;
+    queue = Virtqueue::create(memory_, setup.layout, options, why);
+    if (!queue) return needs_reset(why);
+  }
+  started_ = true;
+  device_.start(std::move(session));
+}
+
+void VirtioControl::config_changed() noexcept {
+  config_generation_.fetch_add(1, std::memory_order_acq_rel);
+  sink_.interrupt_config();
+}
+
+void VirtioControl::needs_reset(std::string_view why) noexcept {
+  if (needs_reset_.exchange(true, std::memory_order_acq_rel)) return;
+  log::line(log::Module::kDevices, log::Level::kWarn, "{}: the guest's driver has broken it: {}; it waits for a reset",
+            device_.name(), why);
+  // 2.1.2: told by an interrupt, where the driver has said that it is ready.
+  sink_.interrupt_config();
+}
+
+void VirtioControl::kick(uint32_t queue) noexcept {
+  if (!started_ || queue >= device_.doorbells().size()) return;
+  const uint64_t one = 1;
+  // A counter that is full is a kick that is there already.
+  [[maybe_unused]] const ssize_t written = ::write(device_.doorbells()[queue], &one, sizeof one);
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,84 @@
+// What a virtio device is, whichever transport it is behind: virtio 1.2, chapters 2 and 5.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "devices/virtqueue.hpp"
+
+namespace rvvmm {
+
+/// Device ids: virtio 1.2, 5.
+enum class VirtioId : uint16_t {
+  kNet = 1,
+  kBlock = 2,
+  kConsole = 3,
+  kEntropy = 4,
+  kInput = 18,
+};
+
+/// Feature bits that belong to no device in particular: virtio 1.2, 6.
+inline constexpr uint64_t kVirtioIndirectDescriptors = 1ULL << 28;
+inline constexpr uint64_t kVirtioEventIdx = 1ULL << 29;
+inline constexpr uint64_t kVirtioVersion1 = 1ULL << 32;
+
+/// How a started device reaches its driver. Any thread; never blocks, and takes no lock that is held while the device
+/// is started or stopped.
+class VirtioDriverSide {
+ public:
+  virtual ~VirtioDriverSide() = default;
+  /// An interrupt for requests of that queue that are done; whether one is wanted Virtqueue::wants_interrupt() says.
+  virtual void interrupt_queue(uint16_t queue) noexcept = 0;
+  /// The device's configuration space has changed.
+  virtual void config_changed() noexcept = 0;
+  /// The device cannot go on until its driver resets it (DEVICE_NEEDS_RESET); `why` is logged, once.
+  virtual void needs_reset(std::string_view why) noexcept = 0;
+};
+
+/// What DRIVER_OK hands over: all there is to serve requests with, until stop().
+struct VirtioSession {
+  /// By number; nullopt for one that the driver did not enable.
+  std::vector<std::optional<Virtqueue>> queues;
+  uint64_t features = 0;  ///< that device and driver agreed on
+  VirtioDriverSide* driver = nullptr;
+};
+
+/// The body of a device. Its transport makes one call at a time, but for kick(), which any hart may make; a device that
+/// serves requests on a thread of its own takes care of itself. Lives longer than one machine: a guest's reset stops
+/// it, and the next machine starts it again.
+class VirtioDevice {
+ public:
+  virtual ~VirtioDevice() = default;
+
+  /// For logs: "disk0", "net0".
+  virtual std::string_view name() const noexcept = 0;
+  virtual VirtioId id() const noexcept = 0;
+  /// Device feature bits only (0-23, 50-127); the transport adds what concerns queues.
+  virtual uint64_t features() const noexcept = 0;
+  /// The largest size of each queue, by number. The same for the device's whole life.
+  virtual std::span<const uint16_t> queue_sizes() const noexcept = 0;
+
+  /// Fills `out` from the device's configuration space; what is beyond its end reads zero. Any width and alignment.
+  virtual void read_config(uint64_t offset, std::span<std::byte> out) noexcept = 0;
+  /// Nothing by default: most configuration spaces are for reading.
+  virtual void write_config(uint64_t /*offset*/, std::span<const std::byte> /*in*/) noexcept {}
+
+  /// For each queue a descriptor (eventfd, nonblocking) that becomes readable when the driver has made requests
+  /// available; KVM writes it without an exit where it can. Open before the harts run and as long as the device lives.
+  virtual std::span<const int> doorbells() const noexcept = 0;
+
+  /// The driver is ready: serve its requests. Requests may be there already, without a kick.
+  virtual void start(VirtioSession session) noexcept = 0;
+  /// Returns when the device touches no queue and no guest memory any more, and has called the session's driver side
+  /// for the last time. Requests in hand may be finished or dropped. Nothing when it is not started.
+  virtual void stop() noexcept = 0;
+};
+
+/// `config` as a device's configuration space, for read_config(): copies what of [offset, offset + out.size()) it has,
+/// and zeroes the rest.
+void read_config_bytes(std::span<const std::byte> config, uint64_t offset, std::span<std::byte> out) noexcept;
+
+}  // namespace rvvmm

@@ -1,0 +1,122 @@
+// A split virtqueue as the device sees it: virtio 1.2, 2.7.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/guest_memory.hpp"
+
+namespace rvvmm {
+
+/// The buffers of one request, in our own address space. All of it is guest memory that the guest may write meanwhile:
+/// what is checked is a copy. Kept by its user and filled again and again: it allocates until it has seen the longest
+/// chain, which has at most as many buffers as its queue.
+class DescriptorChain {
+ public:
+  /// What the device reads, in order.
+  std::span<const iovec> readable() const noexcept { return std::span{buffers_}.first(readable_); }
+  /// What the device may write, in order.
+  std::span<const iovec> writable() const noexcept { return std::span{buffers_}.subspan(readable_); }
+  uint64_t readable_bytes() const noexcept { return readable_bytes_; }
+  uint64_t writable_bytes() const noexcept { return writable_bytes_; }
+
+ private:
+  friend class Virtqueue;
+  uint16_t head_ = 0;
+  size_t readable_ = 0;  // so many of buffers_; the writable ones follow
+  uint64_t readable_bytes_ = 0;
+  uint64_t writable_bytes_ = 0;
+  std::vector<iovec> buffers_;
+};
+
+/// Copies bytes [skip, skip + out.size()) of `buffers` to `out`; returns how many of them there were.
+size_t copy_from_buffers(std::span<const iovec> buffers, uint64_t skip, std::span<std::byte> out) noexcept;
+/// Copies `in` to byte `skip` and on of `buffers`; returns for how many there was room.
+size_t copy_to_buffers(std::span<const iovec> buffers, uint64_t skip, std::span<const std::byte> in) noexcept;
+
+/// Where the driver put a queue, as its transport heard it.
+struct VirtqueueLayout {
+  uint16_t size = 0;  ///< descriptors; a power of two
+  Gpa descriptors;    ///< 16 bytes each; aligned to 16
+  Gpa driver_area;    ///< the available ring; aligned to 2
+  Gpa device_area;    ///< the used ring; aligned to 4
+
+  friend bool operator==(const VirtqueueLayout&, const VirtqueueLayout&) = default;
+};
+
+/// The indices that a queue goes on from: its whole state beyond guest memory.
+struct VirtqueueState {
+  uint16_t next_available = 0;
+  uint16_t next_used = 0;
+
+  friend bool operator==(const VirtqueueState&, const VirtqueueState&) = default;
+};
+
+/// One thread at a time. A queue that its driver has broken stays broken, gives no chain any more and says why.
+class Virtqueue {
+ public:
+  static constexpr uint16_t kLargestSize = 1024;
+
+  struct Options {
+    bool indirect = false;   ///< VIRTIO_F_INDIRECT_DESC was negotiated
+    bool event_idx = false;  ///< VIRTIO_F_EVENT_IDX was
+  };
+
+  /// nullopt, and in `why` what is wrong, unless all of it lies in RAM, aligned, with a size that a queue can have.
+  /// `memory` outlives the queue.
+  static std::optional<Virtqueue> create(const GuestMemory& memory, const VirtqueueLayout& layout, Options options,
+                                         std::string_view& why);
+
+  /// The next request into `chain`; false where there is none, or the queue is broken.
+  bool pop(DescriptorChain& chain) noexcept;
+  /// Gives the last pop() back: the next one returns the same chain. Only before anything else is popped.
+  void undo_pop() noexcept { --state_.next_available; }
+  /// A request is done, of which `written` bytes were written to its writable buffers, from the first on.
+  void push(const DescriptorChain& chain, uint32_t written) noexcept;
+  /// After one or several push(): whether the driver wants an interrupt for them. Once for them all.
+  bool wants_interrupt() noexcept;
+
+  /// Asks the driver for a kick at the next request. True if one has come meanwhile: then nobody kicks, pop() it.
+  bool ask_for_kick() noexcept;
+  /// Tells the driver that no kick is needed for now. A hint.
+  void decline_kicks() noexcept;
+
+  /// Why the queue is broken; empty while it is not.
+  std::string_view broken() const noexcept { return broken_; }
+
+  uint16_t size() const noexcept { return size_; }
+  const VirtqueueState& state() const noexcept { return state_; }
+  void set_state(const VirtqueueState& state) noexcept {
+    state_ = state;
+    signalled_used_ = state.next_used;
+  }
+
+ private:
+  struct Descriptor;
+  struct Table;
+
+  Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, Options options) noexcept;
+
+  bool collect(uint16_t head, DescriptorChain& chain) noexcept;
+  bool add_buffer(const Descriptor& descriptor, DescriptorChain& chain) noexcept;
+  std::optional<Table> indirect_table(const Descriptor& descriptor) noexcept;
+  bool fail(std::string_view why) noexcept;
+  uint16_t available_index() const noexcept;
+
+  const GuestMemory* memory_;
+  std::byte* descriptors_;
+  std::byte* available_;
+  std::byte* used_;
+  uint16_t size_;
+  Options options_;
+  VirtqueueState state_;
+  uint16_t signalled_used_ = 0;  // next_used when wants_interrupt() was asked last
+  std::string_view broken_;
+};
+
+}  // namespace rvvmm
