@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/log.hpp"
@@ -56,7 +57,7 @@ const VirtioQueueSetup* VirtioControl::queue(uint32_t index) const noexcept {
 }
 
 VirtioQueueSetup* VirtioControl::queue_to_set_up(uint32_t index) noexcept {
-  if (index >= queues_.size() || queues_[index].enabled) return nullptr;
+  if (index >= queues_.size() || queues_[index].enabled || started_) return nullptr;
   return &queues_[index];
 }
 
@@ -85,9 +86,11 @@ void VirtioControl::start() noexcept {
   VirtioSession session{.queues = {}, .features = driver_features_, .driver = this};
   const Virtqueue::Options options{.indirect = (driver_features_ & kVirtioIndirectDescriptors) != 0,
                                    .event_idx = (driver_features_ & kVirtioEventIdx) != 0};
-  for (const VirtioQueueSetup& setup : queues_) {
+  for (size_t index = 0; index < queues_.size(); ++index) {
+    const VirtioQueueSetup& setup = queues_[index];
     std::optional<Virtqueue>& queue = session.queues.emplace_back();
     if (!setup.enabled) continue;
+    if (setup.layout.size > device_.queue_sizes()[index]) return needs_reset("a queue is larger than was offered");
     std::string_view why;
     queue = Virtqueue::create(memory_, setup.layout, options, why);
     if (!queue) return needs_reset(why);

@@ -67,7 +67,8 @@ class VirtioControl final : private VirtioDriverSide {
   uint16_t queue_count() const noexcept { return static_cast<uint16_t>(queues_.size()); }
   /// nullptr for a queue that there is not.
   const VirtioQueueSetup* queue(uint32_t index) const noexcept;
-  /// The same, to be changed; nullptr also once the queue is enabled, when its rings must stay where they are.
+  /// The same, to be changed; nullptr also once the queue is enabled, when its rings must stay where they are, and
+  /// while the device works with the queues it was started with.
   VirtioQueueSetup* queue_to_set_up(uint32_t index) noexcept;
   /// Back to how it was before its first set-up.
   void disable_queue(uint32_t index) noexcept;

@@ -29,6 +29,7 @@ enum Register : uint64_t {
   kQueueDriverHigh = 0x094,
   kQueueDeviceLow = 0x0A0,
   kQueueDeviceHigh = 0x0A4,
+  kShmSel = 0x0AC,
   kShmLenLow = 0x0B0,
   kShmBaseHigh = 0x0BC,
   kConfigGeneration = 0x0FC,
@@ -116,19 +117,22 @@ IoStatus VirtioMmio::write_register(uint64_t offset, uint32_t value) noexcept {
     case kQueueReady: set_queue_ready(value); break;
     case kQueueNotify: control_.kick(value); break;
     case kInterruptAck: acknowledge(value); break;
-    case kStatus:
-      control_.set_status(static_cast<uint8_t>(value));
-      if (value == 0) acknowledge(UINT32_MAX);
-      break;
+    case kStatus: set_status(static_cast<uint8_t>(value)); break;
     case kQueueDescLow:
     case kQueueDescHigh:
     case kQueueDriverLow:
     case kQueueDriverHigh:
     case kQueueDeviceLow:
     case kQueueDeviceHigh: set_queue_address(offset, value); break;
+    case kShmSel: break;  // there are none to choose from
     default: return IoStatus::kNoRegister;
   }
   return IoStatus::kOk;
+}
+
+void VirtioMmio::set_status(uint8_t status) noexcept {
+  control_.set_status(status);
+  if (status == 0) acknowledge(UINT32_MAX);
 }
 
 void VirtioMmio::set_queue_address(uint64_t offset, uint32_t value) noexcept {

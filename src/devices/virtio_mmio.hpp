@@ -33,6 +33,7 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
 
   IoStatus read_register(uint64_t offset, uint32_t& value) noexcept REQUIRES(mu_);
   IoStatus write_register(uint64_t offset, uint32_t value) noexcept REQUIRES(mu_);
+  void set_status(uint8_t status) noexcept REQUIRES(mu_);
   void set_queue_address(uint64_t offset, uint32_t value) noexcept REQUIRES(mu_);
   void set_queue_ready(uint32_t value) noexcept REQUIRES(mu_);
 
