@@ -1,0 +1,63 @@
+// A virtio device that does nothing but remember what its transport asked of it.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "devices/virtio_control.hpp"
+
+namespace rvvmm {
+
+/// Two queues, of 8 and 4 descriptors, two features, and a configuration of eight bytes that can be written. One
+/// thread.
+class FakeVirtioDevice final : public VirtioDevice {
+ public:
+  static constexpr uint64_t kFeatures = 1ULL << 5 | 1ULL << 50;
+  /// With those of the transports.
+  static constexpr uint64_t kOffered = kFeatures | kVirtioIndirectDescriptors | kVirtioEventIdx | kVirtioVersion1;
+
+  std::string_view name() const noexcept override { return "fake0"; }
+  VirtioId id() const noexcept override { return VirtioId::kBlock; }
+  uint64_t features() const noexcept override { return kFeatures; }
+  std::span<const uint16_t> queue_sizes() const noexcept override { return sizes; }
+  void read_config(uint64_t offset, std::span<std::byte> out) noexcept override {
+    read_config_bytes(config, offset, out);
+  }
+  void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override {
+    for (size_t i = 0; i < in.size() && offset + i < config.size(); ++i)
+      config[offset + i] = in[i];
+  }
+  std::span<const int> doorbells() const noexcept override { return doorbell_numbers; }
+  void start(VirtioSession given) noexcept override {
+    session = std::move(given);
+    ++starts;
+  }
+  void stop() noexcept override {
+    if (session) ++stops;
+    session.reset();
+  }
+
+  /// How often the driver kicked the queue since the last call.
+  uint64_t kicks(size_t queue) {
+    uint64_t count = 0;
+    return ::read(doorbell_numbers[queue], &count, sizeof count) == sizeof count ? count : 0;
+  }
+
+  std::array<uint16_t, 2> sizes{8, 4};
+  std::array<std::byte, 8> config{};
+  std::optional<VirtioSession> session;
+  int starts = 0;
+  int stops = 0;
+
+ private:
+  std::array<Fd, 2> owned{Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}, Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}};
+  std::array<int, 2> doorbell_numbers{owned[0].get(), owned[1].get()};
+};
+
+}  // namespace rvvmm
