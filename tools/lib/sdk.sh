@@ -8,12 +8,13 @@ SDK_TOOLS=(
     clang-19 clang clang-tidy clang-format libclang-rt-19-dev llvm-19 lld
     cmake ninja-build ccache git gdb-multiarch strace
     qemu-system-riscv qemu-system-data qemu-user opensbi device-tree-compiler
-    shellcheck python3 file cpio gzip xz-utils zstd kmod
+    shellcheck python3 file cpio gzip xz-utils zstd kmod e2fsprogs
     libc6-dev:riscv64 libstdc++6:riscv64 libgcc-s1:riscv64
 )
 # Installed for amd64 and riscv64 side by side: all of them are Multi-Arch: same.
 SDK_LIBRARIES=(
     libboost-program-options-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libfdt-dev zlib1g-dev libzstd-dev
+    liburing-dev
 )
 
 make_sdk() {
@@ -38,7 +39,8 @@ make_sdk() {
     mkdir -p "$target"/{src,cache,opt/riscv64}
     chroot "$target" /bin/sh -ec '
         cd /opt/riscv64 && apt-get -o APT::Sandbox::User=root -o Acquire::Retries=3 update
-        apt-get -o APT::Sandbox::User=root -o Acquire::Retries=3 download busybox-static:riscv64 bash-static:riscv64
+        apt-get -o APT::Sandbox::User=root -o Acquire::Retries=3 download busybox-static:riscv64 bash-static:riscv64 \
+            passt:riscv64
         for deb in *.deb; do dpkg-deb -x "$deb" .; done && rm -f -- *.deb
         rm -rf /var/lib/apt/lists/*'
     # Mount points of what in_sdk and the emulated host bring.
