@@ -26,6 +26,17 @@ class AiaIrqLine final : public IrqLine {
   std::atomic<bool> asserted_ = false;
 };
 
+namespace {
+
+GpaRange virtio_mmio_window(size_t index) noexcept {
+  return {.base = kVirtioMmioBase + index * VirtioMmio::kWindowSize, .size = VirtioMmio::kWindowSize};
+}
+Gsi virtio_mmio_gsi(size_t index) noexcept {
+  return Gsi{kFirstVirtioMmioGsi.value + static_cast<uint32_t>(index)};
+}
+
+}  // namespace
+
 // THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
 Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
@@ -43,10 +54,26 @@ Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
   if (plic_) bus_.attach(kPlicWindow, *plic_);
   bus_.attach(kRtcWindow, *rtc_);
   bus_.attach(kFinisherWindow, *finisher_);
+  attach_virtio_mmio(parts);
   bus_.freeze();
 }
 
 Board::~Board() = default;
+
+void Board::attach_virtio_mmio(const Parts& parts) {
+  for (VirtioDevice* const device : parts.virtio) {
+    const size_t index = virtio_mmio_.size();
+    const GpaRange window = virtio_mmio_window(index);
+    virtio_mmio_.push_back(std::make_unique<VirtioMmio>(*device, parts.memory, line(parts, virtio_mmio_gsi(index))));
+    bus_.attach(window, *virtio_mmio_.back());
+    for (uint32_t queue = 0; queue < device->doorbells().size(); ++queue) {
+      parts.backend.add_doorbell({.at = window.base + VirtioMmio::kDoorbellOffset,
+                                  .width = sizeof(uint32_t),
+                                  .match = queue,
+                                  .eventfd = device->doorbells()[queue]});
+    }
+  }
+}
 
 IrqLine& Board::line(const Parts& parts, Gsi gsi) {
   if (plic_) return plic_->line(gsi);
@@ -63,9 +90,14 @@ void Board::ask_again() noexcept {
 }
 
 std::vector<FdtDevice> Board::fdt_devices() const {
-  return {{.device = uart_.get(), .window = kUartWindow, .gsi = kUartGsi},
-          {.device = rtc_.get(), .window = kRtcWindow, .gsi = kRtcGsi},
-          {.device = finisher_.get(), .window = kFinisherWindow, .gsi = std::nullopt}};
+  std::vector<FdtDevice> devices{{.device = uart_.get(), .window = kUartWindow, .gsi = kUartGsi},
+                                 {.device = rtc_.get(), .window = kRtcWindow, .gsi = kRtcGsi},
+                                 {.device = finisher_.get(), .window = kFinisherWindow, .gsi = std::nullopt}};
+  for (size_t index = 0; index < virtio_mmio_.size(); ++index) {
+    devices.push_back(
+        {.device = virtio_mmio_[index].get(), .window = virtio_mmio_window(index), .gsi = virtio_mmio_gsi(index)});
+  }
+  return devices;
 }
 
 std::variant<FdtAia, FdtPlic> Board::fdt_irqchip() const {

@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "base/console.hpp"
+#include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
 #include "devices/goldfish_rtc.hpp"
 #include "devices/mmio_bus.hpp"
 #include "devices/plic.hpp"
 #include "devices/test_finisher.hpp"
 #include "devices/uart16550.hpp"
+#include "devices/virtio_mmio.hpp"
+#include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
 
 namespace rvvmm {
@@ -25,11 +28,13 @@ inline constexpr Gpa kWaitPage{0x0010'2000};  // code that suspended harts execu
 inline constexpr GpaRange kPlicWindow{.base = Gpa{0x0C00'0000}, .size = 64_MiB};
 inline constexpr Gpa kAplicBase{0x0D00'0000};  // in the PLIC's window: a machine has one or the other
 inline constexpr GpaRange kUartWindow{.base = Gpa{0x1000'0000}, .size = 0x100};
+inline constexpr Gpa kVirtioMmioBase{0x1000'1000};  // a page a device
 inline constexpr Gpa kImsicBase{0x2800'0000};
 inline constexpr Gpa kRamBase{0x8000'0000};
 
 inline constexpr Gsi kUartGsi{10};
 inline constexpr Gsi kRtcGsi{11};
+inline constexpr Gsi kFirstVirtioMmioGsi{16};
 /// Wired inputs of the PLIC or APLIC: 1..kSources.
 inline constexpr uint32_t kSources = 95;
 
@@ -54,6 +59,9 @@ class Board {
     ConsoleSource& console_in;
     AlarmTimer& rtc_alarm;
     FinishListener& finish_listener;
+    const GuestMemory& memory;
+    std::span<VirtioDevice* const> virtio;  ///< outlive the board, which stops them
+    Transport transport;
   };
 
   /// Throws SetupError.
@@ -76,6 +84,7 @@ class Board {
 
  private:
   IrqLine& line(const Parts& parts, Gsi gsi);
+  void attach_virtio_mmio(const Parts& parts);
 
   Irqchip irqchip_;
   std::unique_ptr<Plic> plic_;  // null with an AIA
@@ -83,6 +92,7 @@ class Board {
   std::unique_ptr<TestFinisher> finisher_;
   std::unique_ptr<GoldfishRtc> rtc_;
   std::unique_ptr<Uart16550> uart_;
+  std::vector<std::unique_ptr<VirtioMmio>> virtio_mmio_;
   MmioBus bus_;
 };
 

@@ -100,7 +100,8 @@ std::vector<Setting> parse_arguments(std::span<const char* const> args) {
     const OptionSpec* spec = find_option(option.string_key);
     std::string where = std::format("--{}", spec->name);
     refuse_swallowed_option(option, where);
-    if (std::exchange(seen[static_cast<size_t>(spec->id)], true)) throw usage(where + ": given twice");
+    const bool again = std::exchange(seen[static_cast<size_t>(spec->id)], true);
+    if (again && !spec->repeatable) throw usage(where + ": given twice");
     std::string value = spec->argument.empty() ? "true" : std::move(option.value.front());
     settings.push_back({.spec = spec, .value = std::move(value), .where = std::move(where)});
   }
@@ -126,6 +127,8 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kMem: config.mem_bytes = parse_size(where, value); break;
     case OptionId::kIrqchip: config.irqchip = parse_irqchip(where, value); break;
     case OptionId::kSbi: config.sbi = parse_sbi_choices(where, value); break;
+    case OptionId::kTransport: config.transport = parse_transport(where, value); break;
+    case OptionId::kRng: config.rng = parse_switch(where, value); break;
     case OptionId::kCpuAffinity: config.cpu_affinity = parse_cpu_list(where, value); break;
     case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;
     case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
@@ -172,8 +175,10 @@ ParseResult parse_command_line(std::span<const char* const> args) {
 
   Config config;
   if (const Setting* file = find_setting(given, OptionId::kConfig)) {
-    for (const Setting& setting : read_config_file(parse_path(file->where, file->value)))
-      apply(config, setting);
+    for (const Setting& setting : read_config_file(parse_path(file->where, file->value))) {
+      const bool replaced = setting.spec->repeatable && find_setting(given, setting.spec->id) != nullptr;
+      if (!replaced) apply(config, setting);
+    }
   }
   for (const Setting& setting : given)
     apply(config, setting);

@@ -15,6 +15,9 @@ namespace rvvmm {
 
 enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
 
+/// How the guest reaches virtio devices.
+enum class Transport : uint8_t { kPci, kMmio };
+
 struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
@@ -23,6 +26,8 @@ struct Config {
   uint64_t mem_bytes = 256_MiB;
   IrqchipChoice irqchip = IrqchipChoice::kAuto;
   SbiChoices sbi;
+  Transport transport = Transport::kPci;
+  bool rng = false;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
   std::optional<std::string> dump_dtb;  ///< write the tree here and end
   bool no_reboot = false;               ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset

@@ -75,7 +75,7 @@ std::vector<Setting> read_config_file(const std::string& path) {
     if (line.empty() || line.starts_with('#')) continue;
     Setting setting = parse_line(line, path, number);
     size_t& before = seen[static_cast<size_t>(setting.spec->id)];
-    if (before != 0) {
+    if (before != 0 && !setting.spec->repeatable) {
       throw wrong(path, number, std::format("{}: given twice, first in line {}", setting.spec->name, before));
     }
     before = number;

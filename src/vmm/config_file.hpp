@@ -19,9 +19,9 @@ struct Setting {
 inline constexpr uint64_t kMaxConfigFile = 64_KiB;
 inline constexpr size_t kMaxConfigLine = 4_KiB;
 
-/// The file's settings, in its order, each key at most once. A line whose first printable character is '#' is a
-/// comment; spaces around key and value do not count; a switch takes true or false. Throws SetupError (kUsage)
-/// that names the file, and the line where there is one.
+/// The file's settings, in its order, each key at most once unless it is repeatable. A line whose first printable
+/// character is '#' is a comment; spaces around key and value do not count; a switch takes true or false. Throws
+/// SetupError (kUsage) that names the file, and the line where there is one.
 std::vector<Setting> read_config_file(const std::string& path);
 
 }  // namespace rvvmm

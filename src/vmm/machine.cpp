@@ -64,7 +64,10 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                                                 .console_out = parts_.console,
                                                 .console_in = parts_.console,
                                                 .rtc_alarm = rtc_alarm_,
-                                                .finish_listener = *this});
+                                                .finish_listener = *this,
+                                                .memory = parts_.memory,
+                                                .virtio = parts_.virtio,
+                                                .transport = parts_.config.transport});
   add_extensions(sbi_, parts_.config.sbi,
                  {.memory = parts_.memory,
                   .console_out = parts_.console,

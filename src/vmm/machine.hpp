@@ -37,6 +37,7 @@ class Machine final : private MachineListener, private FinishListener {
     EventLoop& loop;
     BootMarks& boot_marks;
     GuestLog& guest_log;
+    std::span<VirtioDevice* const> virtio = {};
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;

@@ -19,6 +19,8 @@ enum class OptionId : uint8_t {
   kMem,
   kIrqchip,
   kSbi,
+  kTransport,
+  kRng,
   kCpuAffinity,
   kNoReboot,
   kLogLevel,
@@ -45,6 +47,7 @@ struct OptionSpec {
   Completion completion = Completion::kNone;
   std::string_view words = {};  ///< for kWords, separated by spaces
   bool in_file = true;          ///< may stand in a configuration file
+  bool repeatable = false;      ///< may be given more than once; the command line's replace those of the file
 };
 
 /// In the order of --help.

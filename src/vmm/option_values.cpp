@@ -146,6 +146,12 @@ IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
   throw wrong(where, text, "is no interrupt controller; give auto, aia or plic");
 }
 
+Transport parse_transport(const std::string& where, std::string_view text) {
+  if (text == "pci") return Transport::kPci;
+  if (text == "mmio") return Transport::kMmio;
+  throw wrong(where, text, "is no transport of virtio devices; give pci or mmio");
+}
+
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {
   SbiChoices choices;
   for_each_part(text, [&](std::string_view part) {

@@ -30,6 +30,7 @@ uint32_t parse_smp(const std::string& where, std::string_view text);
 /// in lower case; powers of 1024).
 uint64_t parse_size(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
+Transport parse_transport(const std::string& where, std::string_view text);
 /// "dbcn=off,mpxy=on": names of kSbiSwitches, each once.
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);
 /// "0,2,4-7"; numbers below 4096, at least one.

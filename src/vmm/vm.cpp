@@ -46,6 +46,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
       timeline_(timeline),
       images_(config),
       memory_(kRamBase, config.mem_bytes),
+      virtio_(config),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
@@ -61,6 +62,7 @@ int Vm::run() {
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};
     console.start([&first_output] { first_output.notify(); });
+    const auto doorbells = virtio_.watch_doorbells(loop);
     status = run_machines(loop, signals, console, fault);
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
@@ -76,7 +78,8 @@ int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std
                      .console = console,
                      .loop = loop,
                      .boot_marks = timeline_,
-                     .guest_log = guest_log_},
+                     .guest_log = guest_log_,
+                     .virtio = virtio_.all()},
                     irqchip_kinds_};
     machine.start([this] { timeline_.record("harts run"); });
     signals.set_on_wake([&machine] { machine.wake(); });
@@ -107,7 +110,8 @@ void Vm::dump_device_tree(const std::string& path) {
                          .console = console,
                          .loop = loop,
                          .boot_marks = timeline_,
-                         .guest_log = guest_log_},
+                         .guest_log = guest_log_,
+                         .virtio = virtio_.all()},
                         irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }

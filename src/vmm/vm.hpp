@@ -14,6 +14,7 @@
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
 #include "vmm/signals.hpp"
+#include "vmm/virtio_devices.hpp"
 
 namespace rvvmm {
 
@@ -38,6 +39,7 @@ class Vm {
   GuestLog guest_log_;
   BootImages images_;
   GuestMemory memory_;
+  VirtioDevices virtio_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "devices/virtio_rng.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_hypervisor.hpp"
 #include "fakes/recorders.hpp"
@@ -53,13 +54,19 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
   ScriptedSource source_;
   IdleAlarm alarm_;
   RecordingFinish finish_;
+  const GuestMemory memory_{kRamBase, 64_KiB};
+  VirtioRng rng_;
+  const std::array<VirtioDevice*, 1> virtio_{&rng_};
   Board board_{{.irqchip = irqchip_,
                 .backend = *backend_,
                 .harts = harts_,
                 .console_out = sink_,
                 .console_in = source_,
                 .rtc_alarm = alarm_,
-                .finish_listener = finish_}};
+                .finish_listener = finish_,
+                .memory = memory_,
+                .virtio = virtio_,
+                .transport = Transport::kMmio}};
 };
 
 // docs/architecture.md, "Address map": written out, so that the two cannot drift apart together.
@@ -70,6 +77,8 @@ TEST_P(BoardTest, WindowsAreWhereTheDocumentSays) {
   expect_nothing_at(0x0010'2000);
   expect_window(0x1000'0000, 0x100);
   expect_nothing_at(0x1000'0100);
+  expect_window(0x1000'1000, 0x1000);
+  expect_nothing_at(0x1000'2000);
   expect_nothing_at(0x2800'0000);
   expect_nothing_at(0x7fff'fffc);
   expect_nothing_at(0x8000'0000);
