@@ -22,15 +22,15 @@ ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes) : queu
 void ServedVirtioDevice::start(VirtioSession session) noexcept {
   const LockGuard lock{mu_};
   session_ = std::move(session);
+  on_start();
   // Requests may be there already: whoever serves them is woken as by a kick.
-  for (const int doorbell : doorbell_numbers_) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(doorbell, &one, sizeof one);
-  }
+  for (size_t index = 0; index < doorbells_.size(); ++index)
+    ring(static_cast<uint16_t>(index));
 }
 
 void ServedVirtioDevice::stop() noexcept {
   const LockGuard lock{mu_};
+  if (session_) on_stop();
   session_.reset();
 }
 
@@ -41,6 +41,12 @@ void ServedVirtioDevice::on_doorbell(uint16_t queue) noexcept {
   serve_all(queue);
 }
 
+void ServedVirtioDevice::ring(uint16_t index) noexcept {
+  const uint64_t one = 1;
+  // A counter that is full is a kick that is there already.
+  [[maybe_unused]] const ssize_t written = ::write(doorbell_numbers_[index], &one, sizeof one);
+}
+
 Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {
   if (!session_ || index >= session_->queues.size() || !session_->queues[index]) return nullptr;
   return &*session_->queues[index];
@@ -49,11 +55,8 @@ Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {
 void ServedVirtioDevice::serve_all(uint16_t index) noexcept {
   Virtqueue* const queue = this->queue(index);
   if (queue == nullptr) return;
-  if (serve(index, *queue) && queue->ask_for_kick()) {
-    // Not served at once: a driver that never rests must not keep this thread.
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(doorbell_numbers_[index], &one, sizeof one);
-  }
+  // Not served at once: a driver that never rests must not keep this thread.
+  if (serve(index, *queue) && queue->ask_for_kick()) ring(index);
   if (!queue->broken().empty()) session_->driver->needs_reset(queue->broken());
 }
 

@@ -14,8 +14,8 @@ class ServedVirtioDevice : public VirtioDevice {
  public:
   std::span<const uint16_t> queue_sizes() const noexcept final { return queue_sizes_; }
   std::span<const int> doorbells() const noexcept final { return doorbell_numbers_; }
-  void start(VirtioSession session) noexcept override;
-  void stop() noexcept override;
+  void start(VirtioSession session) noexcept final;
+  void stop() noexcept final;
 
   /// A doorbell is readable. Not two threads at once.
   void on_doorbell(uint16_t queue) noexcept;
@@ -28,6 +28,13 @@ class ServedVirtioDevice : public VirtioDevice {
   /// more: it is called again when that comes. False while it waits for something else, and calls serve_all() itself.
   virtual bool serve(uint16_t index, Virtqueue& queue) noexcept REQUIRES(mu_) = 0;
 
+  /// What else a device does when its driver is ready, before the first serve(), and after the last one, while it still
+  /// has its queues.
+  virtual void on_start() noexcept REQUIRES(mu_) {}
+  virtual void on_stop() noexcept REQUIRES(mu_) {}
+
+  /// Has whoever watches the doorbell serve that queue again.
+  void ring(uint16_t index) noexcept;
   /// The queue, or nullptr while the device is not started or the driver did not enable it.
   Virtqueue* queue(uint16_t index) noexcept REQUIRES(mu_);
   /// Behind push(): interrupts the driver if it wants that.

@@ -208,11 +208,14 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain)
   return true;
 }
 
-void Virtqueue::push(const DescriptorChain& chain, uint32_t written) noexcept {
+void Virtqueue::push_unseen(const DescriptorChain& chain, uint32_t written) noexcept {
   std::byte* const entry = used_ + kEntries + (state_.next_used & (size_ - 1U)) * kUsedEntry;
   store_raw(entry, uint32_t{chain.head_});
   store_raw(entry + sizeof(uint32_t), written);
   ++state_.next_used;
+}
+
+void Virtqueue::show_pushed() noexcept {
   word(used_ + kIndex).store(state_.next_used, std::memory_order_release);
 }
 

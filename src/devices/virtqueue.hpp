@@ -74,10 +74,20 @@ class Virtqueue {
 
   /// The next request into `chain`; false where there is none, or the queue is broken.
   bool pop(DescriptorChain& chain) noexcept;
-  /// Gives the last pop() back: the next one returns the same chain. Only before anything else is popped.
-  void undo_pop() noexcept { --state_.next_available; }
+  /// Gives the last `count` chains that were popped back: the next pop() returns the first of them again. Only while
+  /// none of them is pushed.
+  void undo_pop(uint16_t count = 1) noexcept {
+    state_.next_available = static_cast<uint16_t>(state_.next_available - count);
+  }
   /// A request is done, of which `written` bytes were written to its writable buffers, from the first on.
-  void push(const DescriptorChain& chain, uint32_t written) noexcept;
+  void push(const DescriptorChain& chain, uint32_t written) noexcept {
+    push_unseen(chain, written);
+    show_pushed();
+  }
+  /// The same, but the driver does not see it before show_pushed(): for a network frame in several requests, which
+  /// must appear together (virtio 1.2, 5.1.6.4).
+  void push_unseen(const DescriptorChain& chain, uint32_t written) noexcept;
+  void show_pushed() noexcept;
   /// After one or several push(): whether the driver wants an interrupt for them. Once for them all.
   bool wants_interrupt() noexcept;
 
