@@ -11,6 +11,7 @@ mount --bind "$root" "$sdk/src"
 mount --bind "$cache" "$sdk/cache"
 mount -t proc proc "$sdk/proc"
 mount -t tmpfs -o mode=1777 tmp "$sdk/tmp"
+mount --bind "$sdk/tmp" "$sdk/var/tmp"
 mount --rbind /dev "$sdk/dev"
 mount --rbind /sys "$sdk/sys"
 # What the emulated host sees by 9p: a read-only and a writable tree.

@@ -17,6 +17,7 @@ stdin, stdout and stderr as they are. CMD runs in the corresponding directory of
   --pmu                     with Sscofpmf
   --icount                  deterministic: one instruction is 1 ns; fixed seed and clock
   --append WORDS            more for the host kernel's command line
+  --disk FILE               a disk of the host, /dev/vda and on; what is written to it is forgotten (may be repeated)
   --qemu ARGUMENT           one more argument for QEMU, e.g. -s for its gdb stub (may be repeated)
   --pack FILE               put FILE at /pack/ of the host's RAM disk (may be repeated)
   --timeout SECONDS         give up then, with status 124 (with CMD: 3600)
@@ -27,10 +28,10 @@ EOF
 # Defaults, then options; the rest is the command.
 parse_host_options() {
     HOST_KERNEL=latest HOST_IRQCHIP=aia HOST_SMP= HOST_MEM=4G HOST_CPU= HOST_PMU=off HOST_ICOUNT=0 HOST_APPEND=
-    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_QEMU=() HOST_COMMAND=()
+    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_DISKS=() HOST_QEMU=() HOST_COMMAND=()
     while (($# > 0)); do
         case $1 in
-        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --qemu | --timeout)
+        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --disk | --qemu | --timeout)
             (($# > 1)) || die "host: $1 needs a value"
             ;;&
         --kernel) HOST_KERNEL=$2 && shift ;;
@@ -40,6 +41,7 @@ parse_host_options() {
         --cpu) HOST_CPU=,$2 && shift ;;
         --append) HOST_APPEND=$2 && shift ;;
         --pack) HOST_PACK+=("$2") && shift ;;
+        --disk) HOST_DISKS+=("$2") && shift ;;
         --qemu) HOST_QEMU+=("$2") && shift ;;
         --timeout) HOST_TIMEOUT=$2 && shift ;;
         --pmu) HOST_PMU=on ;;
@@ -58,7 +60,7 @@ parse_host_options() {
 
 # The machine, as arguments for QEMU.
 host_machine() {
-    local machine
+    local machine disk number=0
     case $HOST_IRQCHIP in
     aia) machine=virt,aia=aplic-imsic,aia-guests=4 ;;
     emul) machine=virt,aia=aplic-imsic,aia-guests=0 ;;
@@ -82,6 +84,13 @@ host_machine() {
     elif ((HOST_SMP > 1)); then
         QEMU+=(-accel "tcg,thread=multi")
     fi
+    for disk in "${HOST_DISKS[@]}"; do
+        [[ -f $disk ]] || die "host: --disk $disk: no such file"
+        disk=$(inner_path "$(realpath "$disk")")
+        QEMU+=(-drive "file=$disk,format=raw,if=none,id=disk$number,snapshot=on,discard=unmap"
+            -device "virtio-blk-pci,drive=disk$number")
+        number=$((number + 1))
+    done
     QEMU+=("${HOST_QEMU[@]}")
 }
 
@@ -125,6 +134,7 @@ write_job() {
     {
         echo "epoch=$( ((HOST_ICOUNT)) && echo 1767225600 || date +%s)"
         echo "interactive=$interactive"
+        echo "disks=${#HOST_DISKS[@]}"
         echo "term=${TERM:-linux}"
     } >"$job/settings"
     {
@@ -193,8 +203,8 @@ host_status() {
     else
         say "tools/dev host: it did not finish (QEMU: status $qemu_status); the end of its console:"
     fi
-    cat "$job/qemu.log" 2>/dev/null >&2 || true
-    tail -n 25 "$job/serial.log" 2>/dev/null >&2 || true
+    cat "$job/qemu.log" >&2 2>/dev/null || true
+    tail -n 25 "$job/serial.log" >&2 2>/dev/null || true
     ((qemu_status == 124 || qemu_status == 137)) && return 124
     return 125
 }
