@@ -1,6 +1,7 @@
 // The seam between the machine and the hypervisor below it: KVM (src/kvm), or a script in tests (tests/fakes).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,8 +27,8 @@ enum class RunOutcome : uint8_t {
 
 enum class HartState : uint8_t { kRunnable, kStopped, kUnknown };
 
-/// The registers of a hart that KVM keeps one by one, group after group in KVM's order (Linux,
-/// arch/riscv/include/uapi/asm/kvm.h). Vector registers are not among them: their size is the host's.
+/// The registers of a hart that have at most 64 bits, group after group in KVM's order (Linux,
+/// arch/riscv/include/uapi/asm/kvm.h). v0..v31 are VectorRegister.
 enum class HartRegister : uint8_t {
   kPc,
   kX1,
@@ -116,8 +117,19 @@ enum class HartRegister : uint8_t {
   kF29,
   kF30,
   kF31,
+  kVstart,  ///< vector, to kVlenb; only where the hart has it
+  kVl,
+  kVtype,
+  kVcsr,
+  kVlenb,  ///< bytes of each of v0..v31: the host's, for good
   kCount,
 };
+
+/// v0..v31, each vlenb bytes.
+enum class VectorRegister : uint8_t {};
+inline constexpr size_t kVectorRegisters = 32;
+/// VLEN is at most 65536 bits (vector specification 1.0, ch. 2).
+inline constexpr size_t kMaxVlenb = 8192;
 
 /// x1..x31, by number.
 constexpr HartRegister x(uint32_t number) noexcept {
@@ -127,10 +139,16 @@ constexpr HartRegister x(uint32_t number) noexcept {
 constexpr HartRegister f(uint32_t number) noexcept {
   return static_cast<HartRegister>(static_cast<uint32_t>(HartRegister::kF0) + number);
 }
+/// v0..v31, by number.
+constexpr VectorRegister v(uint32_t number) noexcept {
+  return static_cast<VectorRegister>(number);
+}
 inline constexpr HartRegister kA0 = x(10);
 inline constexpr HartRegister kA1 = x(11);
 
 inline constexpr uint64_t kSstatusSie = 1UL << 1;
+/// Two bits: 0 where the guest has vector registers switched off.
+inline constexpr uint64_t kSstatusVs = 3UL << 9;
 
 /// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
 inline constexpr uint64_t kAllCountersReadable = 7;
@@ -163,6 +181,10 @@ class VcpuBackend : public HartIrqPin {
   /// One register; RegisterFile spares its users doing that twice. nullopt where the hart has no such register.
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
   virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;
+  /// A register's bytes, element 0 first: vlenb of them. False, and `bytes` may hold anything, where the hart has no
+  /// vector registers or they have another size.
+  virtual bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept = 0;
+  virtual bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept = 0;
 
   /// After kFault: one line that names the exit, then the registers, one group a line.
   virtual std::string fault_report() = 0;

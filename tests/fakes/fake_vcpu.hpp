@@ -1,13 +1,16 @@
 // A vCPU that plays a script: what each entry into the guest ends with. Stands in for KVM in tests.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/hypervisor.hpp"
 
@@ -72,6 +75,25 @@ class FakeVcpu final : public VcpuBackend {
     at(reg) = value;
     return true;
   }
+  bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override {
+    ++registers_read;
+    if (bytes.size() != at(reg).size()) return false;
+    std::ranges::copy(at(reg), bytes.begin());
+    return true;
+  }
+  bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override {
+    ++registers_written;
+    if (bytes.size() != at(reg).size()) return false;
+    std::ranges::copy(bytes, at(reg).begin());
+    return true;
+  }
+  /// v0..v31 of that many bytes; without it the hart has none.
+  void give_vectors(size_t vlenb) {
+    at(HartRegister::kVlenb) = vlenb;
+    for (auto& reg : vectors_)
+      reg.resize(vlenb);
+  }
+  std::vector<std::byte>& at(VectorRegister reg) noexcept { return vectors_[static_cast<size_t>(reg)]; }
   uint64_t& at(HartRegister reg) noexcept { return registers_[static_cast<size_t>(reg)]; }
   std::string fault_report() override { return report; }
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
@@ -93,6 +115,7 @@ class FakeVcpu final : public VcpuBackend {
   std::deque<Step> steps_;
   bool interrupt_ = false;
   std::array<uint64_t, static_cast<size_t>(HartRegister::kCount)> registers_{};
+  std::array<std::vector<std::byte>, kVectorRegisters> vectors_;
 };
 
 }  // namespace rvvmm

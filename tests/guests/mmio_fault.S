@@ -1,11 +1,33 @@
 // Touches a device in a way that KVM cannot emulate: rvvmm ends with its status for guest faults and a report.
 // Where the hardware or a newer kernel makes it a trap of the guest's own, the guest passes. ACCESS is given at
-// build time and uses s3.
+// build time and uses s3. With VECTORS the vector registers are full: byte i of vn is i + 8n, modulo 256.
 #include "guest.inc"
 GUEST_BEGIN
     li t0, 0x6000   // sstatus.FS: floating point on
     csrs sstatus, t0
     SET_TRAP trapped
+#ifdef VECTORS
+    .option push
+    .option arch, +v
+    li t0, 0x600    // sstatus.VS: vector registers on, and dirty
+    csrs sstatus, t0
+    csrr s2, vlenb
+    PUTS "guest: vlenb "
+    mv a0, s2
+    call print_hex
+    PUTS "\n"
+    vsetvli t0, zero, e8, m1, ta, ma
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    li t1, (8 * \n) & 255
+    vid.v v\n
+    vadd.vx v\n, v\n, t1
+    .endr
+    li t0, 3
+    vsetvli t0, t0, e32, m2, ta, ma  // vl 3, vtype 0xd1
+    csrwi vcsr, 5
+    csrwi vstart, 2
+    .option pop
+#endif
     li s3, UART_BASE
     li s4, 0x1122334455667788
     PUTS "guest: access\n"

@@ -1,6 +1,9 @@
 // Exits that Linux does not make, by guests in assembly that check themselves: tests/guests.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <format>
+
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
@@ -155,6 +158,7 @@ TEST_P(UnemulableAccess, EndsInOneReportOrTheGuestsOwnTrap) {
   EXPECT_NE(report.find("pc"), std::string::npos) << report;
   EXPECT_NE(report.find("1122334455667788"), std::string::npos) << report;
   EXPECT_EQ(report.find("1122334455667788"), report.rfind("1122334455667788")) << report;
+  EXPECT_EQ(report.find("vlenb"), std::string::npos) << "the guest has switched vector registers off: " << report;
 }
 
 INSTANTIATE_TEST_SUITE_P(Mmio, UnemulableAccess,
@@ -164,6 +168,28 @@ INSTANTIATE_TEST_SUITE_P(Mmio, UnemulableAccess,
 TEST_F(BareMetalConsole, AtomicOnADeviceIsAGuestFault) {
   VmProcess vm{{"--kernel", environment().guest("amo_mmio"), "--mem", "64M"}};
   EXPECT_TRUE(vm.ends_with(82));
+}
+
+// What the guest has filled them with, KVM has kept and rvvmm read.
+TEST_F(BareMetalConsole, ReportHasTheVectorRegistersOfTheGuest) {
+  if (environment().host_v != "true") GTEST_SKIP() << "RVVMM_HOST_V does not say that this host has vector registers";
+  VmProcess vm{{"--kernel", environment().guest("vector_report"), "--mem", "64M"}};
+  ASSERT_TRUE(vm.expect_match("guest: vlenb ([0-9a-f]{16})\n"));
+  const std::string vlenb = vm.matches()[1];
+  ASSERT_TRUE(vm.ends_with(82));
+  std::string expected =
+      "  vstart  0000000000000002  vl      0000000000000003  vtype   00000000000000d1\n"
+      "  vcsr    0000000000000005  vlenb   " +
+      vlenb + "\n";
+  const size_t size = std::stoul(vlenb, nullptr, 16);
+  constexpr size_t kMostBytes = 64;
+  for (size_t number = 0; number < 32; ++number) {
+    expected += std::format("  v{:<3} ", number);
+    for (size_t i = 0; i < std::min(size, kMostBytes); ++i)
+      expected += std::format("{:02x}", (i + 8 * number) % 256);
+    expected += size > kMostBytes ? "...\n" : "\n";
+  }
+  EXPECT_NE(vm.errors().find(expected), std::string::npos) << vm.errors() << "has not\n" << expected;
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ TestEnvironment read_environment() {
       .host_kernel = variable("RVVMM_HOST_KERNEL"),
       .host_irqchip = variable("RVVMM_HOST_IRQCHIP"),
       .host_zkr = variable("RVVMM_HOST_ZKR"),
+      .host_v = variable("RVVMM_HOST_V"),
       .configs = variable_or("RVVMM_CONFIGS_DIR", here.parent_path().parent_path().parent_path() / "configs"),
       .artifacts = variable("RVVMM_ARTIFACTS"),
       .full = variable("RVVMM_TEST_FULL") == "1",

@@ -18,6 +18,7 @@ struct TestEnvironment {
   std::string host_kernel;          ///< RVVMM_HOST_KERNEL: 6.12, latest, another version, or empty
   std::string host_irqchip;         ///< RVVMM_HOST_IRQCHIP: aia, emul, none, or empty: not known
   std::string host_zkr;             ///< RVVMM_HOST_ZKR: true or false, whether the CPUs have `seed`; or empty
+  std::string host_v;               ///< RVVMM_HOST_V: true or false, whether they have vector registers; or empty
   std::string configs;              ///< RVVMM_CONFIGS_DIR; else configs/ of the source tree at build time
   std::string artifacts;            ///< RVVMM_ARTIFACTS: a folder where files for later checks are left; may be empty
   bool full = false;                ///< RVVMM_TEST_FULL=1

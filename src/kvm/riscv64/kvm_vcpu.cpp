@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -17,6 +16,7 @@
 #include "base/register_file.hpp"
 #include "kvm/exit_trace.hpp"
 #include "kvm/riscv64/one_reg.hpp"
+#include "kvm/riscv64/register_report.hpp"
 
 namespace rvvmm {
 namespace {
@@ -25,10 +25,6 @@ constexpr uint64_t kSstatusSpie = 1UL << 5;
 constexpr uint64_t kSstatusSpp = 1UL << 8;
 constexpr uint64_t kCauseIllegalInstruction = 2;
 constexpr uint64_t kModeSupervisor = 1;
-
-constexpr std::array<const char*, 32> kRegisterNames{
-    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
-    "a6",   "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
 uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
   const uint32_t shift = 64 - width_bits;
@@ -258,6 +254,14 @@ bool KvmVcpu::set(HartRegister reg, uint64_t value) noexcept {
   return one_reg::set(fd_.get(), one_reg::id_of(reg), value);
 }
 
+bool KvmVcpu::get(VectorRegister reg, std::span<std::byte> bytes) noexcept {
+  return one_reg::get(fd_.get(), one_reg::vector(reg, bytes.size()), bytes);
+}
+
+bool KvmVcpu::set(VectorRegister reg, std::span<const std::byte> bytes) noexcept {
+  return one_reg::set(fd_.get(), one_reg::vector(reg, bytes.size()), bytes);
+}
+
 // KVM_INTERRUPT takes no vCPU lock, so any thread may call it (Linux, arch/riscv/kvm/vcpu.c,
 // kvm_arch_vcpu_async_ioctl).
 void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
@@ -291,26 +295,9 @@ std::string KvmVcpu::describe_fault() const {
 
 std::string KvmVcpu::fault_report() {
   RegisterFile registers{*this};
-  const auto value = [&registers](HartRegister reg) { return registers.get(reg).value_or(0); };
-  std::string report =
-      std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, value(HartRegister::kPc), describe_fault());
-  for (uint32_t number = 1; number < kRegisterNames.size(); ++number) {
-    report += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(x(number)),
-                          number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");
-  }
-  constexpr std::array<std::pair<const char*, HartRegister>, 9> kCsrs{{{"sstatus", HartRegister::kSstatus},
-                                                                       {"sie", HartRegister::kSie},
-                                                                       {"sip", HartRegister::kSip},
-                                                                       {"stvec", HartRegister::kStvec},
-                                                                       {"sepc", HartRegister::kSepc},
-                                                                       {"scause", HartRegister::kScause},
-                                                                       {"stval", HartRegister::kStval},
-                                                                       {"satp", HartRegister::kSatp},
-                                                                       {"mode", HartRegister::kMode}}};
-  for (size_t i = 0; i < kCsrs.size(); ++i) {
-    report += std::format("  {:7} {:016x}{}", kCsrs[i].first, value(kCsrs[i].second), i % 3 == 2 ? "\n" : "");
-  }
-  return report;
+  return std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, registers.get(HartRegister::kPc).value_or(0),
+                     describe_fault()) +
+         describe_registers(registers);
 }
 
 }  // namespace rvvmm

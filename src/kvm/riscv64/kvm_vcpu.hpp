@@ -37,6 +37,8 @@ class KvmVcpu final : public VcpuBackend {
   bool take_suspend_reset() noexcept override;
   std::optional<uint64_t> get(HartRegister reg) noexcept override;
   bool set(HartRegister reg, uint64_t value) noexcept override;
+  bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override;
+  bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override;
   std::string fault_report() override;
 
   void set_external_interrupt(bool asserted) noexcept override;

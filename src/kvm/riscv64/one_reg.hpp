@@ -3,8 +3,10 @@
 
 #include <linux/kvm.h>
 
+#include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "base/hypervisor.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
@@ -36,6 +38,15 @@ constexpr Id fp_double(uint64_t index) {
 constexpr Id fcsr() {
   return static_cast<Id>(KVM_REG_RISCV | KVM_REG_SIZE_U32 | KVM_REG_RISCV_FP_D | 32);
 }
+constexpr Id vector_csr(uint64_t index) {
+  return reg(KVM_REG_RISCV_VECTOR, index);
+}
+/// v0..v31; the id tells the size, a power of two.
+constexpr Id vector(VectorRegister v, size_t vlenb) {
+  const auto log2_size = static_cast<uint64_t>(std::countr_zero(vlenb));
+  return static_cast<Id>(KVM_REG_RISCV | log2_size << KVM_REG_SIZE_SHIFT | KVM_REG_RISCV_VECTOR |
+                         KVM_REG_RISCV_VECTOR_REG(static_cast<uint64_t>(v)));
+}
 constexpr Id timer(uint64_t index) {
   return reg(KVM_REG_RISCV_TIMER, index);
 }
@@ -63,21 +74,31 @@ constexpr Id id_of(HartRegister reg) noexcept {
   if (reg <= HartRegister::kIprio2h) return aia_csr(from(HartRegister::kSiselect));
   if (reg <= HartRegister::kTimerState) return timer(1 + from(HartRegister::kTime));  // 0 is the frequency
   if (reg == HartRegister::kFcsr) return fcsr();
-  return fp_double(from(HartRegister::kF0));
+  if (reg <= HartRegister::kF31) return fp_double(from(HartRegister::kF0));
+  return vector_csr(from(HartRegister::kVstart));
 }
 
-/// nullopt, with errno, where KVM does not know the register. Only from the vCPU's thread (it takes its mutex).
+/// As many bytes as the register has. False, with errno, where KVM does not know the register or it has another size.
+/// Only from the vCPU's thread (it takes its mutex); so all that follow.
+inline bool get(int vcpu_fd, Id id, std::span<std::byte> bytes) noexcept {
+  const kvm_one_reg request{.id = static_cast<uint64_t>(id), .addr = reinterpret_cast<uintptr_t>(bytes.data())};
+  return kvm_ioctl(vcpu_fd, KVM_GET_ONE_REG, &request) == 0;
+}
+inline bool set(int vcpu_fd, Id id, std::span<const std::byte> bytes) noexcept {
+  const kvm_one_reg request{.id = static_cast<uint64_t>(id), .addr = reinterpret_cast<uintptr_t>(bytes.data())};
+  return kvm_ioctl(vcpu_fd, KVM_SET_ONE_REG, &request) == 0;
+}
+
+/// nullopt, with errno, where KVM does not know the register.
 inline std::optional<uint64_t> get(int vcpu_fd, Id id) noexcept {
   uint64_t value = 0;
-  const kvm_one_reg request{.id = static_cast<uint64_t>(id), .addr = reinterpret_cast<uintptr_t>(&value)};
-  if (kvm_ioctl(vcpu_fd, KVM_GET_ONE_REG, &request) < 0) return std::nullopt;
+  if (!get(vcpu_fd, id, std::as_writable_bytes(std::span{&value, 1}))) return std::nullopt;
   return value;
 }
 
 /// False, with errno, where KVM refuses.
 inline bool set(int vcpu_fd, Id id, uint64_t value) noexcept {
-  const kvm_one_reg request{.id = static_cast<uint64_t>(id), .addr = reinterpret_cast<uintptr_t>(&value)};
-  return kvm_ioctl(vcpu_fd, KVM_SET_ONE_REG, &request) == 0;
+  return set(vcpu_fd, id, std::as_bytes(std::span{&value, 1}));
 }
 
 }  // namespace rvvmm::one_reg

@@ -30,6 +30,18 @@ TEST(OneReg, HasTheIdsOfKvm) {
   EXPECT_EQ(raw(HartRegister::kTimerState), kU64 | KVM_REG_RISCV_TIMER | KVM_REG_RISCV_TIMER_REG(state));
   EXPECT_EQ(raw(HartRegister::kFcsr), KVM_REG_RISCV | KVM_REG_SIZE_U32 | KVM_REG_RISCV_FP_D | 32);
   EXPECT_EQ(raw(f(31)), kU64 | KVM_REG_RISCV_FP_D | 31);
+  EXPECT_EQ(raw(HartRegister::kVstart), kU64 | KVM_REG_RISCV_VECTOR | KVM_REG_RISCV_VECTOR_CSR_REG(vstart));
+  EXPECT_EQ(raw(HartRegister::kVcsr), kU64 | KVM_REG_RISCV_VECTOR | KVM_REG_RISCV_VECTOR_CSR_REG(vcsr));
+  EXPECT_EQ(raw(HartRegister::kVlenb), kU64 | KVM_REG_RISCV_VECTOR | KVM_REG_RISCV_VECTOR_CSR_REG(vlenb));
+}
+
+TEST(OneReg, AnIdTellsTheSizeOfAVectorRegister) {
+  const auto raw_vector = [](uint32_t number, size_t vlenb) {
+    return static_cast<uint64_t>(one_reg::vector(v(number), vlenb));
+  };
+  EXPECT_EQ(raw_vector(0, 16), KVM_REG_RISCV | KVM_REG_SIZE_U128 | KVM_REG_RISCV_VECTOR | 6);
+  EXPECT_EQ(raw_vector(31, 256), KVM_REG_RISCV | KVM_REG_SIZE_U2048 | KVM_REG_RISCV_VECTOR | 37);
+  EXPECT_EQ(raw_vector(1, kMaxVlenb), KVM_REG_RISCV | 13UL << KVM_REG_SIZE_SHIFT | KVM_REG_RISCV_VECTOR | 7);
 }
 
 TEST(OneReg, NoTwoRegistersShareAnId) {
