@@ -41,7 +41,8 @@ another answer than the one here, the test `sbi_table` fails.
   answers must conform, on any host: `SbiConformance` in `tests/integration/sbi_test.cpp`.
 - **Answered by**: KVM in the host's kernel, or rvvmm. Who answers what, and why: [architecture.md](architecture.md).
 
-The guest has two harts, 0 and 1, and 64 MiB of RAM. The hosts are emulated with Sscofpmf, without which KVM has no PMU.
+The guest has two harts, 0 and 1, and 64 MiB of RAM, and what a guest has by default; also MPXY (`--sbi mpxy=on`) where
+the kernel forwards it, to show rvvmm's answers: no channels. The hosts are emulated with Sscofpmf, without which KVM has no PMU.
 In the ordinary test run they do without, so that rows of PMU are not compared there; whether FWFT has a feature depends
 on the host's firmware and CPUs too.
 

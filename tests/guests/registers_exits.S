@@ -107,6 +107,7 @@ load_vector:
     slli t2, t2, 3
     addi t1, a0, STATE_V
     vl8re8.v v0, (t1)
+    LOAD_CSR vcsr, CSR_VCSR, a0  // between vector instructions: mmio_fault.S says why
     add t1, t1, t2
     vl8re8.v v8, (t1)
     add t1, t1, t2
@@ -116,7 +117,6 @@ load_vector:
     ld t1, CSR(CSR_VL)(a0)
     ld t2, CSR(CSR_VTYPE)(a0)
     vsetvl t3, t1, t2
-    LOAD_CSR vcsr, CSR_VCSR, a0
     ret
 // To the state at t0; clobbers t1 and t2.
 save_vector:

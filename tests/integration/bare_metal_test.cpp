@@ -178,7 +178,7 @@ TEST_F(BareMetalConsole, ReportHasTheVectorRegistersOfTheGuest) {
   const std::string vlenb = vm.matches()[1];
   ASSERT_TRUE(vm.ends_with(82));
   std::string expected =
-      "  vstart  0000000000000002  vl      0000000000000003  vtype   00000000000000d1\n"
+      "  vstart  0000000000000000  vl      0000000000000003  vtype   00000000000000d1\n"
       "  vcsr    0000000000000005  vlenb   " +
       vlenb + "\n";
   const size_t size = std::stoul(vlenb, nullptr, 16);

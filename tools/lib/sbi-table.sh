@@ -1,13 +1,19 @@
 # shellcheck shell=bash
 # tools/dev sbi-table: draws docs/sbi-conformance.md from what the guest sbi_conformance sees on each emulated host.
 
-# run_sbi_guest KERNEL FILE [OPTION...]: the options are the host's.
+# run_sbi_guest KERNEL FOLDER [OPTION...]: leaves FOLDER/sbi-conformance.lines, as a test run does, and by the same
+# test. The options are the host's.
 run_sbi_guest() {
-    local kernel=$1 file=$2 build=build/riscv64
+    local kernel=$1 folder=$2
     shift 2
     say "==> SBI calls on Linux $kernel"
-    (host_run --pipe --kernel "$kernel" --timeout 300 "$@" -- "$build/rvvmm" --kernel \
-        "$build/tests/guests/sbi_conformance" --mem 64M --smp 2 --no-reboot </dev/null) >"$file"
+    mkdir -p "$folder"
+    (
+        RVVMM_ARTIFACTS=$(inner_path "$folder")
+        export RVVMM_ARTIFACTS
+        host_run --pipe --kernel "$kernel" --timeout 300 "$@" -- "$(integration_binary)" \
+            --gtest_filter='SbiConformance.*' --gtest_brief=1 </dev/null >&2
+    )
 }
 
 sbi_table_verb() {
@@ -20,8 +26,8 @@ sbi_table_verb() {
     mkdir -p "$out"
     for kernel in "${KERNELS[@]}"; do
         # With a PMU, which the hosts of the tests do without.
-        run_sbi_guest "$kernel" "$out/$kernel.lines" --pmu
-        runs+=("$kernel=$(<"$CACHE/kernels/$kernel/version")=build/sbi-table/$kernel.lines")
+        run_sbi_guest "$kernel" "$out/$kernel" --pmu
+        runs+=("$kernel=$(<"$CACHE/kernels/$kernel/version")=build/sbi-table/$kernel/sbi-conformance.lines")
     done
     in_sdk python3 tools/sbi-conformance.py draw "${runs[@]}" >"$out/sbi-conformance.md"
     cp "$out/sbi-conformance.md" "$ROOT/docs/sbi-conformance.md"
