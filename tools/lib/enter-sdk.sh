@@ -19,6 +19,11 @@ mount --bind "$sdk/src" "$sdk/export/rw/src"
 mount --bind "$cache" "$sdk/export/ro/cache"
 mount --bind "$sdk" "$sdk/export/ro/sdk"
 if [[ -n ${RVVMM_JOB:-} ]]; then mount --bind "$RVVMM_JOB" "$sdk/export/rw/job"; fi
+# A tree in the cache, whose riscv64 programs are to be run (tools/lib/debian.sh).
+if [[ -n ${RVVMM_TREE:-} ]]; then
+    mount --rbind /dev "$sdk$RVVMM_TREE/dev"
+    mount -t proc proc "$sdk$RVVMM_TREE/proc"
+fi
 mount -o remount,bind,ro "$sdk"
 
 trap 'exit 143' TERM

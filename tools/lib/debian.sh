@@ -1,0 +1,123 @@
+# shellcheck shell=bash
+# Disk images for guests: cache/images/debian/{debian.img,vmlinuz,initrd.img,ssh_key,ssh_key.pub}. See docs/images.md.
+
+DEBIAN_SUITE=trixie
+# ELF, 64 bit, little endian, EM_RISCV (243): what the kernel hands to QEMU (binfmt_misc(5) has the format).
+# F: the interpreter is opened now, so that it is found in any root. P: argv[0] stays as it is.
+RISCV64_FORMAT=':rvvmm-riscv64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xf3\x00'
+RISCV64_FORMAT+=':\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:'
+
+image_usage() {
+    cat <<'EOF'
+usage: tools/dev image NAME
+
+Makes a disk image for guests, in images/NAME of the cache. There is:
+
+  debian    Debian 13: systemd, ssh, fio, curl; root's password is "rvvmm" (docs/images.md)
+EOF
+}
+
+image_verb() {
+    case ${1:-} in
+    '' | help | --help | -h) image_usage ;;
+    debian)
+        (($# == 1)) || die "image: what is $2? An image has no options: tools/dev image debian"
+        setup_all
+        with_setup_lock debian_image_setup
+        say "ready: $CACHE/images/debian/{debian.img,vmlinuz,initrd.img,ssh_key}"
+        ;;
+    *) die "image: no image is named $1; there is: debian" ;;
+    esac
+}
+
+debian_image_key() {
+    local inputs
+    mapfile -t inputs < <(cd "$ROOT/tools/debian" && find . -type f | sort)
+    hash_of "$DEBIAN_SUITE" "${inputs[@]}" "${inputs[@]/#/$ROOT/tools/debian/}" \
+        "$(declare -f fetch_debian_packages make_debian_tree make_debian_image)"
+}
+
+debian_image_setup() {
+    local key image=$CACHE/images/debian work=$CACHE/tmp/debian
+    key=$(debian_image_key)
+    if stamped "$image" "$key"; then return; fi
+    need_host_tools e2fsprogs openssh-client
+    # Packages that were fetched are there still after a failure later.
+    if ! stamped "$work/packages" "$key"; then
+        step "packages of the Debian guest (190 MB)" debian-packages fetch_debian_packages "$work/packages"
+        stamp "$work/packages" "$key"
+    fi
+    step "installing them (two minutes or more)" debian-tree make_debian_tree "$work/packages" "$work/tree"
+    step "disk image of them" debian-image make_debian_image "$work/tree" "$work/image"
+    put_in_place "$work/image" "$image"
+    stamp "$image" "$key"
+    rm -rf "$work"
+}
+
+# fetch_debian_packages TARGET: what tools/debian/packages names, the essential packages, and all they depend on.
+fetch_debian_packages() {
+    local target=$1 suite packages archives
+    mapfile -t packages < <(awk '!/^#/ { print $1 }' "$ROOT/tools/debian/packages")
+    suite=$(served_suite "$DEBIAN_SUITE" riscv64)
+    archives=$CACHE/apt/$suite-riscv64/archives
+    install=(suite_apt "$suite" riscv64 apt-get install --yes --no-install-recommends)
+    rm -rf "$target" && mkdir -p "$target"
+    "${install[@]}" --print-uris '?essential' | awk '/^\x27/ { print $2 }' >"$target/essential"
+    retry "${install[@]}" --download-only '?essential' "${packages[@]}"
+    mv "$archives"/*.deb "$target/"
+}
+
+make_debian_tree() {
+    local packages=$1 tree=$2
+    rm -rf "$tree" && mkdir -p "$tree"/{dev,proc}
+    cd "$ROOT"
+    RVVMM_TREE=$(inner_path "$tree")
+    export RVVMM_TREE
+    in_sdk_with_riscv64 bash tools/debian/install "$(inner_path "$packages")" "$RVVMM_TREE"
+}
+
+# in_sdk_with_riscv64 CMD...: as in_sdk, and riscv64 programs can be executed by anything in there.
+in_sdk_with_riscv64() {
+    if on_riscv64; then in_sdk "$@" && return; fi
+    # A user namespace may have formats of its own since Linux 6.7; nothing of the machine is changed then.
+    modprobe binfmt_misc 2>/dev/null || true
+    # shellcheck disable=SC2016 # expanded inside
+    sdk_command "$@"
+    SDK_COMMAND=(unshare --mount bash "$ROOT/tools/lib/with-riscv64.sh" "$RISCV64_FORMAT$SDK/usr/bin/qemu-riscv64:PF" "${SDK_COMMAND[@]}")
+    in_user_namespace "${SDK_COMMAND[@]}"
+}
+
+# Root there is root here, and so is each other user: files get the owners they ought to have.
+in_user_namespace() {
+    local pid go
+    go=$(mktemp -u "$CACHE/tmp/go.XXXXXX")
+    mkfifo "$go"
+    # shellcheck disable=SC2016 # expanded inside
+    setpriv --pdeathsig KILL unshare --user bash -c 'read -r <"$0" && exec "$@"' "$go" "$@" &
+    pid=$!
+    until [[ $(readlink "/proc/$pid/ns/user") != "$(readlink /proc/self/ns/user)" ]]; do
+        kill -0 "$pid" && sleep 0.1
+    done
+    echo '0 0 65536' >"/proc/$pid/uid_map"
+    echo '0 0 65536' >"/proc/$pid/gid_map"
+    echo >"$go"
+    rm "$go"
+    wait "$pid"
+}
+
+# As few blocks as possible: a test copies what is not a hole. A journal of 16 MiB; inodes for twice the files; nothing
+# that the first mount would have to complete.
+make_debian_image() {
+    local tree=$1 target=$2
+    rm -rf "$target" && mkdir -p "$target"
+    ssh-keygen -q -t ed25519 -N '' -C rvvmm-test -f "$target/ssh_key"
+    install -D -m 600 "$target/ssh_key.pub" "$tree/root/.ssh/authorized_keys"
+    chmod 700 "$tree/root/.ssh"
+    cp "$tree"/boot/vmlinu[xz]-* "$target/vmlinuz"
+    cp "$tree"/boot/initrd.img-* "$target/initrd.img"
+    is_plain_image "$target/vmlinuz"
+    mke2fs -q -t ext4 -L rvvmm -d "$tree" -m 0 -N 32768 -J size=16 \
+        -E lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$target/debian.img" 1G
+    e2fsck -fn "$target/debian.img"
+    du -h "$target"/*
+}
