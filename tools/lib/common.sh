@@ -38,9 +38,13 @@ prepare_cache() {
 }
 
 # Runs a function while no other tools/dev makes things in the cache.
-with_setup_lock() {
+with_setup_lock() { with_lock setup "$@"; }
+
+# with_lock NAME FUNCTION...: while no other tools/dev does that.
+with_lock() {
     local lock
-    exec {lock}>"$CACHE/setup.lock"
+    exec {lock}>"$CACHE/$1.lock"
+    shift
     if ! flock --nonblock "$lock"; then
         say "==> waiting for another tools/dev that is setting up"
         flock "$lock"

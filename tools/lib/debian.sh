@@ -23,7 +23,7 @@ image_verb() {
     debian)
         (($# == 1)) || die "image: what is $2? An image has no options: tools/dev image debian"
         setup_all
-        with_setup_lock debian_image_setup
+        with_lock debian-image debian_image_setup
         say "ready: $CACHE/images/debian/{debian.img,vmlinuz,initrd.img,ssh_key}"
         ;;
     *) die "image: no image is named $1; there is: debian" ;;
@@ -44,7 +44,8 @@ debian_image_setup() {
     need_host_tools e2fsprogs openssh-client
     # Packages that were fetched are there still after a failure later.
     if ! stamped "$work/packages" "$key"; then
-        step "packages of the Debian guest (190 MB)" debian-packages fetch_debian_packages "$work/packages"
+        with_setup_lock step "packages of the Debian guest (190 MB)" debian-packages \
+            fetch_debian_packages "$work/packages"
         stamp "$work/packages" "$key"
     fi
     step "installing them (two minutes or more)" debian-tree make_debian_tree "$work/packages" "$work/tree"
@@ -56,7 +57,7 @@ debian_image_setup() {
 
 # fetch_debian_packages TARGET: what tools/debian/packages names, the essential packages, and all they depend on.
 fetch_debian_packages() {
-    local target=$1 suite packages archives
+    local target=$1 suite packages archives install
     mapfile -t packages < <(awk '!/^#/ { print $1 }' "$ROOT/tools/debian/packages")
     suite=$(served_suite "$DEBIAN_SUITE" riscv64)
     archives=$CACHE/apt/$suite-riscv64/archives
