@@ -42,9 +42,9 @@ size_t copy_to_buffers(std::span<const iovec> buffers, uint64_t skip, std::span<
 /// Where the driver put a queue, as its transport heard it.
 struct VirtqueueLayout {
   uint16_t size = 0;  ///< descriptors; a power of two
-  Gpa descriptors;    ///< 16 bytes each; aligned to 16
-  Gpa driver_area;    ///< the available ring; aligned to 2
-  Gpa device_area;    ///< the used ring; aligned to 4
+  Gpa descriptors{};  ///< 16 bytes each; aligned to 16
+  Gpa driver_area{};  ///< the available ring; aligned to 2
+  Gpa device_area{};  ///< the used ring; aligned to 4
 
   friend bool operator==(const VirtqueueLayout&, const VirtqueueLayout&) = default;
 };
