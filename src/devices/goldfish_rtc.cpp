@@ -40,15 +40,15 @@ IoStatus GoldfishRtc::read(uint64_t offset, std::span<std::byte> out) noexcept {
     case kTimeLow: {
       // The halves are read one after the other; they must be of one moment.
       const uint64_t now = guest_now();
-      latched_high_ = static_cast<uint32_t>(now >> 32);
+      state_.latched_high = static_cast<uint32_t>(now >> 32);
       value = static_cast<uint32_t>(now);
       break;
     }
-    case kTimeHigh: value = latched_high_; break;
-    case kAlarmLow: value = static_cast<uint32_t>(alarm_); break;
-    case kAlarmHigh: value = static_cast<uint32_t>(alarm_ >> 32); break;
-    case kIrqEnabled: value = irq_enabled_ ? 1 : 0; break;
-    case kAlarmStatus: value = alarm_armed_ ? 1 : 0; break;
+    case kTimeHigh: value = state_.latched_high; break;
+    case kAlarmLow: value = static_cast<uint32_t>(state_.alarm); break;
+    case kAlarmHigh: value = static_cast<uint32_t>(state_.alarm >> 32); break;
+    case kIrqEnabled: value = state_.irq_enabled ? 1 : 0; break;
+    case kAlarmStatus: value = state_.alarm_armed ? 1 : 0; break;
     default: break;  // CLEAR_ALARM and CLEAR_INTERRUPT are for writing
   }
   std::memcpy(out.data(), &value, sizeof(value));
@@ -63,15 +63,15 @@ IoStatus GoldfishRtc::write(uint64_t offset, std::span<const std::byte> in) noex
   const LockGuard lock{mu_};
   switch (offset) {
     case kTimeLow: set_time(value); break;
-    case kTimeHigh: new_time_high_ = value; break;
+    case kTimeHigh: state_.new_time_high = value; break;
     case kAlarmLow:
-      alarm_ = with_low(alarm_, value);
+      state_.alarm = with_low(state_.alarm, value);
       set_alarm();
       break;
-    case kAlarmHigh: alarm_ = with_high(alarm_, value); break;
-    case kIrqEnabled: irq_enabled_ = (value & 1) != 0; break;
+    case kAlarmHigh: state_.alarm = with_high(state_.alarm, value); break;
+    case kIrqEnabled: state_.irq_enabled = (value & 1) != 0; break;
     case kClearAlarm: clear_alarm(); break;
-    case kClearInterrupt: irq_pending_ = false; break;
+    case kClearInterrupt: state_.irq_pending = false; break;
     default: break;  // ALARM_STATUS is for reading
   }
   update_irq();
@@ -80,28 +80,28 @@ IoStatus GoldfishRtc::write(uint64_t offset, std::span<const std::byte> in) noex
 
 // The driver writes the high half, then the low one, which sets the clock.
 void GoldfishRtc::set_time(uint32_t low) noexcept {
-  offset_ = (uint64_t{new_time_high_} << 32 | low) - host_now();
-  if (alarm_armed_) set_alarm();
+  state_.offset = (uint64_t{state_.new_time_high} << 32 | low) - host_now();
+  if (state_.alarm_armed) set_alarm();
 }
 
 void GoldfishRtc::set_alarm() noexcept {
   const uint64_t host = host_now();
-  const uint64_t now = host + offset_;
-  if (alarm_ <= now) {
+  const uint64_t now = host + state_.offset;
+  if (state_.alarm <= now) {
     clear_alarm();
-    irq_pending_ = true;
+    state_.irq_pending = true;
     return;
   }
-  alarm_armed_ = true;
+  state_.alarm_armed = true;
   // A guest may ask for the year 2554; the timer counts in signed nanoseconds and wakes us at 2262 to look again.
   constexpr auto kLast = static_cast<uint64_t>(INT64_MAX);
-  const uint64_t wait = std::min(alarm_ - now, host <= kLast ? kLast - host : 0);
+  const uint64_t wait = std::min(state_.alarm - now, host <= kLast ? kLast - host : 0);
   timer_.arm(std::chrono::nanoseconds{static_cast<int64_t>(host + wait)});
 }
 
 void GoldfishRtc::clear_alarm() noexcept {
-  if (!alarm_armed_) return;
-  alarm_armed_ = false;
+  if (!state_.alarm_armed) return;
+  state_.alarm_armed = false;
   timer_.arm(std::nullopt);
 }
 
@@ -113,12 +113,25 @@ bool GoldfishRtc::asks_for_interrupt() noexcept {
 void GoldfishRtc::on_alarm() noexcept {
   const LockGuard lock{mu_};
   // The alarm may have been moved or cleared while the loop was on its way here; the host's clock may have been set.
-  if (alarm_armed_) set_alarm();
+  if (state_.alarm_armed) set_alarm();
+  update_irq();
+}
+
+GoldfishRtcState GoldfishRtc::state() const noexcept {
+  const LockGuard lock{mu_};
+  return state_;
+}
+
+void GoldfishRtc::restore(const GoldfishRtcState& state) noexcept {
+  const LockGuard lock{mu_};
+  clear_alarm();
+  state_ = state;
+  if (state_.alarm_armed) set_alarm();
   update_irq();
 }
 
 void GoldfishRtc::update_irq() noexcept {
-  const bool asserted = irq_pending_ && irq_enabled_;
+  const bool asserted = state_.irq_pending && state_.irq_enabled;
   if (asserted == irq_asserted_) return;
   irq_asserted_ = asserted;
   irq_.set(asserted);

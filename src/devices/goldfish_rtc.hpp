@@ -21,6 +21,19 @@ class AlarmTimer {
   virtual void arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept = 0;
 };
 
+/// Everything that software can see of the clock or have put into it, as plain data.
+struct GoldfishRtcState {
+  uint64_t offset = 0;         ///< guest time less host time, modulo 2^64
+  uint32_t latched_high = 0;   ///< of the last read of TIME_LOW
+  uint32_t new_time_high = 0;  ///< waits for the write of TIME_LOW
+  uint64_t alarm = 0;          ///< guest time
+  bool alarm_armed = false;
+  bool irq_enabled = false;
+  bool irq_pending = false;
+
+  friend bool operator==(const GoldfishRtcState&, const GoldfishRtcState&) = default;
+};
+
 /// Any hart thread, and the event loop for on_alarm(); guarded by mu_.
 class GoldfishRtc final : public Device {
  public:
@@ -45,9 +58,14 @@ class GoldfishRtc final : public Device {
   /// Any thread.
   bool asks_for_interrupt() noexcept;
 
+  GoldfishRtcState state() const noexcept;
+  /// For snapshots: takes the state over, arms the timer and drives the interrupt line accordingly. The guest's clock
+  /// goes on with the host's, and an alarm whose time has passed meanwhile rings at once.
+  void restore(const GoldfishRtcState& state) noexcept;
+
  private:
   uint64_t host_now() const noexcept { return static_cast<uint64_t>(clock_().count()); }
-  uint64_t guest_now() const noexcept REQUIRES(mu_) { return host_now() + offset_; }
+  uint64_t guest_now() const noexcept REQUIRES(mu_) { return host_now() + state_.offset; }
   void set_time(uint32_t low) noexcept REQUIRES(mu_);
   void set_alarm() noexcept REQUIRES(mu_);
   void clear_alarm() noexcept REQUIRES(mu_);
@@ -57,14 +75,8 @@ class GoldfishRtc final : public Device {
   AlarmTimer& timer_;
   const WallClock clock_;
 
-  Mutex mu_;
-  uint64_t offset_ GUARDED_BY(mu_) = 0;         // guest time less host time, modulo 2^64
-  uint32_t latched_high_ GUARDED_BY(mu_) = 0;   // of the last read of TIME_LOW
-  uint32_t new_time_high_ GUARDED_BY(mu_) = 0;  // waits for the write of TIME_LOW
-  uint64_t alarm_ GUARDED_BY(mu_) = 0;          // guest time
-  bool alarm_armed_ GUARDED_BY(mu_) = false;
-  bool irq_enabled_ GUARDED_BY(mu_) = false;
-  bool irq_pending_ GUARDED_BY(mu_) = false;
+  mutable Mutex mu_;
+  GoldfishRtcState state_ GUARDED_BY(mu_);
   bool irq_asserted_ GUARDED_BY(mu_) = false;
 };
 

@@ -96,10 +96,10 @@ uint32_t Plic::load(uint64_t offset) noexcept {
   if (offset < kPendingEnd) return pending_[(offset - kPending) / 4];
   if (offset < kContext) {
     const uint64_t at = offset - kEnable;
-    return contexts_[at / kEnableStride].enabled[at % kEnableStride / 4];
+    return contexts_[at / kEnableStride].registers.enabled[at % kEnableStride / 4];
   }
   Context& context = contexts_[(offset - kContext) / kContextStride];
-  return (offset - kContext) % kContextStride == kThreshold ? context.threshold : claim(context);
+  return (offset - kContext) % kContextStride == kThreshold ? context.registers.threshold : claim(context);
 }
 
 void Plic::store(uint64_t offset, uint32_t value) noexcept {
@@ -115,12 +115,12 @@ void Plic::store(uint64_t offset, uint32_t value) noexcept {
     const uint64_t at = offset - kEnable;
     const uint64_t word = at % kEnableStride / 4;
     Context& context = contexts_[at / kEnableStride];
-    context.enabled[word] = value & existing(word, sources_);
+    context.registers.enabled[word] = value & existing(word, sources_);
     return update_pin(context);
   }
   Context& context = contexts_[(offset - kContext) / kContextStride];
   if ((offset - kContext) % kContextStride == kClaim) return complete(context, value);
-  context.threshold = value & kMaxPriority;
+  context.registers.threshold = value & kMaxPriority;
   update_pin(context);
 }
 
@@ -139,7 +139,7 @@ uint32_t Plic::claim(Context& context) noexcept {
 // claimed.
 void Plic::complete(const Context& context, uint32_t source) noexcept {
   if (source > sources_) return;
-  if ((context.enabled[source / 32] & claimed_[source / 32] & bit_of(source)) == 0) return;
+  if ((context.registers.enabled[source / 32] & claimed_[source / 32] & bit_of(source)) == 0) return;
   claimed_[source / 32] &= ~bit_of(source);
   open_gateways();
 }
@@ -168,7 +168,7 @@ void Plic::open_gateways() noexcept {
 uint32_t Plic::best_source(const Context& context, uint32_t above) const noexcept {
   uint32_t best = 0;
   for (uint32_t word = 0; word <= sources_ / 32; ++word) {
-    for (uint32_t bits = pending_[word] & context.enabled[word]; bits != 0; bits &= bits - 1) {
+    for (uint32_t bits = pending_[word] & context.registers.enabled[word]; bits != 0; bits &= bits - 1) {
       const uint32_t source = word * 32 + static_cast<uint32_t>(std::countr_zero(bits));
       if (priority_[source] <= above) continue;
       above = priority_[source];
@@ -179,7 +179,7 @@ uint32_t Plic::best_source(const Context& context, uint32_t above) const noexcep
 }
 
 void Plic::update_pin(Context& context) noexcept {
-  const bool asserted = best_source(context, context.threshold) != 0;
+  const bool asserted = best_source(context, context.registers.threshold) != 0;
   if (asserted == context.asserted) return;
   context.asserted = asserted;
   context.pin->set_external_interrupt(asserted);
@@ -188,6 +188,35 @@ void Plic::update_pin(Context& context) noexcept {
 void Plic::update_pins() noexcept {
   for (Context& context : contexts_)
     update_pin(context);
+}
+
+PlicState Plic::state() const {
+  const LockGuard lock{mu_};
+  PlicState state{.priority = priority_, .level = level_, .pending = pending_, .claimed = claimed_, .contexts = {}};
+  for (const Context& context : contexts_)
+    state.contexts.push_back(context.registers);
+  return state;
+}
+
+void Plic::restore(const PlicState& state) noexcept {
+  const LockGuard lock{mu_};
+  for (uint32_t source = 1; source <= sources_; ++source)
+    priority_[source] = state.priority[source] & kMaxPriority;
+  for (size_t word = 0; word < kWords; ++word) {
+    const uint32_t mask = existing(word, sources_);
+    level_[word] = state.level[word] & mask;
+    claimed_[word] = state.claimed[word] & mask;
+    pending_[word] = state.pending[word] & ~state.claimed[word] & mask;
+  }
+  for (size_t hart = 0; hart < contexts_.size(); ++hart) {
+    PlicState::Context& registers = contexts_[hart].registers;
+    registers = hart < state.contexts.size() ? state.contexts[hart] : PlicState::Context{};
+    registers.threshold &= kMaxPriority;
+    for (size_t word = 0; word < kWords; ++word)
+      registers.enabled[word] &= existing(word, sources_);
+  }
+  open_gateways();
+  update_pins();
 }
 
 void Plic::describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,

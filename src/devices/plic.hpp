@@ -12,12 +12,34 @@
 
 namespace rvvmm {
 
+/// Everything that software can see of a PLIC or have put into it, and the levels at its inputs, as plain data. A bit or
+/// an element for each source.
+struct PlicState {
+  static constexpr uint32_t kMaxSources = 1023;
+  using Bits = std::array<uint32_t, 32>;
+
+  struct Context {
+    Bits enabled{};
+    uint32_t threshold = 0;
+    friend bool operator==(const Context&, const Context&) = default;
+  };
+
+  std::array<uint8_t, kMaxSources + 1> priority{};
+  Bits level{};
+  // A source is pending, claimed (waits for its completion), or neither: then its gateway is open.
+  Bits pending{};
+  Bits claimed{};
+  std::vector<Context> contexts;  ///< by hart
+
+  friend bool operator==(const PlicState&, const PlicState&) = default;
+};
+
 /// RISC-V PLIC 1.0.0 with level-triggered sources 1..sources and one context a hart: its supervisor mode. Any
 /// thread; guarded by mu_, and pins are driven with it held.
 class Plic final : public Device {
  public:
   static constexpr uint64_t kWindowSize = 0x400'0000;
-  static constexpr uint32_t kMaxSources = 1023;
+  static constexpr uint32_t kMaxSources = PlicState::kMaxSources;
   static constexpr uint32_t kMaxContexts = 15872;
   static constexpr uint32_t kMaxPriority = 7;
 
@@ -41,9 +63,15 @@ class Plic final : public Device {
   void describe_controller(FdtBuilder& fdt, const FdtSlot& slot, std::span<const uint32_t> hart_intcs,
                            uint32_t own_phandle) const;
 
+  PlicState state() const;
+  /// For snapshots: takes the state over, with what no register can hold masked away, and drives the pins accordingly.
+  /// Before the devices at its inputs are restored: they may go on working at once, and raise their lines. Harts that
+  /// `state` does not have are as after power-on.
+  void restore(const PlicState& state) noexcept;
+
  private:
-  static constexpr size_t kWords = 32;
-  using Bits = std::array<uint32_t, kWords>;  // one for each source
+  using Bits = PlicState::Bits;
+  static constexpr size_t kWords = std::tuple_size_v<Bits>;
 
   class Line final : public IrqLine {
    public:
@@ -57,8 +85,7 @@ class Plic final : public Device {
 
   struct Context {
     HartIrqPin* pin;
-    Bits enabled{};
-    uint32_t threshold = 0;
+    PlicState::Context registers{};
     bool asserted = false;
   };
 
@@ -78,11 +105,11 @@ class Plic final : public Device {
   const uint32_t sources_;
   std::vector<Line> lines_;  // [source - 1]; never grows, since devices hold references
 
-  Mutex mu_;
+  mutable Mutex mu_;
   std::vector<Context> contexts_ GUARDED_BY(mu_);
   const uint64_t context_count_;
   std::array<uint8_t, kMaxSources + 1> priority_ GUARDED_BY(mu_){};
-  // A source is pending, claimed (waits for its completion), or neither: then its gateway is open.
+  // See PlicState.
   Bits level_ GUARDED_BY(mu_){};
   Bits pending_ GUARDED_BY(mu_){};
   Bits claimed_ GUARDED_BY(mu_){};

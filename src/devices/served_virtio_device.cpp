@@ -10,7 +10,8 @@
 
 namespace rvvmm {
 
-ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes) : queue_sizes_(std::move(queue_sizes)) {
+ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes)
+    : queue_sizes_(std::move(queue_sizes)), stopped_at_(queue_sizes_.size()) {
   for (size_t index = 0; index < queue_sizes_.size(); ++index) {
     Fd doorbell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (!doorbell) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
@@ -31,7 +32,16 @@ void ServedVirtioDevice::start(VirtioSession session) noexcept {
 void ServedVirtioDevice::stop() noexcept {
   const LockGuard lock{mu_};
   if (session_) on_stop();
+  for (uint16_t index = 0; session_ && index < stopped_at_.size(); ++index) {
+    const Virtqueue* const queue = this->queue(index);
+    stopped_at_[index] = queue == nullptr ? VirtqueueState{} : queue->state();
+  }
   session_.reset();
+}
+
+VirtqueueState ServedVirtioDevice::stopped_at(uint16_t queue) const noexcept {
+  const LockGuard lock{mu_};
+  return queue < stopped_at_.size() ? stopped_at_[queue] : VirtqueueState{};
 }
 
 void ServedVirtioDevice::on_doorbell(uint16_t queue) noexcept {

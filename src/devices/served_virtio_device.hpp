@@ -16,6 +16,7 @@ class ServedVirtioDevice : public VirtioDevice {
   std::span<const int> doorbells() const noexcept final { return doorbell_numbers_; }
   void start(VirtioSession session) noexcept final;
   void stop() noexcept final;
+  VirtqueueState stopped_at(uint16_t queue) const noexcept final;
 
   /// A doorbell is readable. Not two threads at once.
   void on_doorbell(uint16_t queue) noexcept;
@@ -44,13 +45,14 @@ class ServedVirtioDevice : public VirtioDevice {
   void config_changed() noexcept REQUIRES(mu_);
   uint64_t driver_features() const noexcept REQUIRES(mu_) { return session_ ? session_->features : 0; }
 
-  Mutex mu_;
+  mutable Mutex mu_;
 
  private:
   const std::vector<uint16_t> queue_sizes_;
   std::vector<Fd> doorbells_;
   std::vector<int> doorbell_numbers_;
   std::optional<VirtioSession> session_ GUARDED_BY(mu_);
+  std::vector<VirtqueueState> stopped_at_ GUARDED_BY(mu_);  // one for each queue
 };
 
 }  // namespace rvvmm

@@ -8,6 +8,13 @@
 #include "base/log.hpp"
 
 namespace rvvmm {
+namespace {
+
+/// The bits that a driver sets: 2.1.
+constexpr uint8_t kDriverStatus =
+    kVirtioAcknowledge | kVirtioDriver | kVirtioDriverOk | kVirtioFeaturesOk | kVirtioFailed;
+
+}  // namespace
 
 void read_config_bytes(std::span<const std::byte> config, uint64_t offset, std::span<std::byte> out) noexcept {
   std::ranges::fill(out, std::byte{0});
@@ -44,12 +51,15 @@ void VirtioControl::set_status(uint8_t status) noexcept {
   if (status == 0) return reset();
   auto added = static_cast<uint8_t>(status & ~status_);
   if ((added & kVirtioFeaturesOk) != 0) {
-    const bool acceptable = (driver_features_ & ~device_features()) == 0 && (driver_features_ & kVirtioVersion1) != 0;
-    if (!acceptable) added = static_cast<uint8_t>(added & ~kVirtioFeaturesOk);
+    if (!acceptable(driver_features_)) added = static_cast<uint8_t>(added & ~kVirtioFeaturesOk);
   }
   added = static_cast<uint8_t>(added & ~kVirtioNeedsReset);  // the device's to set
   status_ = static_cast<uint8_t>(status_ | added);
   if ((added & kVirtioDriverOk) != 0) start();
+}
+
+bool VirtioControl::acceptable(uint64_t features) const noexcept {
+  return (features & ~device_features()) == 0 && (features & kVirtioVersion1) != 0;
 }
 
 const VirtioQueueSetup* VirtioControl::queue(uint32_t index) const noexcept {
@@ -80,7 +90,7 @@ void VirtioControl::reset() noexcept {
     reset_queue(index);
 }
 
-void VirtioControl::start() noexcept {
+void VirtioControl::start(std::span<const VirtqueueState> indices) noexcept {
   // A driver that skipped a step is wrong, and one that asked for nothing we offer could not be served: 3.1.1.
   if ((status_ & kVirtioFeaturesOk) == 0) return needs_reset("the driver is ready before its features are agreed on");
   VirtioSession session{.queues = {}, .features = driver_features_, .driver = this};
@@ -94,9 +104,43 @@ void VirtioControl::start() noexcept {
     std::string_view why;
     queue = Virtqueue::create(memory_, setup.layout, options, why);
     if (!queue) return needs_reset(why);
+    if (index < indices.size()) queue->set_state(indices[index]);
   }
   started_ = true;
   device_.start(std::move(session));
+}
+
+VirtioControlState VirtioControl::state() {
+  std::vector<VirtqueueState> indices(queues_.size());
+  if (started_) {
+    device_.stop();
+    for (uint16_t index = 0; index < queue_count(); ++index)
+      indices[index] = device_.stopped_at(index);
+  }
+  VirtioControlState state{.status = status(),
+                           .started = started_,
+                           .config_generation = config_generation(),
+                           .driver_features = driver_features_,
+                           .queues = {}};
+  for (size_t index = 0; index < queues_.size(); ++index)
+    state.queues.push_back({.setup = queues_[index], .indices = indices[index]});
+  if (started_) start(indices);
+  return state;
+}
+
+void VirtioControl::restore(const VirtioControlState& state) {
+  reset();
+  driver_features_ = state.driver_features;
+  status_ = static_cast<uint8_t>(state.status & kDriverStatus);
+  if (!acceptable(driver_features_)) status_ = static_cast<uint8_t>(status_ & ~kVirtioFeaturesOk);
+  needs_reset_.store((state.status & kVirtioNeedsReset) != 0, std::memory_order_release);
+  config_generation_.store(state.config_generation, std::memory_order_release);
+  std::vector<VirtqueueState> indices(queues_.size());
+  for (size_t index = 0; index < std::min(queues_.size(), state.queues.size()); ++index) {
+    queues_[index] = state.queues[index].setup;
+    indices[index] = state.queues[index].indices;
+  }
+  if (state.started && (status_ & kVirtioDriverOk) != 0) start(indices);
 }
 
 void VirtioControl::config_changed() noexcept {

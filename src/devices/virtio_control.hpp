@@ -31,6 +31,24 @@ struct VirtioQueueSetup {
   friend bool operator==(const VirtioQueueSetup&, const VirtioQueueSetup&) = default;
 };
 
+/// Everything that a driver has set up or can see of a device through any transport, as plain data. What a device keeps
+/// beyond it its body names.
+struct VirtioControlState {
+  struct Queue {
+    VirtioQueueSetup setup;
+    VirtqueueState indices;  ///< of one the device was started with
+    friend bool operator==(const Queue&, const Queue&) = default;
+  };
+
+  uint8_t status = 0;  ///< as the driver reads it
+  bool started = false;
+  uint8_t config_generation = 0;
+  uint64_t driver_features = 0;
+  std::vector<Queue> queues;  ///< by number
+
+  friend bool operator==(const VirtioControlState&, const VirtioControlState&) = default;
+};
+
 /// How interrupts leave a transport. Any thread; takes no lock that the transport holds while it calls the device.
 class VirtioInterruptSink {
  public:
@@ -79,12 +97,20 @@ class VirtioControl final : private VirtioDriverSide {
   /// A kick that KVM did not take. Nothing for a queue that there is not, or before DRIVER_OK.
   void kick(uint32_t queue) noexcept;
 
+  /// A started device is stopped for it, so that no request is in hand, and started again.
+  VirtioControlState state();
+  /// For snapshots, with guest memory as it was: takes the state over, as far as a driver could have brought it about,
+  /// and starts the device if it was started. Queues beyond the device's are ignored.
+  void restore(const VirtioControlState& state);
+
  private:
   void interrupt_queue(uint16_t queue) noexcept override { sink_.interrupt_queue(queue); }
   void config_changed() noexcept override;
   void needs_reset(std::string_view why) noexcept override;
   void reset() noexcept;
-  void start() noexcept;
+  /// Queues go on from `indices`, by number; those that have none from 0.
+  void start(std::span<const VirtqueueState> indices = {}) noexcept;
+  bool acceptable(uint64_t features) const noexcept;
   void reset_queue(size_t index) noexcept;
 
   VirtioDevice& device_;

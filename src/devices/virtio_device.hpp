@@ -73,8 +73,12 @@ class VirtioDevice {
   /// The driver is ready: serve its requests. Requests may be there already, without a kick.
   virtual void start(VirtioSession session) noexcept = 0;
   /// Returns when the device touches no queue and no guest memory any more, and has called the session's driver side
-  /// for the last time. Requests in hand may be finished or dropped. Nothing when it is not started.
+  /// for the last time. Requests in hand are finished or given back (Virtqueue::undo_pop()), so that stopped_at() is
+  /// where the next session can go on; what cannot be is dropped. Nothing when it is not started.
   virtual void stop() noexcept = 0;
+  /// Where that queue stood when the device was stopped last. Only of one that is stopped: a running device is stopped
+  /// to be asked, and started again with a session whose queues go on from there.
+  virtual VirtqueueState stopped_at(uint16_t queue) const noexcept = 0;
 };
 
 /// `config` as a device's configuration space, for read_config(): copies what of [offset, offset + out.size()) it has,

@@ -1,6 +1,7 @@
 #include "devices/virtio_mmio.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace rvvmm {
 namespace {
@@ -37,6 +38,7 @@ enum Register : uint64_t {
 };
 
 constexpr uint32_t kMagic = 0x7472'6976;   // "virt"
+constexpr uint8_t kAllCauses = kVirtioQueueInterrupt | kVirtioConfigInterrupt;
 constexpr uint32_t kVendor = 0x4D56'5652;  // "RVVM"
 
 }  // namespace
@@ -149,6 +151,28 @@ void VirtioMmio::set_queue_address(uint64_t offset, uint32_t value) noexcept {
 void VirtioMmio::set_queue_ready(uint32_t value) noexcept {
   if (value == 0) return control_.disable_queue(queue_);
   if (VirtioQueueSetup* const queue = control_.queue_to_set_up(queue_)) queue->enabled = true;
+}
+
+VirtioMmioState VirtioMmio::state() {
+  const LockGuard lock{mu_};
+  // The interrupts last: until it is stopped the device may raise one for what it has done.
+  VirtioControlState control = control_.state();
+  return {.control = std::move(control),
+          .causes = static_cast<uint8_t>(interrupt_status()),
+          .device_features_word = device_features_word_,
+          .driver_features_word = driver_features_word_,
+          .queue = queue_};
+}
+
+void VirtioMmio::restore(const VirtioMmioState& state) {
+  const LockGuard lock{mu_};
+  control_.set_status(0);
+  acknowledge(UINT32_MAX);
+  if (const auto causes = static_cast<uint8_t>(state.causes & kAllCauses)) raise(causes);
+  device_features_word_ = state.device_features_word;
+  driver_features_word_ = state.driver_features_word;
+  queue_ = state.queue;
+  control_.restore(state.control);
 }
 
 void VirtioMmio::interrupt_queue(uint16_t /*queue*/) noexcept {

@@ -8,6 +8,17 @@
 
 namespace rvvmm {
 
+/// Everything that a driver has set up or can see of a device behind these registers, as plain data.
+struct VirtioMmioState {
+  VirtioControlState control;
+  uint8_t causes = 0;  ///< InterruptStatus
+  uint32_t device_features_word = 0;
+  uint32_t driver_features_word = 0;
+  uint32_t queue = 0;  ///< QueueSel
+
+  friend bool operator==(const VirtioMmioState&, const VirtioMmioState&) = default;
+};
+
 /// Any hart thread; guarded by mu_, which interrupts never take.
 class VirtioMmio final : public Device, private VirtioInterruptSink {
  public:
@@ -23,6 +34,11 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
+
+  /// See VirtioControl: a started device is stopped for it and started again.
+  VirtioMmioState state();
+  /// For snapshots, with guest memory as it was, behind the interrupt controller and the device's body.
+  void restore(const VirtioMmioState& state);
 
  private:
   void interrupt_queue(uint16_t queue) noexcept override;

@@ -39,9 +39,13 @@ class FakeVirtioDevice final : public VirtioDevice {
     ++starts;
   }
   void stop() noexcept override {
-    if (session) ++stops;
+    if (!session) return;
+    ++stops;
+    for (size_t i = 0; i < stopped.size(); ++i)
+      stopped[i] = session->queues[i] ? session->queues[i]->state() : VirtqueueState{};
     session.reset();
   }
+  VirtqueueState stopped_at(uint16_t queue) const noexcept override { return stopped[queue]; }
 
   /// How often the driver kicked the queue since the last call.
   uint64_t kicks(size_t queue) {
@@ -54,6 +58,7 @@ class FakeVirtioDevice final : public VirtioDevice {
   std::optional<VirtioSession> session;
   int starts = 0;
   int stops = 0;
+  std::array<VirtqueueState, 2> stopped{};
 
  private:
   std::array<Fd, 2> owned{Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}, Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}};

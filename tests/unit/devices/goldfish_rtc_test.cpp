@@ -199,5 +199,51 @@ TEST_F(GoldfishRtcTest, DescribesItself) {
   EXPECT_NE(fdt_getprop(blob.data(), node, "interrupts", nullptr), nullptr);
 }
 
+TEST_F(GoldfishRtcTest, StateSurvivesARoundTrip) {
+  set_guest_time(0x1234'5678'9ABC'DEF0);
+  put(kTimeHigh, 77);  // half of the next time to be set
+  set_alarm(0x1234'5678'9ABC'DEF0 + 1000);
+  put(kIrqEnabled, 1);
+  guest_time();
+  const GoldfishRtcState saved = rtc_.state();
+  FakeIrqLine irq;
+  RecordingTimer timer;
+  GoldfishRtc other{irq, timer, [this] { return at(host_); }};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_EQ(timer.deadline, at(kNow + 1000));
+  EXPECT_FALSE(irq.level);
+  for (const uint64_t offset : {kTimeHigh, kTimeLow, kTimeHigh, kAlarmLow, kAlarmHigh, kIrqEnabled, kAlarmStatus})
+    EXPECT_EQ(load_register<uint32_t>(other, offset), get(offset)) << offset;
+  store_register<uint32_t>(other, kTimeLow, 5);
+  put(kTimeLow, 5);
+  EXPECT_EQ(other.state(), rtc_.state());
+}
+
+TEST_F(GoldfishRtcTest, ARestoredAlarmWhoseTimeHasPassedRingsAtOnce) {
+  set_alarm(kNow + 1000);
+  put(kIrqEnabled, 1);
+  const GoldfishRtcState saved = rtc_.state();
+  host_ += 2000;
+  FakeIrqLine irq;
+  RecordingTimer timer;
+  GoldfishRtc other{irq, timer, [this] { return at(host_); }};
+  other.restore(saved);
+  EXPECT_TRUE(irq.level);
+  EXPECT_EQ(load_register<uint32_t>(other, kAlarmStatus), 0U);
+}
+
+TEST_F(GoldfishRtcTest, RestoringTakesAnAlarmAndAnInterruptBack) {
+  const GoldfishRtcState quiet = rtc_.state();
+  put(kIrqEnabled, 1);
+  set_alarm(kNow - 1);
+  ASSERT_TRUE(irq_.level);
+  set_alarm(kNow + 1000);
+  ASSERT_TRUE(timer_.deadline);
+  rtc_.restore(quiet);
+  EXPECT_FALSE(irq_.level);
+  EXPECT_FALSE(timer_.deadline);
+}
+
 }  // namespace
 }  // namespace rvvmm

@@ -386,5 +386,65 @@ TEST(Plic, HartsThatClaimAtTheSameTimeNeverShareAnInterrupt) {
     EXPECT_FALSE(pin.level);
 }
 
+TEST_F(PlicTest, StateSurvivesARoundTrip) {
+  enable(0, 10, 3);
+  enable(1, 40, 5);
+  enable(1, 95, 7);
+  put(threshold_at(0), 2);
+  put(threshold_at(1), 6);
+  for (const uint32_t source : {10U, 40U, 95U, 50U})
+    set(source, true);
+  EXPECT_EQ(get(claim_at(1)), 95U);
+  set(50, false);
+  const PlicState saved = plic_.state();
+  FakeHartPin pin0;
+  FakeHartPin pin1;
+  const std::vector<HartIrqPin*> pins{&pin0, &pin1};
+  Plic other{kSources, pins};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_TRUE(pin0.level);
+  EXPECT_FALSE(pin1.level) << "source 40 is not above the threshold, 95 is being served";
+  // They go on alike: the served one, still high, interrupts again at its completion.
+  store_register<uint32_t>(other, claim_at(1), 95);
+  EXPECT_TRUE(pin1.level);
+  for (const uint32_t expected : {95U, 40U, 0U})
+    EXPECT_EQ(load_register<uint32_t>(other, claim_at(1)), expected);
+  EXPECT_EQ(load_register<uint32_t>(other, claim_at(0)), 10U);
+}
+
+TEST_F(PlicTest, ARestoredStateThatNoPlicCanHaveIsCutToOneThatCan) {
+  PlicState wrong;
+  wrong.priority.fill(0xFF);
+  wrong.level.fill(UINT32_MAX);
+  wrong.pending.fill(UINT32_MAX);
+  wrong.claimed.fill(0x5555'5555);
+  wrong.contexts.resize(1000);
+  for (PlicState::Context& context : wrong.contexts) {
+    context.enabled.fill(UINT32_MAX);
+    context.threshold = UINT32_MAX;
+  }
+  plic_.restore(wrong);
+  EXPECT_EQ(get(priority_at(0)), 0U);
+  EXPECT_EQ(get(priority_at(1)), 7U);
+  EXPECT_EQ(get(priority_at(kSources + 1)), 0U);
+  EXPECT_EQ(get(threshold_at(1)), 7U);
+  EXPECT_EQ(get(enable_at(0, 0)), 0xFFFF'FFFEU);
+  EXPECT_EQ(get(enable_at(0, 96)), 0U);
+  EXPECT_EQ(get(pending_at(0)), 0xAAAA'AAAAU) << "none is pending and claimed";
+  EXPECT_EQ(get(pending_at(96)), 0U);
+  EXPECT_FALSE(pin0_.level);
+}
+
+TEST_F(PlicTest, HartsThatARestoredStateDoesNotHaveAreAsAfterPowerOn) {
+  enable(1, 10);
+  set(10, true);
+  PlicState state = plic_.state();
+  state.contexts.resize(1);
+  plic_.restore(state);
+  EXPECT_EQ(get(enable_at(1, 10)), 0U);
+  EXPECT_FALSE(pin1_.level);
+}
+
 }  // namespace
 }  // namespace rvvmm

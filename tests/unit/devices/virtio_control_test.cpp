@@ -14,6 +14,13 @@ namespace {
 constexpr Gpa kRam{0x8000'0000};
 constexpr uint8_t kReady = kVirtioAcknowledge | kVirtioDriver | kVirtioFeaturesOk | kVirtioDriverOk;
 
+/// A queue that no driver has set up.
+VirtioQueueSetup untouched(uint16_t size) {
+  VirtioQueueSetup setup;
+  setup.layout.size = size;
+  return setup;
+}
+
 class FakeInterruptSink final : public VirtioInterruptSink {
  public:
   void interrupt_queue(uint16_t queue) noexcept override { queues.push_back(queue); }
@@ -71,7 +78,7 @@ TEST_F(VirtioControlTest, StartsAsAfterAReset) {
   EXPECT_EQ(control->driver_features(), 0U);
   EXPECT_FALSE(control->started());
   for (const uint32_t index : {0U, 1U}) {
-    EXPECT_EQ(*control->queue(index), (VirtioQueueSetup{.layout = {.size = device.sizes[index]}}));
+    EXPECT_EQ(*control->queue(index), untouched(device.sizes[index]));
   }
   EXPECT_EQ(control->queue(2), nullptr);
   EXPECT_EQ(control->queue(UINT32_MAX), nullptr);
@@ -133,7 +140,8 @@ TEST_F(VirtioControlTest, NeedsResetIsNotTheDriversToSet) {
 }
 
 TEST_F(VirtioControlTest, FeaturesThatNobodyOfferedAreRefused) {
-  for (const uint64_t wrong : {uint64_t{0}, FakeVirtioDevice::kFeatures, kVirtioVersion1 | 1ULL << 6,
+  for (const uint64_t wrong :
+       std::array<uint64_t, 5>{0, FakeVirtioDevice::kFeatures, kVirtioVersion1 | 1ULL << 6,
                                kVirtioVersion1 | 1ULL << 63, UINT64_MAX}) {
     agree(wrong);
     EXPECT_EQ(control->status(), kVirtioAcknowledge | kVirtioDriver) << std::hex << wrong;
@@ -225,7 +233,7 @@ TEST_F(VirtioControlTest, AResetStopsTheDeviceAndForgetsTheDriver) {
   EXPECT_EQ(device.stops, 1);
   EXPECT_FALSE(control->started());
   EXPECT_EQ(control->driver_features(), 0U);
-  EXPECT_EQ(*control->queue(0), (VirtioQueueSetup{.layout = {.size = 8}}));
+  EXPECT_EQ(*control->queue(0), untouched(8));
   control->set_status(0);
   EXPECT_EQ(device.stops, 1) << "it is stopped already";
 }
@@ -244,7 +252,7 @@ TEST_F(VirtioControlTest, RingsStayWhereTheyAreOnceEnabled) {
   enable_queue(0);
   EXPECT_EQ(control->queue_to_set_up(0), nullptr);
   control->disable_queue(0);
-  EXPECT_EQ(*control->queue(0), (VirtioQueueSetup{.layout = {.size = 8}})) << "as before its first set-up";
+  EXPECT_EQ(*control->queue(0), untouched(8)) << "as before its first set-up";
   EXPECT_NE(control->queue_to_set_up(0), nullptr);
   control->disable_queue(2);
   control->disable_queue(UINT32_MAX);
@@ -281,6 +289,97 @@ TEST_F(VirtioControlTest, InterruptsAndConfigurationChangesLeave) {
   device.session->driver->config_changed();
   EXPECT_EQ(sink.configs, 1);
   EXPECT_NE(control->config_generation(), generation);
+}
+
+// Snapshots.
+
+TEST_F(VirtioControlTest, StateOfASetUpSurvivesARoundTrip) {
+  agree(FakeVirtioDevice::kOffered);
+  enable_queue(1);
+  control->queue_to_set_up(0)->layout.descriptors = Gpa{0x1234};
+  const VirtioControlState saved = control->state();
+  FakeVirtioDevice other_device;
+  VirtioControl other{other_device, memory, sink};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_EQ(other.status(), control->status());
+  EXPECT_EQ(other.driver_features(), FakeVirtioDevice::kOffered);
+  EXPECT_EQ(*other.queue(0), *control->queue(0));
+  EXPECT_EQ(*other.queue(1), *control->queue(1));
+  EXPECT_EQ(other_device.starts, 0);
+}
+
+TEST_F(VirtioControlTest, AStartedDeviceIsStoppedForItsStateAndGoesOn) {
+  start();
+  device.session->driver->config_changed();
+  rings[0].set_descriptor(0, {.address = kRam.value + 0x2000, .length = 1});
+  DescriptorChain chain;
+  for (int i = 0; i < 3; ++i) {
+    rings[0].offer(0);
+    ASSERT_TRUE(device.session->queues[0]->pop(chain));
+    device.session->queues[0]->push(chain, 0);
+  }
+  rings[0].offer(0);
+  const VirtioControlState saved = control->state();
+  EXPECT_EQ(device.stops, 1);
+  EXPECT_EQ(device.starts, 2);
+  ASSERT_TRUE(control->started());
+  EXPECT_TRUE(device.session->queues[0]->pop(chain)) << "the fourth request";
+  EXPECT_FALSE(device.session->queues[0]->pop(chain));
+
+  FakeVirtioDevice other_device;
+  VirtioControl other{other_device, memory, sink};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_EQ(other.config_generation(), 1);
+  Virtqueue& queue = *other_device.session->queues[0];
+  EXPECT_EQ(queue.state(), (VirtqueueState{.next_available = 3, .next_used = 3}));
+  ASSERT_TRUE(queue.pop(chain));
+  queue.push(chain, 0);
+  EXPECT_EQ(rings[0].used_index(), 4);
+}
+
+TEST_F(VirtioControlTest, ADeviceThatNeedsAResetStillDoesWhenItIsRestored) {
+  start();
+  stderr_of([&] { device.session->driver->needs_reset("a chain loops"); });
+  const VirtioControlState saved = control->state();
+  FakeVirtioDevice other_device;
+  VirtioControl other{other_device, memory, sink};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_EQ(other.status(), kReady | kVirtioNeedsReset);
+}
+
+TEST_F(VirtioControlTest, ARestoredStateThatNoDriverCanBringAboutIsCutToOneThatOneCan) {
+  start();
+  const VirtioControlState right = control->state();
+
+  VirtioControlState wrong = right;
+  wrong.status = 0xFF;
+  wrong.driver_features = UINT64_MAX;
+  stderr_of([&] { control->restore(wrong); });
+  EXPECT_EQ(control->status() & (kVirtioFeaturesOk | 0x30), 0);
+  EXPECT_FALSE(control->started());
+
+  wrong = right;
+  wrong.queues[1].setup.layout.device_area = Gpa{UINT64_MAX - 3};
+  stderr_of([&] { control->restore(wrong); });
+  EXPECT_EQ(control->status(), kReady | kVirtioNeedsReset);
+  EXPECT_FALSE(control->started());
+
+  wrong = right;
+  wrong.status = kVirtioAcknowledge;
+  control->restore(wrong);
+  EXPECT_FALSE(control->started()) << "its driver was not ready";
+
+  wrong = right;
+  wrong.queues.resize(5, right.queues[0]);
+  control->restore(wrong);
+  EXPECT_EQ(control->state(), right);
+  wrong.queues.resize(1);
+  control->restore(wrong);
+  EXPECT_TRUE(control->started());
+  EXPECT_EQ(*control->queue(1), untouched(4));
 }
 
 TEST(VirtioConfigBytes, WhatIsBeyondTheEndReadsZero) {

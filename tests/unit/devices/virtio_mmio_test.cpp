@@ -313,6 +313,28 @@ TEST_F(VirtioMmioTest, HasNoSharedMemory) {
     EXPECT_EQ(get(offset), UINT32_MAX);
 }
 
+TEST_F(VirtioMmioTest, StateSurvivesARoundTrip) {
+  start();
+  device.session->driver->config_changed();
+  put(kDeviceFeaturesSel, 1);
+  put(kDriverFeaturesSel, 3);
+  put(kQueueSel, 1);
+  const VirtioMmioState saved = mmio->state();
+  FakeVirtioDevice other_device;
+  FakeIrqLine other_irq;
+  VirtioMmio other{other_device, memory, other_irq};
+  other.restore(saved);
+  EXPECT_EQ(other.state(), saved);
+  EXPECT_TRUE(other_irq.level);
+  for (const uint64_t offset : {kDeviceFeatures, kQueueNumMax, kQueueReady, kInterruptStatus, kStatus, kConfigGeneration})
+    EXPECT_EQ(load_register<uint32_t>(other, offset), get(offset)) << offset;
+  EXPECT_EQ(other_device.starts, 2) << "and once more behind state()";
+  // What was restored is no more than a device: a reset ends it.
+  other.restore({});
+  EXPECT_FALSE(other_irq.level);
+  EXPECT_FALSE(other_device.session);
+}
+
 TEST_F(VirtioMmioTest, DescribesItself) {
   FdtBuilder fdt;
   mmio->describe(fdt, {.window = {.base = Gpa{0x1000'8000}, .size = VirtioMmio::kWindowSize}, .interrupts = {20, 4}});

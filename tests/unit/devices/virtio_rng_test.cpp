@@ -80,5 +80,20 @@ TEST_F(VirtioRngTest, StoppedItServesNothing) {
   EXPECT_TRUE(buffer_is_zero(0, 32));
 }
 
+TEST_F(VirtioRngTest, StoppedItSaysWhereItsQueueStands) {
+  queue.set_chain(0, {{.address = kBuffer.value, .length = 32, .flags = kDescWrite}});
+  start();
+  for (int i = 0; i < 3; ++i) {
+    queue.offer(0);
+    rng.on_doorbell(0);
+  }
+  rng.stop();
+  const VirtqueueState expected{.next_available = 3, .next_used = 3};
+  EXPECT_EQ(rng.stopped_at(0), expected);
+  EXPECT_EQ(rng.stopped_at(1), VirtqueueState{}) << "there is none";
+  rng.stop();
+  EXPECT_EQ(rng.stopped_at(0), expected) << "it was stopped already";
+}
+
 }  // namespace
 }  // namespace rvvmm
