@@ -7,20 +7,39 @@
 #include <span>
 #include <type_traits>
 
+#include "base/fd.hpp"
 #include "base/mapping.hpp"
 #include "base/range.hpp"
 
 namespace rvvmm {
+
+enum class HugePages : uint8_t {
+  kTransparent,  ///< where the host finds some: no promise
+  kOff,
+  k2MiB,  ///< of the host's pool (hugetlb)
+  k1GiB,
+};
+
+/// How the host backs the guest's RAM.
+struct RamOptions {
+  HugePages huge_pages = HugePages::kTransparent;
+  bool shared = false;    ///< a memfd "rvvmm-ram", which another process can map
+  bool prefault = false;  ///< all of it before the guest starts
+  bool merge = false;     ///< the host may merge pages that are the same (KSM); not with `shared` or a pool
+
+  friend bool operator==(const RamOptions&, const RamOptions&) = default;
+};
 
 /// One contiguous block of RAM. Any thread may use it; the guest writes it at the same time, so a value is
 /// loaded once and the copy is checked.
 class GuestMemory {
  public:
   /// `size` bytes at `base`, both multiples of a page; untouched and zero, 2 MiB aligned so that KVM can map it
-  /// by huge pages. Throws SetupError when the host cannot map that much.
-  GuestMemory(Gpa base, uint64_t size);
+  /// by huge pages. Throws SetupError when the host cannot map that much, or not in the way that `options` ask for.
+  GuestMemory(Gpa base, uint64_t size, const RamOptions& options = {});
 
-  /// Back to untouched zeroes, its pages given back to the host: what a guest's reset finds. No hart runs.
+  /// Back to zeroes: what a guest's reset finds. Its pages are given back to the host, but for those of a pool, or that
+  /// were asked for in advance: they stay. No hart runs.
   void discard() const noexcept;
 
   GpaRange range() const noexcept { return range_; }
@@ -64,7 +83,9 @@ class GuestMemory {
   static_assert(std::endian::native == std::endian::little, "guest values are little endian");
 
   GpaRange range_;
+  Fd file_;  // of shared RAM
   Mapping mapping_;
+  bool keeps_pages_ = false;
 };
 
 }  // namespace rvvmm

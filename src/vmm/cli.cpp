@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "vmm/config_file.hpp"
+#include "vmm/mem_option.hpp"
 #include "vmm/option_table.hpp"
 #include "vmm/option_values.hpp"
 
@@ -115,6 +116,12 @@ const Setting* find_setting(std::span<const Setting> settings, OptionId id) noex
   return nullptr;
 }
 
+void apply_mem(Config& config, const Setting& setting) {
+  const MemOption mem = parse_mem(setting.where, setting.value);
+  config.mem_bytes = mem.bytes;
+  config.ram = mem.ram;
+}
+
 void apply(Config& config, const Setting& setting) {
   const auto& [spec, value, where] = setting;
   switch (spec->id) {
@@ -124,7 +131,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kDtb: config.dtb = parse_path(where, value); break;
     case OptionId::kDumpDtb: config.dump_dtb = parse_path(where, value); break;
     case OptionId::kSmp: config.smp = parse_smp(where, value); break;
-    case OptionId::kMem: config.mem_bytes = parse_size(where, value); break;
+    case OptionId::kMem: apply_mem(config, setting); break;
     case OptionId::kIrqchip: config.irqchip = parse_irqchip(where, value); break;
     case OptionId::kSbi: config.sbi = parse_sbi_choices(where, value); break;
     case OptionId::kTransport: config.transport = parse_transport(where, value); break;

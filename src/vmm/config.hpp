@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/guest_memory.hpp"
 #include "base/log.hpp"
 #include "base/sbi_switches.hpp"
 #include "base/types.hpp"
@@ -24,6 +25,7 @@ struct Config {
   std::string append;  ///< the guest kernel's command line
   uint32_t smp = 1;
   uint64_t mem_bytes = 256_MiB;
+  RamOptions ram;
   IrqchipChoice irqchip = IrqchipChoice::kAuto;
   SbiChoices sbi;
   Transport transport = Transport::kPci;

@@ -45,7 +45,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
       hypervisor_(hypervisor),
       timeline_(timeline),
       images_(config),
-      memory_(kRamBase, config.mem_bytes),
+      memory_(kRamBase, config.mem_bytes, config.ram),
       virtio_(config),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
