@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace rvvmm {
@@ -12,6 +13,15 @@ class ConsoleSink {
   virtual ~ConsoleSink() = default;
   /// Takes all of `bytes`, in order; blocks while the reader is slower than the guest, until the VM stops.
   virtual void write(std::span<const std::byte> bytes) noexcept = 0;
+};
+
+/// The same for who serves others meanwhile and must not be held up. Any thread.
+class PatientConsoleSink {
+ public:
+  virtual ~PatientConsoleSink() = default;
+  /// Takes the first of `bytes`, in order, and returns how many: not all where the reader is slower than the guest.
+  /// Whoever made the sink knows whom it tells then that there is room again. Never blocks.
+  virtual size_t try_write(std::span<const std::byte> bytes) noexcept = 0;
 };
 
 /// Hears that input has come. Called on the event loop's thread, with no lock held.
@@ -27,6 +37,14 @@ class ConsoleSource {
   virtual ~ConsoleSource() = default;
   /// Moves up to `out.size()` waiting bytes to `out` and returns how many; never blocks.
   virtual size_t read(std::span<std::byte> out) noexcept = 0;
+};
+
+/// Of the terminal that shows the console, in characters. 0: not known.
+struct ConsoleSize {
+  uint16_t columns = 0;
+  uint16_t rows = 0;
+
+  friend bool operator==(const ConsoleSize&, const ConsoleSize&) = default;
 };
 
 }  // namespace rvvmm

@@ -68,12 +68,14 @@ void ConsoleHub::launch_if_asked_for() noexcept {
     state_ = ThreadState::kFinished;
     stopping_ = true;
     space_.notify_all();  // a hart may have filled the buffer since it asked
+    tell_of_room();
     log::line(log::Module::kVmm, log::Level::kError,
               "console output: no thread for it ({}); the guest goes on and its output is dropped", problem.what());
   }
 }
 
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
+  if (reader_ == Reader::kNever) return;
   const LockGuard lock{mu_};
   while (!bytes.empty()) {
     // Not what fits now and the rest later: that would cut it in two write(2), with another hart's bytes between them.
@@ -83,6 +85,27 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
     append(bytes.first(take));
     bytes = bytes.subspan(take);
   }
+}
+
+size_t ConsoleHub::try_write(std::span<const std::byte> bytes) noexcept {
+  if (reader_ == Reader::kNever) return bytes.size();
+  const LockGuard lock{mu_};
+  if (stopping_.load(std::memory_order_relaxed)) return bytes.size();
+  size_t taken = 0;
+  while (taken < bytes.size()) {
+    const size_t take = std::min(bytes.size() - taken, kOutputCapacity);
+    if (take > kOutputCapacity - filled_) {
+      room_wanted_ = true;
+      break;
+    }
+    append(bytes.subspan(taken, take));
+    taken += take;
+  }
+  return taken;
+}
+
+void ConsoleHub::tell_of_room() noexcept {
+  if (std::exchange(room_wanted_, false) && on_output_room_) on_output_room_();
 }
 
 bool ConsoleHub::wait_for_space(size_t wanted) noexcept {
@@ -135,6 +158,7 @@ void ConsoleHub::output_loop() noexcept {
     filled_ = 0;
     ++batches_taken_;
     space_.notify_all();
+    tell_of_room();
     mu_.unlock();
     write_out(batch);
     mu_.lock();
@@ -155,6 +179,7 @@ void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
     // Somebody who shares the descriptor may have made it non-blocking; undoing that would be as rude.
     const bool again = errno == EINTR || (errno == EAGAIN && wait_writable());
     if (again) continue;
+    if (reader_ == Reader::kComesAndGoes) return;
     reader_gone_ = true;
     log::line(log::Module::kVmm, log::Level::kWarn,
               "console output: {}; the guest goes on and its output is dropped from here", std::strerror(errno));

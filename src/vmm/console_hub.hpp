@@ -18,8 +18,8 @@
 namespace rvvmm {
 
 /// Harts call write() and read(); the main thread everything else. `mu_` guards the output, `input_mu_` the input;
-/// neither is held while the host is written to or anybody is called, but the notifier of start().
-class ConsoleHub final : public ConsoleSink, public ConsoleSource {
+/// neither is held while the host is written to or anybody is called, but for the two notifiers of output.
+class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public ConsoleSource {
  public:
   static constexpr size_t kOutputCapacity = 16_KiB;
   static constexpr size_t kInputCapacity = 4_KiB;
@@ -28,8 +28,16 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// How long flush() waits for a reader who does not read.
   static constexpr std::chrono::seconds kFlushLimit{2};
 
-  /// Guest output goes to `output_fd`, which stays the caller's and keeps its flags.
-  explicit ConsoleHub(int output_fd) noexcept : output_fd_(output_fd) {}
+  /// Who reads the output.
+  enum class Reader : uint8_t {
+    kStays,         ///< after an error of write(2) there is none any more, which is logged
+    kComesAndGoes,  ///< an error of write(2) costs what was to be written: the next write may find another reader
+    kNever,         ///< output is dropped at once
+  };
+
+  /// Guest output goes to `output_fd`, which stays the caller's and keeps its flags; kNever needs none.
+  explicit ConsoleHub(int output_fd, Reader reader = Reader::kStays) noexcept
+      : output_fd_(output_fd), reader_(reader) {}
   /// flush() and stop().
   ~ConsoleHub() override;
   ConsoleHub(const ConsoleHub&) = delete;
@@ -63,6 +71,10 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// own.
   void write(std::span<const std::byte> bytes) noexcept override;
 
+  /// Here what one write() would take is taken whole or not at all, like there. on_output_room is called once there is
+  /// room for what was not.
+  size_t try_write(std::span<const std::byte> bytes) noexcept override;
+
   size_t read(std::span<std::byte> out) noexcept override;
 
   /// Queues input for the guest and tells the listeners; returns how many bytes fitted. If `bytes` filled the ring,
@@ -71,6 +83,9 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
 
   /// Free bytes in the input ring; can only grow until the next queue_input().
   size_t input_room() const noexcept { return kInputCapacity - input_count_.load(std::memory_order_acquire); }
+
+  /// Called under `mu_`, so only to notify somebody; must not throw. Before start().
+  void set_on_output_room(std::function<void()> on_room) { on_output_room_ = std::move(on_room); }
 
   /// Called by the hart that emptied half of a ring that was full; must not throw. Before harts start.
   void set_on_input_room(std::function<void()> on_room) { on_input_room_ = std::move(on_room); }
@@ -81,6 +96,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   /// For `wanted` bytes, kOutputCapacity at most; false: there is none and the wait is over.
   bool wait_for_space(size_t wanted) noexcept REQUIRES(mu_);
   void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  void tell_of_room() noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
   void launch_if_asked_for() noexcept REQUIRES(mu_);
   void output_loop() noexcept;
@@ -89,6 +105,7 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
 
   // Output. The hart fills one buffer while the thread writes the other.
   const int output_fd_;
+  const Reader reader_;
   Mutex mu_;
   std::condition_variable_any work_;   // for the thread
   std::condition_variable_any space_;  // for harts that wait for room, and for flush() and stop()
@@ -99,11 +116,13 @@ class ConsoleHub final : public ConsoleSink, public ConsoleSource {
   uint64_t batches_out_ = 0;
   std::optional<uint64_t> flush_failed_at_;  // batches_out_ when a flush() waited in vain
   uint32_t flushers_ = 0;
+  bool room_wanted_ = false;                                         // since a try_write() that found too little
   std::optional<std::chrono::steady_clock::time_point> give_up_at_;  // of writers that wait for room
   ThreadState state_ = ThreadState::kFinished;                       // until start()
   std::atomic<bool> stopping_ = false;                               // set under mu_, read without it between writes
   bool reader_gone_ = false;                                         // the thread's own
   std::function<void()> on_first_output_;
+  std::function<void()> on_output_room_;
   std::jthread thread_;
 
   // Input.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -283,6 +284,59 @@ TEST_F(ConsoleOutput, AWriteThatTheFullBufferCannotTakeLeavesInOnePiece) {
     EXPECT_EQ(take_chunk(), small);
     EXPECT_EQ(take_chunk(), large);
   }
+}
+
+TEST_F(ConsoleOutput, TryWriteTakesWhatThereIsRoomForAndTellsOfMore) {
+  stuff_pipe();
+  ConsoleHub hub(writer_.get());
+  std::atomic<int> rooms = 0;
+  hub.set_on_output_room([&] { ++rooms; });
+  hub.start();
+  const std::string text = numbered(100_KiB);
+  size_t taken = hub.try_write(bytes_of(text));
+  EXPECT_EQ(taken, ConsoleHub::kOutputCapacity);
+  std::string all = take(64_KiB);
+  while (taken < text.size()) {
+    const int before = rooms;
+    const size_t more = hub.try_write(bytes_of(text).subspan(taken));
+    EXPECT_EQ(more % ConsoleHub::kOutputCapacity, taken + more == text.size() ? more % ConsoleHub::kOutputCapacity : 0);
+    taken += more;
+    if (taken == text.size()) break;
+    while (rooms == before && more == 0)
+      std::this_thread::yield();
+  }
+  all += take(text.size());
+  EXPECT_EQ(all.substr(64_KiB), text);
+  EXPECT_GT(rooms, 0);
+}
+
+TEST_F(ConsoleOutput, TryWriteDoesNotCutWhatOneWriteCanTake) {
+  stuff_pipe();
+  ConsoleHub hub(writer_.get());
+  hub.write(bytes_of(std::string(ConsoleHub::kOutputCapacity - 1, 'x')));
+  EXPECT_EQ(hub.try_write(bytes_of("ab")), 0U);
+  EXPECT_EQ(hub.try_write(bytes_of("a")), 1U);
+}
+
+TEST_F(ConsoleOutput, TryWriteNeverWaitsForAHubThatHasEnded) {
+  ConsoleHub hub(writer_.get());
+  hub.start();
+  hub.stop();
+  const std::string text = numbered(100_KiB);
+  EXPECT_EQ(hub.try_write(bytes_of(text)), text.size());
+}
+
+TEST_F(ConsoleOutput, AReaderWhoComesAndGoesIsFoundAgain) {
+  ConsoleHub hub(writer_.get(), ConsoleHub::Reader::kComesAndGoes);
+  hub.start();
+  Fd nobody{::open("/dev/null", O_RDONLY)};  // write(2) to it fails
+  const Fd pipe{::dup(writer_.get())};
+  ASSERT_EQ(::dup2(nobody.get(), writer_.get()), writer_.get());
+  hub.write(bytes_of("lost"));
+  EXPECT_TRUE(hub.flush());
+  ASSERT_EQ(::dup2(pipe.get(), writer_.get()), writer_.get());
+  hub.write(bytes_of("heard"));
+  EXPECT_EQ(take_chunk(), "heard");
 }
 
 class CountingListener : public ConsoleListener {
