@@ -44,6 +44,7 @@ Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   ::sigaddset(&served, SIGTSTP);
   ::sigaddset(&served, SIGCONT);
   ::sigaddset(&served, SIGUSR2);
+  ::sigaddset(&served, SIGWINCH);
   sigset_t blocked = served;
   ::sigaddset(&blocked, kKickSignal);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
@@ -84,10 +85,27 @@ void Signals::on_signal() {
       terminal_.restore();
       ::kill(::getpid(), SIGSTOP);
       return terminal_.enter_raw();
-    case SIGCONT: return terminal_.enter_raw();
+    case SIGCONT: terminal_.enter_raw(); return on_resize_();
+    case SIGWINCH: return on_resize_();
     case SIGUSR2: return on_wake_();
-    default: return end(signal);
+    default:
+      if (!power_key_takes(signal)) end(signal);
   }
+}
+
+void Signals::set_on_power_key(std::function<bool()> on_power_key) {
+  on_power_key_ = std::move(on_power_key);
+  power_key_pressed_ = false;
+}
+
+bool Signals::power_key_takes(int signal) {
+  if (signal != SIGTERM || stopping_ || power_key_pressed_) return false;
+  power_key_pressed_ = on_power_key_();
+  if (power_key_pressed_) {
+    log::line(log::Module::kVmm, log::Level::kInfo,
+              "signal {}: power key pressed, the guest may power off; the next one stops it", signal);
+  }
+  return power_key_pressed_;
 }
 
 void Signals::end(int signal) {

@@ -15,7 +15,8 @@ namespace rvvmm {
 ///
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
 /// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
-/// whatever the main thread is doing. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us;
+/// whatever the main thread is doing. A SIGTERM that somebody takes for a press of the power key stops nothing, once;
+/// the next one counts like any. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us;
 /// SIGCONT makes it raw again.
 class Signals {
  public:
@@ -28,9 +29,15 @@ class Signals {
 
   /// What SIGUSR2 does; nothing until then. The event loop's thread.
   void set_on_wake(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
+  /// What SIGWINCH does, and SIGCONT: the terminal may have another size; nothing until then. The event loop's thread.
+  void set_on_resize(std::function<void()> on_resize) { on_resize_ = std::move(on_resize); }
+  /// What the first SIGTERM does from here on: true if the guest has been told to power off by itself, and the signal
+  /// is done with. The event loop's thread.
+  void set_on_power_key(std::function<bool()> on_power_key);
 
  private:
   void on_signal();
+  bool power_key_takes(int signal);
   void end(int signal);
 
   EventLoop& loop_;
@@ -39,6 +46,9 @@ class Signals {
   sigset_t old_mask_;
   bool stopping_ = false;
   std::function<void()> on_wake_ = [] {};
+  std::function<void()> on_resize_ = [] {};
+  std::function<bool()> on_power_key_ = [] { return false; };
+  bool power_key_pressed_ = false;
   Fd fd_;
   EventLoop::Watch watch_;
 };

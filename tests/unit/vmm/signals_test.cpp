@@ -90,6 +90,71 @@ TEST(Signals, Sigusr2WakesAndNeverEndsTheProcess) {
             7);
 }
 
+TEST(Signals, FirstSigtermMayPressThePowerKey) {
+  EXPECT_EQ(status_of_child([] {
+              EventLoop loop;
+              Terminal terminal(-1);
+              Signals signals(loop, terminal);
+              int presses = 0;
+              signals.set_on_power_key([&] {
+                ++presses;
+                ::kill(::getpid(), SIGTERM);
+                return true;
+              });
+              ::kill(::getpid(), SIGTERM);
+              return loop.run().status == 128 + SIGTERM && presses == 1 ? 7 : 99;
+            }),
+            7);
+}
+
+TEST(Signals, ThePowerKeyIsForSigtermAndForADriver) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    EXPECT_EQ(status_of_child([&] {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+                signals.set_on_power_key([&] { return signal != SIGTERM; });
+                ::kill(::getpid(), signal);
+                return loop.run().status;
+              }),
+              128 + signal);
+  }
+}
+
+TEST(Signals, ANewMachineHasItsPowerKeyPressedAgain) {
+  EXPECT_EQ(status_of_child([] {
+              EventLoop loop;
+              Terminal terminal(-1);
+              Signals signals(loop, terminal);
+              int presses = 0;
+              for (int machine = 0; machine < 2; ++machine) {
+                signals.set_on_power_key([&] {
+                  ++presses;
+                  loop.stop({.kind = StopReason::Kind::kReset});
+                  return true;
+                });
+                ::kill(::getpid(), SIGTERM);
+                loop.run();
+              }
+              return presses;
+            }),
+            2);
+}
+
+TEST(Signals, ResizeIsTold) {
+  for (const int signal : {SIGWINCH, SIGCONT}) {
+    EXPECT_EQ(status_of_child([&] {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+                signals.set_on_resize([&] { loop.stop({.status = 5}); });
+                ::kill(::getpid(), signal);
+                return loop.run().status;
+              }),
+              5);
+  }
+}
+
 TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
   const Pty pty;
   EXPECT_EQ(status_of_child([&] {
