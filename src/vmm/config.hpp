@@ -19,6 +19,19 @@ enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
 /// How the guest reaches virtio devices.
 enum class Transport : uint8_t { kPci, kMmio };
 
+/// What the guest's console is to the guest.
+enum class ConsoleDevice : uint8_t { kUart, kVirtio };
+/// And where the host reads and types it.
+enum class ConsoleWhere : uint8_t { kTerminal, kPty, kSocket, kFile, kNull };
+
+struct ConsoleChoice {
+  ConsoleDevice device = ConsoleDevice::kUart;
+  ConsoleWhere where = ConsoleWhere::kTerminal;  ///< stdin and stdout, terminal or not
+  std::string path = {};                         ///< of a socket or file
+
+  friend bool operator==(const ConsoleChoice&, const ConsoleChoice&) = default;
+};
+
 struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
@@ -30,6 +43,7 @@ struct Config {
   SbiChoices sbi;
   Transport transport = Transport::kPci;
   bool rng = false;
+  ConsoleChoice console;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
   std::optional<std::string> dump_dtb;  ///< write the tree here and end
   bool no_reboot = false;               ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset

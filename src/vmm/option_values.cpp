@@ -1,6 +1,7 @@
 #include "vmm/option_values.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <format>
 #include <limits>
@@ -10,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/printable.hpp"
 #include "vmm/option_table.hpp"
+#include "vmm/suboptions.hpp"
 #include "vmm/suggest.hpp"
 
 namespace rvvmm {
@@ -150,6 +152,32 @@ Transport parse_transport(const std::string& where, std::string_view text) {
   if (text == "pci") return Transport::kPci;
   if (text == "mmio") return Transport::kMmio;
   throw wrong(where, text, "is no transport of virtio devices; give pci or mmio");
+}
+
+ConsoleChoice parse_console(const std::string& where, std::string_view text) {
+  static constexpr std::array kWhere{
+      SuboptionSpec{.name = "pty"}, SuboptionSpec{.name = "socket", .kind = SuboptionKind::kValue},
+      SuboptionSpec{.name = "file", .kind = SuboptionKind::kValue}, SuboptionSpec{.name = "null"}};
+  static constexpr std::array kPlaces{ConsoleWhere::kPty, ConsoleWhere::kSocket, ConsoleWhere::kFile,
+                                      ConsoleWhere::kNull};
+  const Suboptions options{where, text, kWhere, true};
+  ConsoleChoice choice;
+  if (options.head() == "virtio") {
+    choice.device = ConsoleDevice::kVirtio;
+  } else if (options.head() != "uart" && !(options.head().empty() && !options.all().empty())) {
+    throw wrong(where, options.head(),
+                "is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
+  }
+  if (options.all().size() > 1) {
+    throw SetupError{ExitStatus::kUsage, std::format("{}: {} and {}: it can go to one place only", where,
+                                                     options.all()[0].name, options.all()[1].name)};
+  }
+  for (const Suboption& option : options.all()) {
+    choice.where =
+        kPlaces[static_cast<size_t>(std::ranges::find(kWhere, option.name, &SuboptionSpec::name) - kWhere.begin())];
+    choice.path = option.value;
+  }
+  return choice;
 }
 
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {

@@ -31,6 +31,8 @@ uint32_t parse_smp(const std::string& where, std::string_view text);
 uint64_t parse_size(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
 Transport parse_transport(const std::string& where, std::string_view text);
+/// "virtio,socket=PATH": the device, uart or virtio, and where it goes, each of them optional.
+ConsoleChoice parse_console(const std::string& where, std::string_view text);
 /// "dbcn=off,mpxy=on": names of kSbiSwitches, each once.
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);
 /// "0,2,4-7"; numbers below 4096, at least one.

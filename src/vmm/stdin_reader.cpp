@@ -25,23 +25,17 @@ StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub
     : fd_(fd),
       loop_(loop),
       terminal_(terminal),
-      console_(console),
       watch_(loop, fd, [this] { on_readable(); }),
-      room_(loop, [this] { on_room(); }),
-      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
-  console_.set_on_input_room([this] { room_.notify(); });
-}
-
-StdinReader::~StdinReader() {
-  console_.set_on_input_room({});
-}
+      backlog_(loop, console, terminal.is_terminal() ? kBacklog : 0, [this] { watch_while_there_is_room(); }),
+      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {}
 
 void StdinReader::on_readable() {
   // Reading a terminal from the background would stop us by SIGTTIN.
   if (!terminal_.in_foreground()) return wait_for_foreground();
   std::array<std::byte, ConsoleHub::kInputCapacity> buffer;
-  if (room() == 0) return watch_.set_enabled(false);  // until the guest has read: on_room()
-  const ssize_t got = ::read(fd_, buffer.data(), std::min(room(), buffer.size()));
+  const size_t room = backlog_.room();
+  if (room == 0) return watch_.set_enabled(false);  // until the guest has read
+  const ssize_t got = ::read(fd_, buffer.data(), std::min(room, buffer.size()));
   if (got > 0) return take(std::span{buffer}.first(static_cast<size_t>(got)));
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
   ended_ = true;  // the end, or an error that will not go away: the guest goes on without input
@@ -59,25 +53,8 @@ void StdinReader::take(std::span<std::byte> bytes) {
       if (step.action == EscapeKeys::Action::kQuit) loop_.stop({.kind = StopReason::Kind::kExit, .status = 0});
     }
   }
-  queue(bytes.first(kept));
+  backlog_.queue(bytes.first(kept));
   watch_while_there_is_room();
-}
-
-// In order: behind a backlog everything is backlog.
-void StdinReader::queue(std::span<const std::byte> bytes) {
-  if (backlog_.empty()) bytes = bytes.subspan(console_.queue_input(bytes));
-  backlog_.insert(backlog_.end(), bytes.begin(), bytes.end());
-}
-
-void StdinReader::on_room() {
-  const size_t queued = console_.queue_input(backlog_);
-  backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<std::ptrdiff_t>(queued));
-  watch_while_there_is_room();
-}
-
-size_t StdinReader::room() const noexcept {
-  const size_t in_console = backlog_.empty() ? console_.input_room() : 0;
-  return in_console + (terminal_.is_terminal() ? kBacklog - backlog_.size() : 0);
 }
 
 void StdinReader::wait_for_foreground() {

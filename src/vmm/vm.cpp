@@ -7,12 +7,12 @@
 
 #include "base/error.hpp"
 #include "vmm/board.hpp"
+#include "vmm/console_place.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
 #include "vmm/sbi_list.hpp"
 #include "vmm/signals.hpp"
-#include "vmm/stdin_reader.hpp"
 #include "vmm/terminal.hpp"
 
 namespace rvvmm {
@@ -54,10 +54,12 @@ int Vm::run() {
   std::optional<std::string> fault;
   int status = 0;
   {
-    Terminal terminal{STDIN_FILENO};
+    // Before the terminal is raw: this may fail, and say something.
+    const std::unique_ptr<ConsolePlace> place = open_console_place(config_.console);
+    Terminal terminal{place->terminal_fd()};
     Signals signals{loop, terminal};
-    ConsoleHub console{STDOUT_FILENO};
-    const StdinReader input{STDIN_FILENO, loop, terminal, console};
+    ConsoleHub console{place->output_fd(), place->reader()};
+    const auto input = place->take_input({.loop = loop, .terminal = terminal, .console = console, .on_resize = [] {}});
     VcpuThread::install_kick_handler();
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};

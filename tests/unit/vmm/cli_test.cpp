@@ -110,6 +110,34 @@ TEST(CommandLine, ShortFormsAndEqualsSigns) {
   EXPECT_EQ(config.mem_bytes, 64_MiB);
 }
 
+TEST(CommandLine, ConsoleIsADeviceAndAPlace) {
+  EXPECT_EQ(config_of({}).console, ConsoleChoice{});
+  EXPECT_EQ(config_of({"--console", "uart"}).console, ConsoleChoice{});
+  EXPECT_EQ(config_of({"--console", "virtio"}).console, (ConsoleChoice{.device = ConsoleDevice::kVirtio}));
+  EXPECT_EQ(config_of({"--console", "virtio,pty"}).console,
+            (ConsoleChoice{.device = ConsoleDevice::kVirtio, .where = ConsoleWhere::kPty}));
+  EXPECT_EQ(config_of({"--console", "socket=/tmp/a,,b"}).console,
+            (ConsoleChoice{.where = ConsoleWhere::kSocket, .path = "/tmp/a,b"}));
+  EXPECT_EQ(config_of({"--console", "uart,file=log"}).console,
+            (ConsoleChoice{.where = ConsoleWhere::kFile, .path = "log"}));
+  EXPECT_EQ(config_of({"--console=null"}).console, (ConsoleChoice{.where = ConsoleWhere::kNull}));
+}
+
+TEST(CommandLine, ConsoleThatIsNoneIsExplained) {
+  const auto refusal = [](const char* text) { return refusal_of({"--kernel", "Image", "--console", text}); };
+  EXPECT_EQ(
+      refusal("serial"),
+      "--console: \"serial\" is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or "
+      "null");
+  EXPECT_EQ(refusal("").find("--console: \"\" is no console"), 0U);
+  EXPECT_EQ(refusal("virtio,pty,null"), "--console: pty and null: it can go to one place only");
+  EXPECT_EQ(refusal("socket=a,socket=b"), "--console: socket: given twice");
+  EXPECT_EQ(refusal("virtio,socket"), "--console: socket: has no value; write socket=VALUE");
+  EXPECT_EQ(refusal("file="), "--console: file: has no value; write file=VALUE");
+  EXPECT_EQ(refusal("pty=/dev/pts/1"), "--console: pty: takes no value");
+  EXPECT_EQ(refusal("virtio,sock=a"), "--console: \"sock=a\": unknown suboption; did you mean socket?");
+}
+
 TEST(CommandLine, AppendMayBeEmptyAndMayLookLikeAnOption) {
   EXPECT_EQ(config_of({"--append", ""}).append, "");
   EXPECT_EQ(config_of({"--append=--smp"}).append, "--smp");

@@ -1,0 +1,63 @@
+#include "vmm/console_place.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/output_file.hpp"
+#include "vmm/pty_console.hpp"
+#include "vmm/socket_console.hpp"
+#include "vmm/stdin_reader.hpp"
+
+namespace rvvmm {
+namespace {
+
+class StandardConsole final : public ConsolePlace {
+ public:
+  int terminal_fd() const noexcept override { return STDIN_FILENO; }
+  int output_fd() const noexcept override { return STDOUT_FILENO; }
+  std::unique_ptr<ConsoleInput> take_input(const Parts& parts) override {
+    return std::make_unique<StdinReader>(STDIN_FILENO, parts.loop, parts.terminal, parts.console);
+  }
+  std::optional<ConsoleSize> size() const noexcept override {
+    const auto of_output = terminal_size(STDOUT_FILENO);
+    return of_output ? of_output : terminal_size(STDIN_FILENO);
+  }
+};
+
+class FileConsole final : public ConsolePlace {
+ public:
+  // A pipe has to have its reader, who is waited for from then on.
+  explicit FileConsole(const std::string& path)
+      : file_("--console: file", path, OutputFile::Start::kAtEnd, OutputFile::Reader::kNotWaitedFor) {}
+  int output_fd() const noexcept override { return file_.fd(); }
+
+ private:
+  OutputFile file_;
+};
+
+class NullConsole final : public ConsolePlace {
+ public:
+  int output_fd() const noexcept override { return -1; }
+  ConsoleHub::Reader reader() const noexcept override { return ConsoleHub::Reader::kNever; }
+};
+
+}  // namespace
+
+std::unique_ptr<ConsolePlace> open_console_place(const ConsoleChoice& choice) {
+  switch (choice.where) {
+    case ConsoleWhere::kPty: return std::make_unique<PtyConsole>();
+    case ConsoleWhere::kSocket: return std::make_unique<SocketConsole>(choice.path);
+    case ConsoleWhere::kFile: return std::make_unique<FileConsole>(choice.path);
+    case ConsoleWhere::kNull: return std::make_unique<NullConsole>();
+    case ConsoleWhere::kTerminal: break;
+  }
+  return std::make_unique<StandardConsole>();
+}
+
+std::optional<ConsoleSize> terminal_size(int fd) noexcept {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) < 0) return std::nullopt;
+  return ConsoleSize{.columns = size.ws_col, .rows = size.ws_row};
+}
+
+}  // namespace rvvmm
