@@ -1,8 +1,7 @@
 #include "devices/virtio_console.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
+#include <cstddef>
 
 #include "base/types.hpp"
 
@@ -45,23 +44,16 @@ void VirtioConsole::write_config(uint64_t offset, std::span<const std::byte> in)
   if (offset == kEmergencyWriteOffset && !in.empty()) out_.try_write(in.first(1));
 }
 
-void VirtioConsole::start(VirtioSession session) noexcept {
-  {
-    const LockGuard lock{mu_};
-    input_waits_ = true;
-  }
-  const bool takes_input = session.queues.size() > kReceiveQueue && session.queues[kReceiveQueue];
-  has_driver_.store(takes_input, std::memory_order_release);
-  ServedVirtioDevice::start(std::move(session));
+void VirtioConsole::on_start() noexcept {
+  input_waits_ = true;
+  has_driver_.store(queue(kReceiveQueue) != nullptr, std::memory_order_release);
 }
 
-void VirtioConsole::stop() noexcept {
-  {
-    const LockGuard lock{mu_};
-    if (queue(kTransmitQueue) != nullptr) serve_all(kTransmitQueue);
-    state_ = {};
-  }
-  ServedVirtioDevice::stop();
+// Takes what the driver has made available, as far as the console has room for it: a guest that powers off behind its
+// last words gets them out.
+void VirtioConsole::on_stop() noexcept {
+  serve_all(kTransmitQueue);
+  state_ = {};
   has_driver_.store(false, std::memory_order_release);
 }
 

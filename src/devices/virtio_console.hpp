@@ -38,11 +38,6 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   /// The emergency write is all there is: a character, at any time. It is dropped while the console has no room.
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override;
 
-  void start(VirtioSession session) noexcept override;
-  /// Takes what the driver has made available, as far as the console has room for it: a guest that powers off behind
-  /// its last words gets them out.
-  void stop() noexcept override;
-
   void on_console_input() noexcept override;
   /// After a try_write() that did not take all: there is room again.
   void on_output_room() noexcept;
@@ -70,6 +65,8 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   };
 
   bool serve(uint16_t index, Virtqueue& queue) noexcept override REQUIRES(mu_);
+  void on_start() noexcept override REQUIRES(mu_);
+  void on_stop() noexcept override REQUIRES(mu_);
   bool receive(Virtqueue& queue) noexcept REQUIRES(mu_);
   bool transmit(Virtqueue& queue) noexcept REQUIRES(mu_);
   size_t fill(std::span<const iovec> buffers) noexcept REQUIRES(mu_);

@@ -4,7 +4,6 @@
 #include <linux/input-event-codes.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace rvvmm {
 namespace {
@@ -83,12 +82,6 @@ void VirtioInput::write_config(uint64_t offset, std::span<const std::byte> in) n
   for (size_t i = 0; i < in.size() && offset <= 1 && offset + i <= 1; ++i) {
     (offset + i == 0 ? state_.select : state_.subselect) = std::to_integer<uint8_t>(in[i]);
   }
-}
-
-void VirtioInput::stop() noexcept {
-  ServedVirtioDevice::stop();
-  const LockGuard lock{mu_};
-  state_ = {};
 }
 
 bool VirtioInput::press_power() noexcept {

@@ -30,7 +30,6 @@ class VirtioInput final : public ServedVirtioDevice {
   uint64_t features() const noexcept override { return 0; }
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override;
-  void stop() noexcept override;
 
   /// Presses the power key and lets go of it. True if the driver has been told: not without one, nor while it takes no
   /// events.
@@ -42,6 +41,7 @@ class VirtioInput final : public ServedVirtioDevice {
 
  private:
   bool serve(uint16_t index, Virtqueue& queue) noexcept override REQUIRES(mu_);
+  void on_stop() noexcept override REQUIRES(mu_) { state_ = {}; }
   void send_events(Virtqueue& queue) noexcept REQUIRES(mu_);
 
   VirtioInputState state_ GUARDED_BY(mu_);

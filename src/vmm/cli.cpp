@@ -136,6 +136,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kSbi: config.sbi = parse_sbi_choices(where, value); break;
     case OptionId::kTransport: config.transport = parse_transport(where, value); break;
     case OptionId::kRng: config.rng = parse_switch(where, value); break;
+    case OptionId::kPowerKey: config.power_key = parse_switch(where, value); break;
     case OptionId::kConsole: config.console = parse_console(where, value); break;
     case OptionId::kCpuAffinity: config.cpu_affinity = parse_cpu_list(where, value); break;
     case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;

@@ -43,6 +43,7 @@ struct Config {
   SbiChoices sbi;
   Transport transport = Transport::kPci;
   bool rng = false;
+  bool power_key = false;
   ConsoleChoice console;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
   std::optional<std::string> dump_dtb;  ///< write the tree here and end

@@ -62,7 +62,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                                                 .backend = *backend_,
                                                 .harts = vcpus_,
                                                 .console_out = parts_.console,
-                                                .console_in = parts_.console,
+                                                .console_in = uart_input(),
                                                 .rtc_alarm = rtc_alarm_,
                                                 .finish_listener = *this,
                                                 .memory = parts_.memory,
@@ -167,6 +167,7 @@ void Machine::start(const std::function<void()>& before_boot) {
     input_watch_.emplace(parts_.loop, board_->uart());
     listeners.push_back(&*input_watch_);
   }
+  if (parts_.virtio_console != nullptr) listeners.push_back(parts_.virtio_console);
   parts_.console.set_listeners(std::move(listeners));
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;

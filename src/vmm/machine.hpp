@@ -12,6 +12,7 @@
 #include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
+#include "devices/virtio_console.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 #include "vmm/board.hpp"
 #include "vmm/boot_images.hpp"
@@ -38,6 +39,7 @@ class Machine final : private MachineListener, private FinishListener {
     BootMarks& boot_marks;
     GuestLog& guest_log;
     std::span<VirtioDevice* const> virtio = {};
+    VirtioConsole* virtio_console = nullptr;  ///< one of `virtio`; takes input before others do
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
@@ -82,6 +84,10 @@ class Machine final : private MachineListener, private FinishListener {
     Timer timer_;
   };
 
+  ConsoleSource& uart_input() noexcept {
+    if (parts_.virtio_console == nullptr) return parts_.console;
+    return parts_.virtio_console->input_without_driver();
+  }
   bool make_vm(IrqchipKind kind, std::string& why);
   void make_vcpus();
   void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);

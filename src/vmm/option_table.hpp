@@ -21,6 +21,7 @@ enum class OptionId : uint8_t {
   kSbi,
   kTransport,
   kRng,
+  kPowerKey,
   kConsole,
   kCpuAffinity,
   kNoReboot,

@@ -10,6 +10,11 @@ namespace rvvmm {
 // THE list: a new device is made here.
 VirtioDevices::VirtioDevices(const Config& config) {
   if (config.rng) add(std::make_unique<VirtioRng>());
+  if (config.power_key) power_key_ = &add(std::make_unique<VirtioInput>());
+}
+
+void VirtioDevices::add_console(const VirtioConsole::Options& options) {
+  console_ = &add(std::make_unique<VirtioConsole>(options));
 }
 
 template <typename Body>

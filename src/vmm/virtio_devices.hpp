@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "devices/served_virtio_device.hpp"
+#include "devices/virtio_console.hpp"
+#include "devices/virtio_input.hpp"
 #include "vmm/config.hpp"
 #include "vmm/event_loop.hpp"
 
@@ -17,6 +19,14 @@ class VirtioDevices {
  public:
   /// Opens what the options name. Throws SetupError.
   explicit VirtioDevices(const Config& config);
+
+  /// What `options` name outlives the machines. Before the first of them.
+  void add_console(const VirtioConsole::Options& options);
+  /// nullptr where the console is the UART.
+  VirtioConsole* console() const noexcept { return console_; }
+
+  /// True if the guest has a power key, listens to it, and has been told.
+  bool press_power_key() noexcept { return power_key_ != nullptr && power_key_->press_power(); }
 
   /// In the order in which the guest finds them.
   std::span<VirtioDevice* const> all() const noexcept { return all_; }
@@ -32,6 +42,8 @@ class VirtioDevices {
   std::vector<std::unique_ptr<VirtioDevice>> owned_;
   std::vector<VirtioDevice*> all_;
   std::vector<ServedVirtioDevice*> served_;
+  VirtioConsole* console_ = nullptr;
+  VirtioInput* power_key_ = nullptr;
 };
 
 }  // namespace rvvmm

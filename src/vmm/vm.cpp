@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "vmm/board.hpp"
-#include "vmm/console_place.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
@@ -58,8 +57,12 @@ int Vm::run() {
     const std::unique_ptr<ConsolePlace> place = open_console_place(config_.console);
     Terminal terminal{place->terminal_fd()};
     Signals signals{loop, terminal};
+    std::optional<Notifier> output_room;  // the console's thread uses it
     ConsoleHub console{place->output_fd(), place->reader()};
-    const auto input = place->take_input({.loop = loop, .terminal = terminal, .console = console, .on_resize = [] {}});
+    const auto on_resize = add_virtio_console(loop, *place, console, output_room);
+    signals.set_on_resize(on_resize);
+    const auto input =
+        place->take_input({.loop = loop, .terminal = terminal, .console = console, .on_resize = on_resize});
     VcpuThread::install_kick_handler();
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};
@@ -69,6 +72,18 @@ int Vm::run() {
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
   return status;
+}
+
+std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
+                                             std::optional<Notifier>& output_room) {
+  if (config_.console.device != ConsoleDevice::kVirtio) return [] {};
+  virtio_.add_console({.out = console, .in = console, .has_size = place.size().has_value()});
+  VirtioConsole& device = *virtio_.console();
+  output_room.emplace(loop, [&device] { device.on_output_room(); });
+  console.set_on_output_room([&output_room] { output_room->notify(); });
+  const auto look_at_size = [&device, &place] { device.set_size(place.size().value_or(ConsoleSize{})); };
+  look_at_size();
+  return look_at_size;
 }
 
 int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
@@ -81,12 +96,19 @@ int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std
                      .loop = loop,
                      .boot_marks = timeline_,
                      .guest_log = guest_log_,
-                     .virtio = virtio_.all()},
+                     .virtio = virtio_.all(),
+                     .virtio_console = virtio_.console()},
                     irqchip_kinds_};
     machine.start([this] { timeline_.record("harts run"); });
     signals.set_on_wake([&machine] { machine.wake(); });
+    signals.set_on_power_key([this, &machine] {
+      if (!virtio_.press_power_key()) return false;
+      machine.wake();
+      return true;
+    });
     const StopReason reason = loop.run();
     signals.set_on_wake([] {});
+    signals.set_on_power_key([] { return false; });
     console.limit_waits(true);
     machine.stop();
     console.flush();
@@ -105,6 +127,8 @@ int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std
 void Vm::dump_device_tree(const std::string& path) {
   EventLoop loop;
   ConsoleHub console{STDOUT_FILENO};
+  std::optional<Notifier> output_room;
+  add_virtio_console(loop, *open_console_place({}), console, output_room);
   const Machine machine{{.config = config_,
                          .hypervisor = hypervisor_,
                          .memory = memory_,

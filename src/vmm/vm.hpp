@@ -1,6 +1,7 @@
 // The virtual machine for as long as rvvmm runs: its RAM and its files, and one Machine after another over them.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "vmm/boot_timeline.hpp"
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
+#include "vmm/console_place.hpp"
 #include "vmm/event_loop.hpp"
 #include "vmm/signals.hpp"
 #include "vmm/virtio_devices.hpp"
@@ -31,6 +33,9 @@ class Vm {
   void dump_device_tree(const std::string& path);
 
  private:
+  /// With --console virtio: `output_room` tells it of room in `console`. Returns what looks at the terminal's size.
+  std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
+                                           std::optional<Notifier>& output_room);
   int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
 
   const Config& config_;
