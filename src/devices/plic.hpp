@@ -12,8 +12,8 @@
 
 namespace rvvmm {
 
-/// Everything that software can see of a PLIC or have put into it, and the levels at its inputs, as plain data. A bit or
-/// an element for each source.
+/// Everything that software can see of a PLIC or have put into it, and the levels at its inputs, as plain data. A bit
+/// or an element for each source.
 struct PlicState {
   static constexpr uint32_t kMaxSources = 1023;
   using Bits = std::array<uint32_t, 32>;

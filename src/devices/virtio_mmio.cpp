@@ -37,7 +37,7 @@ enum Register : uint64_t {
   kConfig = 0x100,
 };
 
-constexpr uint32_t kMagic = 0x7472'6976;   // "virt"
+constexpr uint32_t kMagic = 0x7472'6976;  // "virt"
 constexpr uint8_t kAllCauses = kVirtioQueueInterrupt | kVirtioConfigInterrupt;
 constexpr uint32_t kVendor = 0x4D56'5652;  // "RVVM"
 

@@ -140,9 +140,8 @@ TEST_F(VirtioControlTest, NeedsResetIsNotTheDriversToSet) {
 }
 
 TEST_F(VirtioControlTest, FeaturesThatNobodyOfferedAreRefused) {
-  for (const uint64_t wrong :
-       std::array<uint64_t, 5>{0, FakeVirtioDevice::kFeatures, kVirtioVersion1 | 1ULL << 6,
-                               kVirtioVersion1 | 1ULL << 63, UINT64_MAX}) {
+  for (const uint64_t wrong : std::array<uint64_t, 5>{0, FakeVirtioDevice::kFeatures, kVirtioVersion1 | 1ULL << 6,
+                                                      kVirtioVersion1 | 1ULL << 63, UINT64_MAX}) {
     agree(wrong);
     EXPECT_EQ(control->status(), kVirtioAcknowledge | kVirtioDriver) << std::hex << wrong;
     // Another choice is heard.
@@ -188,7 +187,8 @@ TEST_F(VirtioControlTest, AQueueThatCannotBeNeedsAReset) {
   control->queue_to_set_up(1)->layout.driver_area = Gpa{0x1000};
   control->queue_to_set_up(1)->enabled = true;
   const std::string said = stderr_of([&] { control->set_status(kReady); });
-  EXPECT_NE(said.find("fake0: the guest's driver has broken it: a ring does not lie in RAM"), std::string::npos) << said;
+  EXPECT_NE(said.find("fake0: the guest's driver has broken it: a ring does not lie in RAM"), std::string::npos)
+      << said;
   EXPECT_EQ(control->status(), kReady | kVirtioNeedsReset);
   EXPECT_EQ(device.starts, 0);
   // It lives again after that reset.

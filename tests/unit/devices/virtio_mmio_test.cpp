@@ -291,17 +291,30 @@ TEST_F(VirtioMmioTest, RegistersAre32BitsWide) {
 }
 
 TEST_F(VirtioMmioTest, EachRegisterIsForReadingOrWritingAndTheRestIsNone) {
-  const std::vector<uint64_t> readable{kMagic,       kVersion,         kDeviceId,   kVendorId,       kDeviceFeatures,
-                                       kQueueNumMax, kQueueReady,      kInterruptStatus, kStatus,    kShmLenLow,
-                                       0x0B4,        0x0B8,            kShmBaseHigh, kConfigGeneration};
-  const std::vector<uint64_t> writable{kDeviceFeaturesSel, kDriverFeatures, kDriverFeaturesSel, kQueueSel,
-                                       kQueueNum,          kQueueReady,     kQueueNotify,       kInterruptAck,
-                                       kStatus,            kQueueDescLow,   kQueueDescHigh,     kQueueDriverLow,
-                                       kQueueDriverHigh,   kQueueDeviceLow, kQueueDeviceHigh,   kShmSel};
+  const std::vector<uint64_t> readable{kMagic,       kVersion,    kDeviceId,        kVendorId,        kDeviceFeatures,
+                                       kQueueNumMax, kQueueReady, kInterruptStatus, kStatus,          kShmLenLow,
+                                       0x0B4,        0x0B8,       kShmBaseHigh,     kConfigGeneration};
+  const std::vector<uint64_t> writable{kDeviceFeaturesSel,
+                                       kDriverFeatures,
+                                       kDriverFeaturesSel,
+                                       kQueueSel,
+                                       kQueueNum,
+                                       kQueueReady,
+                                       kQueueNotify,
+                                       kInterruptAck,
+                                       kStatus,
+                                       kQueueDescLow,
+                                       kQueueDescHigh,
+                                       kQueueDriverLow,
+                                       kQueueDriverHigh,
+                                       kQueueDeviceLow,
+                                       kQueueDeviceHigh,
+                                       kShmSel};
   for (uint64_t offset = 0; offset < kConfig; ++offset) {
     const bool to_read = std::ranges::find(readable, offset) != readable.end();
     const bool to_write = std::ranges::find(writable, offset) != writable.end();
-    EXPECT_EQ(load_status<uint32_t>(*mmio, offset), to_read ? IoStatus::kOk : IoStatus::kNoRegister) << std::hex << offset;
+    EXPECT_EQ(load_status<uint32_t>(*mmio, offset), to_read ? IoStatus::kOk : IoStatus::kNoRegister)
+        << std::hex << offset;
     EXPECT_EQ(store_status<uint32_t>(*mmio, offset, 0), to_write ? IoStatus::kOk : IoStatus::kNoRegister)
         << std::hex << offset;
   }
@@ -326,7 +339,8 @@ TEST_F(VirtioMmioTest, StateSurvivesARoundTrip) {
   other.restore(saved);
   EXPECT_EQ(other.state(), saved);
   EXPECT_TRUE(other_irq.level);
-  for (const uint64_t offset : {kDeviceFeatures, kQueueNumMax, kQueueReady, kInterruptStatus, kStatus, kConfigGeneration})
+  for (const uint64_t offset :
+       {kDeviceFeatures, kQueueNumMax, kQueueReady, kInterruptStatus, kStatus, kConfigGeneration})
     EXPECT_EQ(load_register<uint32_t>(other, offset), get(offset)) << offset;
   EXPECT_EQ(other_device.starts, 2) << "and once more behind state()";
   // What was restored is no more than a device: a reset ends it.

@@ -91,9 +91,10 @@ TEST_F(VirtqueueTest, RingsAreAligned) {
 
 TEST_F(VirtqueueTest, RingsLieInRamToTheirLastByte) {
   // Each with the index for events behind its entries: 2.7.
-  const std::array<std::pair<Gpa VirtqueueLayout::*, uint64_t>, 3> rings{{{&VirtqueueLayout::descriptors, 16 * kSize},
-                                                                          {&VirtqueueLayout::driver_area, 6 + 2 * kSize},
-                                                                          {&VirtqueueLayout::device_area, 6 + 8 * kSize}}};
+  const std::array<std::pair<Gpa VirtqueueLayout::*, uint64_t>, 3> rings{
+      {{&VirtqueueLayout::descriptors, 16 * kSize},
+       {&VirtqueueLayout::driver_area, 6 + 2 * kSize},
+       {&VirtqueueLayout::device_area, 6 + 8 * kSize}}};
   for (const auto& [ring, length] : rings) {
     VirtqueueLayout layout = driver->layout();
     // The last place that is aligned, and the next one.
@@ -142,8 +143,8 @@ TEST_F(VirtqueueTest, AChainIsWhatTheDriverLinked) {
 TEST_F(VirtqueueTest, ABufferMayBeAllOfRamOrNothing) {
   use();
   driver->set_chain(0, {{.address = kRam.value, .length = kRamSize},
-                       {.address = kRam.value + kRamSize, .length = 0},
-                       {.address = kRam.value + kRamSize - 1, .length = 1, .flags = kDescWrite}});
+                        {.address = kRam.value + kRamSize, .length = 0},
+                        {.address = kRam.value + kRamSize - 1, .length = 1, .flags = kDescWrite}});
   offer_and_pop();
   EXPECT_EQ(chain.readable_bytes(), kRamSize);
   EXPECT_EQ(chain.writable_bytes(), 1U);
@@ -227,6 +228,39 @@ TEST_F(VirtqueueTest, ARequestThatWasGivenBackComesAgain) {
   ASSERT_TRUE(queue->pop(chain));
   ASSERT_TRUE(queue->pop(chain));
   EXPECT_EQ(chain.readable_bytes(), 2U);
+}
+
+TEST_F(VirtqueueTest, SeveralRequestsAreGivenBackInTheirOrder) {
+  use();
+  queue->set_state({.next_available = 0xFFFE, .next_used = 0xFFFE});
+  driver->set_available_index(0xFFFE);
+  for (uint16_t i = 0; i < 4; ++i) {
+    driver->set_descriptor(i, buffer(i, i + 1U));
+    driver->offer(i);
+  }
+  for (int i = 0; i < 4; ++i)
+    ASSERT_TRUE(queue->pop(chain));
+  queue->undo_pop(3);
+  ASSERT_TRUE(queue->pop(chain));
+  EXPECT_EQ(chain.readable_bytes(), 2U);
+  EXPECT_EQ(queue->state(), (VirtqueueState{.next_available = 0, .next_used = 0xFFFE}));
+}
+
+TEST_F(VirtqueueTest, RequestsPushedUnseenAppearTogether) {
+  use();
+  std::array<DescriptorChain, 2> chains;
+  for (uint16_t i = 0; i < 2; ++i) {
+    driver->set_descriptor(i, buffer(i, 16, kDescWrite));
+    driver->offer(i);
+    ASSERT_TRUE(queue->pop(chains[i]));
+  }
+  queue->push_unseen(chains[0], 16);
+  queue->push_unseen(chains[1], 5);
+  EXPECT_FALSE(driver->take_used());
+  queue->show_pushed();
+  EXPECT_TRUE(queue->wants_interrupt());
+  EXPECT_EQ(driver->take_used(), (FakeUsed{.id = 0, .length = 16}));
+  EXPECT_EQ(driver->take_used(), (FakeUsed{.id = 1, .length = 5}));
 }
 
 TEST_F(VirtqueueTest, AChainIsFilledAnewByEachPop) {
@@ -374,10 +408,19 @@ const std::vector<WrongChain>& wrong_chains() {
       {"loop of two", {next(kGood, 1), next(kGood, 0)}, {}, kTooLong},
       {"loop of writable ones", {next(to_write(kGood), 0)}, {}, kTooLong},
       {"loop of empty ones", {next(at(kBuffers, 0), 0)}, {}, kTooLong},
-      {"indirect, not negotiated", {table_of(16)}, {kGood}, "a descriptor is indirect, which was not negotiated", false},
-      {"indirect with a next one", {next(table_of(16), 1), kGood}, {kGood}, "a descriptor is indirect and has a next one"},
+      {"indirect, not negotiated",
+       {table_of(16)},
+       {kGood},
+       "a descriptor is indirect, which was not negotiated",
+       false},
+      {"indirect with a next one",
+       {next(table_of(16), 1), kGood},
+       {kGood},
+       "a descriptor is indirect and has a next one"},
       {"indirect in indirect", {table_of(16)}, {table_of(16)}, "an indirect table holds an indirect descriptor"},
-      {"indirect behind one in a table", {table_of(32)}, {next(kGood, 1), table_of(16)},
+      {"indirect behind one in a table",
+       {table_of(32)},
+       {next(kGood, 1), table_of(16)},
        "an indirect table holds an indirect descriptor"},
       {"empty table", {table_of(0)}, {kGood}, kBadTable},
       {"table of half a descriptor", {table_of(8)}, {kGood}, kBadTable},
@@ -390,7 +433,9 @@ const std::vector<WrongChain>& wrong_chains() {
       {"next beyond an indirect table", {table_of(16)}, {next(kGood, 1), kGood}, kBeyond},
       {"loop in a table", {table_of(16)}, {next(kGood, 0)}, kTooLong},
       {"bad buffer in a table", {table_of(16)}, {at(kEnd, 1)}, kNoRam},
-      {"readable in a table behind writable", {next(to_write(kGood), 1), table_of(16)}, {kGood},
+      {"readable in a table behind writable",
+       {next(to_write(kGood), 1), table_of(16)},
+       {kGood},
        "a buffer to read is behind one to write"},
       {"a table that makes the chain one too long",
        {next(kGood, 1), table_of(16 * kSize)},
