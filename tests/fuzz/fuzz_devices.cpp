@@ -90,7 +90,9 @@ class RtcRig final : public Rig, private AlarmTimer {
   void check_state() override { check_round_trip<RtcRig>(rtc_); }
 
  private:
-  void arm(std::optional<std::chrono::nanoseconds> deadline) noexcept override { require(!deadline || deadline->count() >= 0); }
+  void arm(std::optional<std::chrono::nanoseconds> deadline) noexcept override {
+    require(!deadline || deadline->count() >= 0);
+  }
 
   uint64_t now_ = 1'800'000'000'000'000'000;
   FakeIrqLine irq_;
@@ -140,7 +142,7 @@ class VirtioMmioRig final : public Rig {
       case 0: set_up(step); break;
       case 1:
       case 2: offer(queue, step); break;
-      case 3: memory_.store(kRam + step.offset % kRamSize, step.value); break;
+      case 3: memory_.store(kRam + step.offset % kRamSize, uint64_t{step.value}); break;
       default: body_.on_doorbell(queue);
     }
   }
@@ -186,7 +188,7 @@ class VirtioMmioRig final : public Rig {
     driver.set_chain(0, {{.address = at, .length = step.offset >> 16 & 0x1FF, .flags = flags(0)},
                          {.address = at + 16, .length = step.offset >> 25, .flags = flags(1)},
                          {.address = at + 32, .length = 1, .flags = flags(2)}});
-    if (step.width % 8 == 2) memory_.store(driver.layout().descriptors + step.value % 6 * 8, step.value);
+    if (step.width % 8 == 2) memory_.store(driver.layout().descriptors + step.value % 6 * 8, uint64_t{step.value});
     driver.set_available_index(memory_.load<uint16_t>(driver.layout().driver_area + 2).value_or(0));
     driver.offer(0);
   }
@@ -211,14 +213,16 @@ constexpr std::array kRigs{
 uint64_t place_of(const Step& step, uint64_t width, uint64_t window) {
   const bool near = step.action < 0xC0;
   const uint64_t last = window - width;
-  return near ? std::min<uint64_t>(align_down(step.place % 0x200U, 4) + (step.action < 0x80 ? 0 : step.offset % 4), last)
-              : step.offset % (last + 1);
+  return near
+             ? std::min<uint64_t>(align_down(step.place % 0x200U, 4) + (step.action < 0x80 ? 0 : step.offset % 4), last)
+             : step.offset % (last + 1);
 }
 
 void run(Rig& rig, const Step& step) {
   const size_t width = size_t{1} << (step.width < 0x80 ? 2 : step.width % 4);
   std::array<std::byte, 8> raw{};
-  std::memcpy(raw.data(), &step.value, raw.size());
+  const uint64_t value = step.value;
+  std::memcpy(raw.data(), &value, raw.size());
   const uint64_t at = place_of(step, width, rig.window_size());
   switch (step.action % 8) {
     case 0:

@@ -49,14 +49,14 @@ class Guest {
     require(queue_.has_value() == why.empty());
     if (!queue_) return;
     queue_->set_state({.next_available = header.index, .next_used = header.index});
-    memory_.store(layout_.driver_area + 2, header.index);
+    memory_.store(layout_.driver_area + 2, uint16_t{header.index});
   }
 
   bool has_queue() const { return queue_.has_value(); }
 
   void run(const Step& step) {
     switch (step.action % 12) {
-      case 0: memory_.store(kRam + step.address % kRamSize, step.length); break;
+      case 0: memory_.store(kRam + step.address % kRamSize, uint32_t{step.length}); break;
       case 1:
       case 2: write_descriptor(layout_.descriptors + step.number % layout_.size * 16U, step); break;
       case 3: write_descriptor(kRam + align_down(step.length % kRamSize, 16), step); break;
@@ -92,7 +92,8 @@ class Guest {
 
   void offer(uint16_t head) const {
     const auto index = memory_.load<uint16_t>(layout_.driver_area + 2).value_or(0);
-    memory_.store(layout_.driver_area + 4 + index % layout_.size * 2U, static_cast<uint16_t>(head % (layout_.size + 1U)));
+    memory_.store(layout_.driver_area + 4 + index % layout_.size * 2U,
+                  static_cast<uint16_t>(head % (layout_.size + 1U)));
     memory_.store(layout_.driver_area + 2, static_cast<uint16_t>(index + 1));
   }
 
