@@ -95,7 +95,7 @@ void advise(std::span<std::byte> ram, const RamOptions& options) {
 void prefault(std::span<std::byte> ram) {
   const std::string where = option_text(ram.size()) + ",prefault";
   // Asked for more than there is, the kernel would end processes to find it, us among the first.
-  struct sysinfo host {};
+  struct sysinfo host{};
   ::sysinfo(&host);
   const uint64_t all = uint64_t{host.totalram} * host.mem_unit;
   if (ram.size() > all) {

@@ -26,14 +26,16 @@ HugePages parse_huge_pages(const Suboption& option) {
   if (option.value == "off") return HugePages::kOff;
   if (option.value == "2M") return HugePages::k2MiB;
   if (option.value == "1G") return HugePages::k1GiB;
-  throw usage(std::format("{}: {} is no kind of huge pages; give 2M, 1G, thp or off", option.where, quoted(option.value)));
+  throw usage(
+      std::format("{}: {} is no kind of huge pages; give 2M, 1G, thp or off", option.where, quoted(option.value)));
 }
 
 uint64_t parse_bytes(const std::string& where, const Suboptions& options) {
   const Suboption* const size = options.find("size");
   if (size == nullptr && options.head().empty()) throw usage(where + ": has no size; give one, for example size=1G");
   if (size == nullptr) return parse_size(where, options.head());
-  if (!options.head().empty()) throw usage(std::format("{}: given twice, also as {}", size->where, quoted(options.head())));
+  if (!options.head().empty())
+    throw usage(std::format("{}: given twice, also as {}", size->where, quoted(options.head())));
   return parse_size(size->where, size->value);
 }
 
@@ -42,8 +44,8 @@ void check(const std::string& where, const MemOption& mem) {
   const bool pool = mem.ram.huge_pages == HugePages::k2MiB || mem.ram.huge_pages == HugePages::k1GiB;
   const uint64_t page = mem.ram.huge_pages == HugePages::k1GiB ? 1_GiB : 2_MiB;
   if (pool && mem.bytes % page != 0) {
-    throw usage(std::format("{}: {} is no multiple of huge pages of {}; give {}", where, mem_text(mem.bytes), mem_text(page),
-                            mem_text(align_up(mem.bytes, page))));
+    throw usage(std::format("{}: {} is no multiple of huge pages of {}; give {}", where, mem_text(mem.bytes),
+                            mem_text(page), mem_text(align_up(mem.bytes, page))));
   }
   if (mem.ram.merge && (pool || mem.ram.shared)) {
     throw usage(std::format("{}: merge: the host merges private pages of the usual sizes only; leave out {}", where,

@@ -3,7 +3,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
+#include <fstream>
 #include <tuple>
 
 #include "process_facts.hpp"
@@ -43,6 +46,36 @@ std::string controller_on(const TestEnvironment& host, const std::string& irqchi
                "hart asleep)\n";
 }
 
+/// The host's pool of huge pages of 2 MiB, with at least `pages` in it for as long as this lives.
+class HugePagePool {
+ public:
+  explicit HugePagePool(unsigned pages) : before_(size()), wanted_(pages) {
+    if (before_ < pages) std::ofstream{kFile} << pages;
+  }
+  ~HugePagePool() {
+    if (before_ < wanted_) std::ofstream{kFile} << before_;
+  }
+  HugePagePool(const HugePagePool&) = delete;
+  HugePagePool& operator=(const HugePagePool&) = delete;
+  bool filled() const { return size() >= wanted_; }
+
+ private:
+  static constexpr const char* kFile = "/proc/sys/vm/nr_hugepages";
+  static unsigned size() {
+    unsigned pages = 0;
+    std::ifstream{kFile} >> pages;
+    return pages;
+  }
+  unsigned before_;
+  unsigned wanted_;
+};
+
+/// `text` as a part of a test's name.
+std::string identifier(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return text;
+}
+
 class IrqchipOption : public Options, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(IrqchipOption, TakesWhatTheHostHasAndSaysWhy) {
@@ -66,6 +99,27 @@ TEST_P(IrqchipOption, TakesWhatTheHostHasAndSaysWhy) {
 
 INSTANTIATE_TEST_SUITE_P(Irqchips, IrqchipOption, ::testing::Values("auto", "aia", "plic"),
                          [](const auto& instance) { return std::string{instance.param}; });
+
+// The guest resets once: what it then finds is zeroed RAM of the same kind, with its image in it.
+class RamOption : public Options, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(RamOption, RunsAGuestAndResetsIt) {
+  const std::string how = GetParam();
+  const HugePagePool pool{how.contains("hugepages=2M") ? 32U : 0U};
+  if (!pool.filled()) GTEST_SKIP() << "this host gives no 32 huge pages";
+  VmProcess vm{{"--kernel", environment().guest("reboot"), "--mem", "64M," + how}};
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  ASSERT_TRUE(vm.send("c"));
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  ASSERT_TRUE(vm.send("o"));
+  EXPECT_TRUE(vm.ends_with(0)) << vm.errors();
+  EXPECT_EQ(vm.errors(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, RamOption,
+                         ::testing::Values("shared", "prefault", "hugepages=off,merge", "hugepages=2M",
+                                           "hugepages=2M,shared,prefault"),
+                         [](const auto& instance) { return identifier(instance.param); });
 
 class DumpDtb : public Options, public ::testing::WithParamInterface<std::tuple<const char*, unsigned>> {};
 

@@ -138,7 +138,7 @@ TEST(GuestMemoryOptions, SharedRamIsAFileThatOthersCanMap) {
   memory.discard();
   EXPECT_EQ(other.bytes()[4096], std::byte{0});
   EXPECT_EQ(memory.load<uint8_t>(kBase + 4096), 0);
-  struct stat facts {};
+  struct stat facts{};
   ASSERT_EQ(::fstat(file.get(), &facts), 0);
   EXPECT_LE(facts.st_blocks * 512, 2 * 2'097'152) << "what was read is there again, no more";
 }
@@ -197,7 +197,7 @@ TEST(GuestMemoryOptions, MoreHugePagesThanThePoolHasIsRefusedWithBothNumbers) {
 }
 
 TEST(GuestMemoryOptions, MoreThanTheHostHasIsNotPrefaulted) {
-  struct sysinfo host {};
+  struct sysinfo host{};
   ASSERT_EQ(::sysinfo(&host), 0);
   try {
     const GuestMemory memory{kBase, align_up(uint64_t{host.totalram} * host.mem_unit + 1, 2_MiB), {.prefault = true}};

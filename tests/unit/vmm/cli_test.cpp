@@ -200,6 +200,10 @@ TEST(CommandLine, SizesHaveUnits) {
   EXPECT_EQ(config_of({"--mem", "8192K"}).mem_bytes, 8_MiB);
   EXPECT_EQ(config_of({"--mem", "3g"}).mem_bytes, 3_GiB);
   EXPECT_EQ(config_of({"--mem", "2T"}).mem_bytes, 2048_GiB);
+  EXPECT_EQ(config_of({"--mem", "1G"}).ram, RamOptions{});
+  const Config backed = config_of({"--mem", "size=1G,shared"});
+  EXPECT_EQ(backed.mem_bytes, 1_GiB);
+  EXPECT_TRUE(backed.ram.shared);
   EXPECT_EQ(config_of({"--mem", "4K"}).mem_bytes, 4_KiB);
   EXPECT_EQ(config_of({"--mem", "18014398509481980K"}).mem_bytes, 18014398509481980ULL << 10);
 }
