@@ -53,7 +53,6 @@ void VirtioConsole::on_start() noexcept {
 // last words gets them out.
 void VirtioConsole::on_stop() noexcept {
   serve_all(kTransmitQueue);
-  state_ = {};
   has_driver_.store(false, std::memory_order_release);
 }
 

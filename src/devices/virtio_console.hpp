@@ -48,6 +48,7 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   /// each byte goes where the user means it.
   ConsoleSource& input_without_driver() noexcept { return input_without_driver_; }
 
+  void reset() noexcept override { restore({}); }
   VirtioConsoleState state() const noexcept;
   /// Before start().
   void restore(const VirtioConsoleState& state) noexcept;

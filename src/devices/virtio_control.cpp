@@ -29,7 +29,7 @@ VirtioControl::VirtioControl(VirtioDevice& device, const GuestMemory& memory, Vi
 }
 
 VirtioControl::~VirtioControl() {
-  if (started_) device_.stop();
+  reset();
 }
 
 uint64_t VirtioControl::device_features() const noexcept {
@@ -81,6 +81,11 @@ void VirtioControl::reset_queue(size_t index) noexcept {
 }
 
 void VirtioControl::reset() noexcept {
+  forget_driver();
+  device_.reset();
+}
+
+void VirtioControl::forget_driver() noexcept {
   if (started_) device_.stop();
   started_ = false;
   status_ = 0;
@@ -129,7 +134,7 @@ VirtioControlState VirtioControl::state() {
 }
 
 void VirtioControl::restore(const VirtioControlState& state) {
-  reset();
+  forget_driver();
   driver_features_ = state.driver_features;
   status_ = static_cast<uint8_t>(state.status & kDriverStatus);
   if (!acceptable(driver_features_)) status_ = static_cast<uint8_t>(status_ & ~kVirtioFeaturesOk);

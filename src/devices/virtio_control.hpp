@@ -62,7 +62,7 @@ class VirtioControl final : private VirtioDriverSide {
  public:
   /// Everything outlives it but the transport, which outlives the device's being started.
   VirtioControl(VirtioDevice& device, const GuestMemory& memory, VirtioInterruptSink& sink);
-  /// Stops the device.
+  /// Stops and resets the device.
   ~VirtioControl() override;
   VirtioControl(const VirtioControl&) = delete;
   VirtioControl& operator=(const VirtioControl&) = delete;
@@ -99,8 +99,8 @@ class VirtioControl final : private VirtioDriverSide {
 
   /// A started device is stopped for it, so that no request is in hand, and started again.
   VirtioControlState state();
-  /// For snapshots, with guest memory as it was: takes the state over, as far as a driver could have brought it about,
-  /// and starts the device if it was started. Queues beyond the device's are ignored.
+  /// For snapshots, with guest memory and the device's body as they were: takes the state over, as far as a driver could
+  /// have brought it about, and starts the device if it was started. Queues beyond the device's are ignored.
   void restore(const VirtioControlState& state);
 
  private:
@@ -108,6 +108,7 @@ class VirtioControl final : private VirtioDriverSide {
   void config_changed() noexcept override;
   void needs_reset(std::string_view why) noexcept override;
   void reset() noexcept;
+  void forget_driver() noexcept;
   /// Queues go on from `indices`, by number; those that have none from 0.
   void start(std::span<const VirtqueueState> indices = {}) noexcept;
   bool acceptable(uint64_t features) const noexcept;

@@ -79,6 +79,9 @@ class VirtioDevice {
   /// Where that queue stood when the device was stopped last. Only of one that is stopped: a running device is stopped
   /// to be asked, and started again with a session whose queues go on from there.
   virtual VirtqueueState stopped_at(uint16_t queue) const noexcept = 0;
+  /// The driver has reset the device, or there is another one now: what it had configured, beyond features and queues,
+  /// is forgotten. stop() alone keeps it. The device is stopped.
+  virtual void reset() noexcept {}
 };
 
 /// `config` as a device's configuration space, for read_config(): copies what of [offset, offset + out.size()) it has,

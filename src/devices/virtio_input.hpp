@@ -35,13 +35,13 @@ class VirtioInput final : public ServedVirtioDevice {
   /// events.
   bool press_power() noexcept;
 
+  void reset() noexcept override { restore({}); }
   VirtioInputState state() const noexcept;
   /// Before start().
   void restore(const VirtioInputState& state) noexcept;
 
  private:
   bool serve(uint16_t index, Virtqueue& queue) noexcept override REQUIRES(mu_);
-  void on_stop() noexcept override REQUIRES(mu_) { state_ = {}; }
   void send_events(Virtqueue& queue) noexcept REQUIRES(mu_);
 
   VirtioInputState state_ GUARDED_BY(mu_);

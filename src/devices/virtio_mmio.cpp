@@ -166,7 +166,6 @@ VirtioMmioState VirtioMmio::state() {
 
 void VirtioMmio::restore(const VirtioMmioState& state) {
   const LockGuard lock{mu_};
-  control_.set_status(0);
   acknowledge(UINT32_MAX);
   if (const auto causes = static_cast<uint8_t>(state.causes & kAllCauses)) raise(causes);
   device_features_word_ = state.device_features_word;

@@ -37,7 +37,7 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
 
   /// See VirtioControl: a started device is stopped for it and started again.
   VirtioMmioState state();
-  /// For snapshots, with guest memory as it was, behind the interrupt controller and the device's body.
+  /// For snapshots, behind guest memory, the interrupt controller and the device's body.
   void restore(const VirtioMmioState& state);
 
  private:

@@ -47,6 +47,8 @@ class FakeVirtioDevice final : public VirtioDevice {
   }
   VirtqueueState stopped_at(uint16_t queue) const noexcept override { return stopped[queue]; }
 
+  void reset() noexcept override { ++resets; }
+
   /// How often the driver kicked the queue since the last call.
   uint64_t kicks(size_t queue) {
     uint64_t count = 0;
@@ -58,6 +60,7 @@ class FakeVirtioDevice final : public VirtioDevice {
   std::optional<VirtioSession> session;
   int starts = 0;
   int stops = 0;
+  int resets = 0;
   std::array<VirtqueueState, 2> stopped{};
 
  private:

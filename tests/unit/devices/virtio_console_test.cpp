@@ -255,6 +255,8 @@ TEST_F(VirtioConsoleTest, StopDoesNotWaitForRoom) {
   offer_output(0, 0, "last words");
   console.stop();
   EXPECT_EQ(out.text, "last");
+  EXPECT_EQ(console.state(), VirtioConsoleState{.sent = 4}) << "it may go on from here";
+  console.reset();
   EXPECT_EQ(console.state(), VirtioConsoleState{}) << "the next driver's first request would be cut";
 }
 

@@ -229,8 +229,10 @@ TEST_F(VirtioControlTest, ADeviceThatIsBrokenSaysSoOnce) {
 
 TEST_F(VirtioControlTest, AResetStopsTheDeviceAndForgetsTheDriver) {
   start(FakeVirtioDevice::kOffered);
+  const int resets = device.resets;
   control->set_status(0);
   EXPECT_EQ(device.stops, 1);
+  EXPECT_EQ(device.resets, resets + 1);
   EXPECT_FALSE(control->started());
   EXPECT_EQ(control->driver_features(), 0U);
   EXPECT_EQ(*control->queue(0), untouched(8));
@@ -240,8 +242,10 @@ TEST_F(VirtioControlTest, AResetStopsTheDeviceAndForgetsTheDriver) {
 
 TEST_F(VirtioControlTest, ItsEndStopsTheDevice) {
   start();
+  const int resets = device.resets;
   control.reset();
   EXPECT_EQ(device.stops, 1);
+  EXPECT_EQ(device.resets, resets + 1) << "what the next machine's driver finds";
   control.emplace(device, memory, sink);
   control.reset();
   EXPECT_EQ(device.stops, 1) << "it was never started again";
@@ -320,16 +324,20 @@ TEST_F(VirtioControlTest, AStartedDeviceIsStoppedForItsStateAndGoesOn) {
     device.session->queues[0]->push(chain, 0);
   }
   rings[0].offer(0);
+  const int resets = device.resets;
   const VirtioControlState saved = control->state();
   EXPECT_EQ(device.stops, 1);
   EXPECT_EQ(device.starts, 2);
+  EXPECT_EQ(device.resets, resets) << "its driver has not been asked";
   ASSERT_TRUE(control->started());
   EXPECT_TRUE(device.session->queues[0]->pop(chain)) << "the fourth request";
   EXPECT_FALSE(device.session->queues[0]->pop(chain));
 
   FakeVirtioDevice other_device;
   VirtioControl other{other_device, memory, sink};
+  const int other_resets = other_device.resets;
   other.restore(saved);
+  EXPECT_EQ(other_device.resets, other_resets) << "its body is restored before";
   EXPECT_EQ(other.state(), saved);
   EXPECT_EQ(other.config_generation(), 1);
   Virtqueue& queue = *other_device.session->queues[0];

@@ -89,6 +89,16 @@ TEST_F(VirtioInputTest, WithoutADriverNobodyIsTold) {
   EXPECT_FALSE(key.press_power());
 }
 
+TEST_F(VirtioInputTest, AResetForgetsAPressAndAStopDoesNot) {
+  start(key);
+  offer(1);
+  EXPECT_TRUE(key.press_power());
+  key.stop();
+  EXPECT_EQ(key.state().events_left, 3);
+  key.reset();
+  EXPECT_EQ(key.state(), VirtioInputState{});
+}
+
 TEST_F(VirtioInputTest, ADriverWithFewBuffersGetsTheRestLater) {
   start(key);
   offer(1);
