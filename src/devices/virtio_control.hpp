@@ -99,8 +99,8 @@ class VirtioControl final : private VirtioDriverSide {
 
   /// A started device is stopped for it, so that no request is in hand, and started again.
   VirtioControlState state();
-  /// For snapshots, with guest memory and the device's body as they were: takes the state over, as far as a driver could
-  /// have brought it about, and starts the device if it was started. Queues beyond the device's are ignored.
+  /// For snapshots, with guest memory and the device's body as they were: takes the state over, as far as a driver
+  /// could have brought it about, and starts the device if it was started. Queues beyond the device's are ignored.
   void restore(const VirtioControlState& state);
 
  private:

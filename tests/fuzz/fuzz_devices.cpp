@@ -8,11 +8,15 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "devices/goldfish_rtc.hpp"
 #include "devices/plic.hpp"
 #include "devices/test_finisher.hpp"
 #include "devices/uart16550.hpp"
+#include "devices/virtio_console.hpp"
+#include "devices/virtio_input.hpp"
 #include "devices/virtio_mmio.hpp"
 #include "devices/virtio_rng.hpp"
 #include "fakes/fake_console_ends.hpp"
@@ -124,17 +128,68 @@ class FinisherRig final : public Rig, private FinishListener {
   TestFinisher finisher_{*this};
 };
 
-/// A body that is served by whoever watches its doorbells, behind virtio-mmio.
+/// A body of a virtio device that needs nothing around it.
 template <typename Body>
+struct Alone {
+  Body body;
+};
+
+struct PowerKey {
+  VirtioInput body;
+  void event(const Step& /*step*/) { body.press_power(); }
+};
+
+struct Console {
+  struct NarrowSink final : PatientConsoleSink {
+    size_t try_write(std::span<const std::byte> bytes) noexcept override {
+      const size_t taken = std::min(bytes.size(), room);
+      room -= taken;
+      return taken;
+    }
+    size_t room = 0;
+  };
+
+  void event(const Step& step) {
+    out.room = step.place % 64;
+    in.waiting = std::string(step.offset % 64, 'x');
+    body.set_size({.columns = static_cast<uint16_t>(step.value), .rows = 24});
+    body.on_console_input();
+    body.on_output_room();
+  }
+
+  NarrowSink out;
+  ScriptedSource in;
+  VirtioConsole body{{.out = out, .in = in, .has_size = true}};
+};
+
+/// A body that is served by whoever watches its doorbells, with what is around it, behind virtio-mmio.
+template <typename Around>
 class VirtioMmioRig final : public Rig {
  public:
+  using Body = decltype(Around::body);
+  static constexpr bool kBodyHasState = requires(Body body) { body.state(); };
+
   static constexpr Gpa kRam{0x8000'0000};
   static constexpr uint64_t kRamSize = 16_KiB;
 
-  VirtioMmio& subject() { return mmio_; }
+  VirtioMmioRig& subject() { return *this; }
+  // In this order, and the other way round: docs/add-a-device.md.
+  auto state() {
+    VirtioMmioState transport = mmio_.state();
+    if constexpr (kBodyHasState) {
+      return std::pair{std::move(transport), body_.state()};
+    } else {
+      return std::pair{std::move(transport), std::monostate{}};
+    }
+  }
+  void restore(const auto& state) {
+    if constexpr (kBodyHasState) body_.restore(state.second);
+    mmio_.restore(state.first);
+  }
+
   Device& device() override { return mmio_; }
   uint64_t window_size() const override { return VirtioMmio::kWindowSize; }
-  void check_state() override { check_round_trip<VirtioMmioRig>(mmio_); }
+  void check_state() override { check_round_trip<VirtioMmioRig>(*this); }
 
   void event(const Step& step) override {
     const auto queue = static_cast<uint16_t>(step.place % body_.queue_sizes().size());
@@ -143,6 +198,9 @@ class VirtioMmioRig final : public Rig {
       case 1:
       case 2: offer(queue, step); break;
       case 3: memory_.store(kRam + step.offset % kRamSize, uint64_t{step.value}); break;
+      case 4:
+        if constexpr (requires { around_.event(step); }) around_.event(step);
+        break;
       default: body_.on_doorbell(queue);
     }
   }
@@ -195,7 +253,8 @@ class VirtioMmioRig final : public Rig {
 
   GuestMemory memory_{kRam, kRamSize};
   FakeIrqLine irq_;
-  Body body_;
+  Around around_;
+  Body& body_ = around_.body;
   VirtioMmio mmio_{body_, memory_, irq_};
 };
 
@@ -206,7 +265,13 @@ std::unique_ptr<Rig> make() {
 
 // In the corpus the first byte is a place in this list: new ones go to its end.
 constexpr std::array kRigs{
-    &make<UartRig>, &make<RtcRig>, &make<PlicRig>, &make<FinisherRig>, &make<VirtioMmioRig<VirtioRng>>,
+    &make<UartRig>,
+    &make<RtcRig>,
+    &make<PlicRig>,
+    &make<FinisherRig>,
+    &make<VirtioMmioRig<Alone<VirtioRng>>>,
+    &make<VirtioMmioRig<PowerKey>>,
+    &make<VirtioMmioRig<Console>>,
 };
 
 // Most accesses go to aligned places of the first page; the rest of a window is there too, to its last byte.
