@@ -4,7 +4,7 @@
 # What the host needs to reach /dev/kvm and the build tree, and what tests of devices may want.
 HOST_MODULES=(kvm 9pnet_virtio 9p virtio_console virtio_blk tun vhost_net vhost_vsock loop)
 GUEST_MODULES=(
-    virtio_mmio virtio_blk virtio_net virtio_console virtio_balloon virtio-rng virtio_pmem
+    virtio_mmio virtio_blk virtio_net virtio_console virtio_balloon virtio-rng virtio_pmem virtio_input evdev
     9pnet_virtio 9p virtiofs vmw_vsock_virtio_transport
 )
 
