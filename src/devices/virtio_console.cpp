@@ -62,6 +62,11 @@ void VirtioConsole::on_console_input() noexcept {
   serve_all(kReceiveQueue);
 }
 
+void VirtioConsole::serve_on_hart(uint16_t queue) noexcept {
+  const LockGuard lock{mu_};
+  serve_all(queue);
+}
+
 void VirtioConsole::on_output_room() noexcept {
   const LockGuard lock{mu_};
   serve_all(kTransmitQueue);

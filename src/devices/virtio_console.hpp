@@ -15,8 +15,9 @@ struct VirtioConsoleState {
   friend bool operator==(const VirtioConsoleState&, const VirtioConsoleState&) = default;
 };
 
-/// Whole buffers go to the console and come from it. on_console_input() and on_output_room() are called by the thread
-/// that serves the doorbells.
+/// Whole buffers go to the console and come from it. Output is served by the hart that kicks: Linux's driver stands and
+/// waits for each buffer, 16 bytes of a kernel message. on_console_input() and on_output_room() are called by the
+/// thread that serves the doorbells.
 class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
  public:
   static constexpr uint16_t kReceiveQueue = 0;
@@ -37,6 +38,9 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
   /// The emergency write is all there is: a character, at any time. It is dropped while the console has no room.
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override;
+
+  bool served_on_hart(uint16_t queue) const noexcept override { return queue == kTransmitQueue; }
+  void serve_on_hart(uint16_t queue) noexcept override;
 
   void on_console_input() noexcept override;
   /// After a try_write() that did not take all: there is room again.

@@ -94,7 +94,7 @@ class VirtioControl final : private VirtioDriverSide {
   /// Changes whenever the configuration space does: 2.5.1.
   uint8_t config_generation() const noexcept { return config_generation_.load(std::memory_order_acquire); }
 
-  /// A kick that KVM did not take. Nothing for a queue that there is not, or before DRIVER_OK.
+  /// A kick that KVM did not take, or was not to. Nothing for a queue that there is not, or before DRIVER_OK.
   void kick(uint32_t queue) noexcept;
 
   /// A started device is stopped for it, so that no request is in hand, and started again.

@@ -46,9 +46,8 @@ struct VirtioSession {
   VirtioDriverSide* driver = nullptr;
 };
 
-/// The body of a device. Its transport makes one call at a time, but for kick(), which any hart may make; a device that
-/// serves requests on a thread of its own takes care of itself. Lives longer than one machine: a guest's reset stops
-/// it, and the next machine starts it again.
+/// The body of a device. Its transport makes one call at a time; a device that serves requests on a thread of its own
+/// takes care of itself. Lives longer than one machine: a guest's reset stops it, and the next machine starts it again.
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;
@@ -69,6 +68,13 @@ class VirtioDevice {
   /// For each queue a descriptor (eventfd, nonblocking) that becomes readable when the driver has made requests
   /// available; KVM writes it without an exit where it can. Open before the harts run and as long as the device lives.
   virtual std::span<const int> doorbells() const noexcept = 0;
+
+  /// Whether kicks of that queue are to come to serve_on_hart(), an exit each, and not to its doorbell: for a queue
+  /// whose driver stands and waits for each request. To wake another thread takes longer than to serve it here, and
+  /// very long on a host of one CPU, which the waiting hart has.
+  virtual bool served_on_hart(uint16_t /*queue*/) const noexcept { return false; }
+  /// The hart that kicks waits: must not block.
+  virtual void serve_on_hart(uint16_t /*queue*/) noexcept {}
 
   /// The driver is ready: serve its requests. Requests may be there already, without a kick.
   virtual void start(VirtioSession session) noexcept = 0;

@@ -67,6 +67,7 @@ void Board::attach_virtio_mmio(const Parts& parts) {
     virtio_mmio_.push_back(std::make_unique<VirtioMmio>(*device, parts.memory, line(parts, virtio_mmio_gsi(index))));
     bus_.attach(window, *virtio_mmio_.back());
     for (uint32_t queue = 0; queue < device->doorbells().size(); ++queue) {
+      if (device->served_on_hart(static_cast<uint16_t>(queue))) continue;
       parts.backend.add_doorbell({.at = window.base + VirtioMmio::kDoorbellOffset,
                                   .width = sizeof(uint32_t),
                                   .match = queue,

@@ -34,6 +34,8 @@ class FakeVirtioDevice final : public VirtioDevice {
       config[offset + i] = in[i];
   }
   std::span<const int> doorbells() const noexcept override { return doorbell_numbers; }
+  bool served_on_hart(uint16_t queue) const noexcept override { return queue == served_on_hart_queue; }
+  void serve_on_hart(uint16_t /*queue*/) noexcept override { ++served_on_hart_times; }
   void start(VirtioSession given) noexcept override {
     session = std::move(given);
     ++starts;
@@ -58,6 +60,8 @@ class FakeVirtioDevice final : public VirtioDevice {
   std::array<uint16_t, 2> sizes{8, 4};
   std::array<std::byte, 8> config{};
   std::optional<VirtioSession> session;
+  std::optional<uint16_t> served_on_hart_queue;
+  int served_on_hart_times = 0;
   int starts = 0;
   int stops = 0;
   int resets = 0;

@@ -36,12 +36,14 @@ class NarrowSink final : public PatientConsoleSink {
 
 class VirtioConsoleTest : public ::testing::Test {
  protected:
-  void start(VirtioConsole& device) {
+  void start(VirtioConsole& device, bool resumed = false) {
     std::string_view why;
     VirtioSession session{.queues = {}, .features = kVirtioVersion1, .driver = &side};
     for (const FakeDriverQueue* queue : {&rx, &tx}) {
       session.queues.push_back(Virtqueue::create(memory, queue->layout(), {}, why));
       ASSERT_TRUE(session.queues.back()) << why;
+      if (resumed)
+        session.queues.back()->set_state(console.stopped_at(static_cast<uint16_t>(session.queues.size() - 1)));
     }
     device.start(std::move(session));
   }
@@ -100,6 +102,16 @@ TEST_F(VirtioConsoleTest, OutputGoesOutWholeAndInOrder) {
   EXPECT_EQ(tx.take_used(), (FakeUsed{.id = 2, .length = 0}));
   EXPECT_EQ(side.queue_interrupts, 1);
   EXPECT_EQ(side.last_queue, kTx);
+}
+
+TEST_F(VirtioConsoleTest, OutputIsServedByTheHartThatKicks) {
+  EXPECT_TRUE(console.served_on_hart(kTx));
+  EXPECT_FALSE(console.served_on_hart(kRx));
+  start();
+  offer_output(0, 0, "hello");
+  console.serve_on_hart(kTx);
+  EXPECT_EQ(out.text, "hello");
+  EXPECT_EQ(tx.used_index(), 1);
 }
 
 TEST_F(VirtioConsoleTest, OutputWaitsForRoomAndLosesNothing) {
@@ -301,13 +313,14 @@ TEST_F(VirtioConsoleTest, StateMakesARoundTrip) {
   out.room = 5;
   offer_output(0, 0, "0123456789");
   console.on_doorbell(kTx);
+  console.stop();
   const VirtioConsoleState state = console.state();
   EXPECT_EQ(state, (VirtioConsoleState{.sent = 5}));
   NarrowSink later;
   VirtioConsole copy{{.out = later, .in = in}};
   copy.restore(state);
   EXPECT_EQ(copy.state(), state);
-  start(copy);
+  start(copy, true);
   copy.on_doorbell(kTx);
   EXPECT_EQ(later.text, "56789");
 }

@@ -284,6 +284,18 @@ TEST_F(VirtioControlTest, KicksReachTheQueueOfAStartedDevice) {
   EXPECT_EQ(device.kicks(1), 2U);
 }
 
+TEST_F(VirtioControlTest, KicksOfAQueueThatIsServedOnTheHartRingNoDoorbell) {
+  device.served_on_hart_queue = 1;
+  control->kick(1);
+  EXPECT_EQ(device.served_on_hart_times, 0) << "before DRIVER_OK";
+  start();
+  control->kick(1);
+  control->kick(0);
+  EXPECT_EQ(device.served_on_hart_times, 1);
+  EXPECT_EQ(device.kicks(1), 0U);
+  EXPECT_EQ(device.kicks(0), 1U);
+}
+
 TEST_F(VirtioControlTest, InterruptsAndConfigurationChangesLeave) {
   start();
   const uint8_t generation = control->config_generation();

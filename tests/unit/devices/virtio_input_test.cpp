@@ -27,12 +27,13 @@ constexpr Event kRelease{.type = EV_KEY, .code = KEY_POWER, .value = 0};
 
 class VirtioInputTest : public ::testing::Test {
  protected:
-  void start(VirtioInput& device) {
+  void start(VirtioInput& device, bool resumed = false) {
     std::string_view why;
     VirtioSession session{.queues = {}, .features = kVirtioVersion1, .driver = &side};
     for (const FakeDriverQueue* queue : {&events, &status}) {
       session.queues.push_back(Virtqueue::create(memory, queue->layout(), {}, why));
       ASSERT_TRUE(session.queues.back()) << why;
+      if (resumed) session.queues.back()->set_state(key.stopped_at(static_cast<uint16_t>(session.queues.size() - 1)));
     }
     device.start(std::move(session));
   }
@@ -180,11 +181,21 @@ TEST_F(VirtioInputTest, StateMakesARoundTrip) {
   start(key);
   offer(1);
   EXPECT_TRUE(key.press_power());
+  EXPECT_EQ(next_event(), kPress);
+  key.stop();
   const VirtioInputState state = key.state();
   EXPECT_EQ(state, (VirtioInputState{.select = 0x11, .subselect = EV_KEY, .events_left = 3}));
   VirtioInput copy;
   copy.restore(state);
   EXPECT_EQ(copy.state(), state);
+  start(copy, true);
+  offer(8);
+  copy.on_doorbell(kEvents);
+  EXPECT_EQ(next_event(), kSync);
+  EXPECT_EQ(next_event(), kRelease);
+  copy.stop();
+  start(copy);
+  EXPECT_EQ(copy.state(), (VirtioInputState{.select = 0x11, .subselect = EV_KEY})) << "a new driver knows of no press";
   copy.restore({.select = 0, .subselect = 0, .events_left = 255});
   EXPECT_EQ(copy.state().events_left, 4);
 }
