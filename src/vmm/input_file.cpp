@@ -9,23 +9,11 @@
 #include <system_error>
 #include <utility>
 
+#include "base/file_kind.hpp"
 #include "base/printable.hpp"
 
 namespace rvvmm {
 namespace {
-
-/// What stands at the path instead of a regular file; empty for a regular file.
-std::string_view kind_of(mode_t mode) noexcept {
-  switch (mode & S_IFMT) {
-    case S_IFREG: return {};
-    case S_IFDIR: return "is a directory";
-    case S_IFIFO: return "is a FIFO";
-    case S_IFSOCK: return "is a socket";
-    case S_IFCHR: return "is a character device";
-    case S_IFBLK: return "is a block device";
-    default: return "is no regular file";
-  }
-}
 
 std::string reason_of(int error, const std::string& path) {
   struct stat found{};
@@ -34,7 +22,7 @@ std::string reason_of(int error, const std::string& path) {
     case ENOTDIR: return "a part of the path is no directory";
     case EACCES: return "no permission to read it";
     // A socket cannot be opened at all.
-    case ENXIO: return ::stat(path.c_str(), &found) == 0 ? std::string{kind_of(found.st_mode)} : "cannot be opened";
+    case ENXIO: return ::stat(path.c_str(), &found) == 0 ? std::string{file_kind(found.st_mode)} : "cannot be opened";
     default: return std::generic_category().message(error);
   }
 }
@@ -48,7 +36,7 @@ InputFile::InputFile(std::string option, std::string path, std::string wanted)
   if (!fd_) throw error(std::format("{}; give {}", reason_of(errno, path_), wanted_));
   struct stat found{};
   if (::fstat(fd_.get(), &found) != 0) throw error(reason_of(errno, path_));
-  const std::string_view kind = kind_of(found.st_mode);
+  const std::string_view kind = file_kind(found.st_mode);
   if (!kind.empty()) throw error(std::format("{}; give {}", kind, wanted_));
   if (found.st_size <= 0) throw error(std::format("is empty; give {}", wanted_));
 }
