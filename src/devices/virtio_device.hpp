@@ -65,8 +65,9 @@ class VirtioDevice {
   /// Nothing by default: most configuration spaces are for reading.
   virtual void write_config(uint64_t /*offset*/, std::span<const std::byte> /*in*/) noexcept {}
 
-  /// For each queue a descriptor (eventfd, nonblocking) that becomes readable when the driver has made requests
-  /// available; KVM writes it without an exit where it can. Open before the harts run and as long as the device lives.
+  /// For each queue an eventfd that becomes readable when the driver has made requests available; KVM writes it
+  /// without an exit where it can. Open before the harts run and as long as the device lives. Nonblocking or not:
+  /// a counter of 64 bits that grows by one a kick never makes its writer wait.
   virtual std::span<const int> doorbells() const noexcept = 0;
 
   /// Whether kicks of that queue are to come to serve_on_hart(), an exit each, and not to its doorbell: for a queue
