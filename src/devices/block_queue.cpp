@@ -1,0 +1,205 @@
+#include "devices/block_queue.hpp"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/types.hpp"
+
+namespace rvvmm {
+namespace {
+
+/// A long batch is told of in parts, so that the guest works on one while we do the next.
+constexpr uint64_t kMostBytesUntold = 256_KiB;
+
+/// Signals are for the threads that wait for them; a new thread has the mask of the one that makes it.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+BlockQueue::BlockQueue(DiskImage& image, std::string_view device_name, Options options)
+    : image_(image), device_name_(device_name), options_(std::move(options)), doorbell_(::eventfd(0, EFD_CLOEXEC)) {
+  if (!doorbell_) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
+  free_.reserve(kSize);
+  try {
+    const AllSignalsBlocked blocked;
+    thread_ = std::jthread{[this] { main(); }};
+  } catch (const std::system_error& problem) {
+    throw SetupError::from_errno(ExitStatus::kInternal, "a thread for a disk", problem.code().value());
+  }
+}
+
+BlockQueue::~BlockQueue() {
+  request_stop();
+  wait_stopped();
+  state_.store(State::kEnding, std::memory_order_release);
+  ring_doorbell();
+}
+
+void BlockQueue::ring_doorbell() const noexcept {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(doorbell_.get(), &one, sizeof one);
+}
+
+void BlockQueue::start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept {
+  queue_ = queue;
+  rules_ = &rules;
+  driver_ = &driver;
+  state_.store(State::kRunning, std::memory_order_release);
+  ring_doorbell();  // requests may be there already
+}
+
+void BlockQueue::request_stop() noexcept {
+  State running = State::kRunning;
+  if (state_.compare_exchange_strong(running, State::kStopping, std::memory_order_acq_rel)) ring_doorbell();
+}
+
+void BlockQueue::wait_stopped() noexcept {
+  state_.wait(State::kStopping, std::memory_order_acquire);
+}
+
+void BlockQueue::main() noexcept {
+  ::pthread_setname_np(::pthread_self(), options_.thread_name.c_str());
+  io_ = make_disk_io(image_, doorbell_.get(), options_.engine);
+  bool more = false;
+  for (;;) {
+    for (const DiskIo::Completion& completion : io_->collect(!more))
+      on_completion(completion);
+    more = false;
+    switch (state_.load(std::memory_order_acquire)) {
+      case State::kIdle: break;
+      case State::kRunning: more = serve(); break;
+      case State::kStopping: finish_stopping(); break;
+      case State::kEnding: io_.reset(); return;
+    }
+  }
+}
+
+bool BlockQueue::serve() noexcept {
+  if (given_up_) return false;
+  queue_->decline_kicks();
+  end_.reset();
+  while (is_running() && !given_up_) {
+    uint16_t tag = 0;
+    BlockRequest* const request = next_request(tag);
+    if (request == nullptr) break;
+    if (!queue_->pop(request->chain())) {
+      free_.push_back(tag);
+      break;
+    }
+    begin(*request, tag);
+  }
+  interrupt_if_wanted();
+  if (!queue_->broken().empty()) give_up(queue_->broken());
+  if (given_up_) return false;
+  // All that can be in hand is: what ends first makes room, and no kick is needed until then.
+  if (free_.empty() && requests_.size() == kSize) return false;
+  return queue_->ask_for_kick();
+}
+
+BlockRequest* BlockQueue::next_request(uint16_t& tag) noexcept {
+  if (free_.empty()) {
+    if (requests_.size() == kSize) return nullptr;
+    tag = static_cast<uint16_t>(requests_.size());
+    return &requests_.emplace_back();
+  }
+  tag = free_.back();
+  free_.pop_back();
+  return &requests_[tag];
+}
+
+void BlockQueue::begin(BlockRequest& request, uint16_t tag) noexcept {
+  if (!request.begin(image_, *rules_)) {
+    free_.push_back(tag);
+    return give_up("a request has no header, or no room for a status");
+  }
+  if (request.writes_up_to() > 0) {
+    if (!end_) end_ = image_.size_now();
+    if (request.writes_up_to() > *end_) request.refuse_shorter();
+  }
+  ++in_flight_;
+  carry_on(request, tag);
+}
+
+void BlockQueue::carry_on(BlockRequest& request, uint16_t tag) noexcept {
+  while (const auto step = request.next_step()) {
+    if (!is_running()) return let_go(tag);
+    const auto result = io_->begin(*step, tag);
+    if (!result) return;
+    request.step_ended(*result);
+  }
+  complete(request, tag);
+}
+
+void BlockQueue::on_completion(const DiskIo::Completion& completion) noexcept {
+  BlockRequest& request = requests_[completion.tag];
+  request.step_ended(completion.result);
+  carry_on(request, completion.tag);
+}
+
+void BlockQueue::complete(BlockRequest& request, uint16_t tag) noexcept {
+  if (request.host_error() != 0) [[unlikely]]
+    report(request);
+  queue_->push(request.chain(), request.finish());
+  bytes_untold_ += request.length();
+  let_go(tag);
+  if (bytes_untold_ >= kMostBytesUntold) interrupt_if_wanted();
+}
+
+void BlockQueue::let_go(uint16_t tag) noexcept {
+  --in_flight_;
+  free_.push_back(tag);
+}
+
+void BlockQueue::interrupt_if_wanted() noexcept {
+  bytes_untold_ = 0;
+  if (queue_->wants_interrupt()) driver_->interrupt_queue(options_.index);
+}
+
+// Steps in flight move guest memory until they end, whether their requests are still wanted or not.
+void BlockQueue::finish_stopping() noexcept {
+  while (in_flight_ > 0) {
+    for (const DiskIo::Completion& completion : io_->collect(true))
+      on_completion(completion);
+  }
+  interrupt_if_wanted();
+  queue_.reset();
+  given_up_ = false;
+  state_.store(State::kIdle, std::memory_order_release);
+  state_.notify_all();
+}
+
+void BlockQueue::report(const BlockRequest& request) noexcept {
+  if (!error_lines_.allow()) return;
+  const std::string_view shorter = "the image has become shorter";
+  const int error = request.host_error();
+  log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} of {} bytes at {} failed: {}; the guest is told so",
+            device_name_, image_.printable_path(), request.name(), request.length(), request.offset(),
+            error == BlockRequest::kShorter ? shorter : std::generic_category().message(error));
+}
+
+void BlockQueue::give_up(std::string_view why) noexcept {
+  given_up_ = true;
+  driver_->needs_reset(why);
+}
+
+}  // namespace rvvmm

@@ -1,0 +1,82 @@
+// A raw disk image of the host: a regular file or a block device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/mapping.hpp"
+#include "base/mutex.hpp"
+#include "devices/disk_step.hpp"
+
+namespace rvvmm {
+
+/// Any thread.
+class DiskImage {
+ public:
+  static constexpr uint64_t kSectorSize = 512;
+
+  struct Options {
+    std::string path;
+    bool read_only = false;
+    bool direct = false;  ///< past the host's page cache (O_DIRECT)
+  };
+
+  /// Opens and locks the image: one writer, or any number of readers (OFD locks, which QEMU heeds too). Throws
+  /// SetupError(kBadInput) "--disk <path>: ...": missing, of the wrong kind, empty, in use, or in a format that is not
+  /// raw. Never blocks.
+  explicit DiskImage(const Options& options);
+
+  int fd() const noexcept { return fd_.get(); }
+  /// Bytes, a multiple of kSectorSize: what the guest has been told.
+  uint64_t size() const noexcept { return size_; }
+  /// The same, or less where somebody has made the file shorter since.
+  uint64_t size_now() const noexcept;
+  bool read_only() const noexcept { return read_only_; }
+  /// What offsets and lengths are best multiples of; with direct I/O, have to be. A power of two.
+  uint32_t block_size() const noexcept { return block_size_; }
+  /// True where I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on these,
+  /// and needs none.
+  bool in_memory() const noexcept { return in_memory_; }
+  /// 64 KiB of zeroes, to write where nothing better is there.
+  std::span<std::byte> zeroes() const noexcept { return zeroes_.bytes(); }
+
+  /// Does `step` and waits for it. Bytes that were read or written (0 at the end of the file), 0 for the other steps,
+  /// or -errno.
+  int64_t run(const DiskStep& step) noexcept;
+  /// True for a step that direct I/O would refuse, since its buffers, offset or length are not aligned; run() knows
+  /// what to do with it, others do not.
+  bool is_unaligned(const DiskStep& step) const noexcept;
+
+  /// "--disk <path>: <what>", kBadInput.
+  SetupError error(std::string_view what) const;
+  /// Fit for a line of the log.
+  std::string_view printable_path() const noexcept { return printable_path_; }
+
+ private:
+  void open(const std::string& path);
+  std::string reason_of(int error, const std::string& path) const;
+  void find_size();
+  void find_alignment();
+  void refuse_other_formats();
+  void lock();
+  int64_t run_unaligned(const DiskStep& step) noexcept;
+
+  const std::string printable_path_;
+  const bool read_only_;
+  const bool direct_;
+  Fd fd_;
+  bool is_regular_ = true;
+  bool in_memory_ = false;
+  uint64_t size_ = 0;
+  uint32_t block_size_ = 4096;
+  uint32_t memory_alignment_ = 1;
+  Mapping zeroes_;
+  /// One at a time goes through the bounce buffer: two that change parts of one block would undo each other.
+  Mutex bounce_mu_;
+  Mapping bounce_;
+};
+
+}  // namespace rvvmm

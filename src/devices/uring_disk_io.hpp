@@ -1,0 +1,14 @@
+// Disk I/O by io_uring.
+#pragma once
+
+#include <memory>
+
+#include "devices/disk_io.hpp"
+
+namespace rvvmm {
+
+/// nullptr where the host refuses io_uring (too old, switched off, or forbidden by a sandbox). Called by the thread
+/// that uses it.
+std::unique_ptr<DiskIo> make_uring_disk_io(DiskImage& image, int doorbell);
+
+}  // namespace rvvmm

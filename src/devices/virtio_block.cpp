@@ -1,0 +1,98 @@
+#include "devices/virtio_block.hpp"
+
+#include <bit>
+#include <format>
+#include <utility>
+
+namespace rvvmm {
+namespace {
+
+constexpr uint64_t bit(unsigned number) noexcept {
+  return uint64_t{1} << number;
+}
+
+void check(const VirtioBlock::Options& options, const DiskImage& image) {
+  if (options.serial.size() > VirtioBlock::kLongestSerial) {
+    throw image.error(std::format("serial={}: has {} bytes; a disk's serial number has at most {}", options.serial,
+                                  options.serial.size(), VirtioBlock::kLongestSerial));
+  }
+  if (options.queues == 0 || options.queues > VirtioBlock::kMostQueues) {
+    throw image.error(std::format("queues={}: give 1 to {}", options.queues, VirtioBlock::kMostQueues));
+  }
+  if (options.discard && image.read_only()) throw image.error("discard=unmap: not with ro, which changes nothing");
+}
+
+}  // namespace
+
+VirtioBlock::VirtioBlock(unsigned index, const Options& options)
+    : name_(std::format("disk{}", index)), serial_(options.serial), may_unmap_(options.discard), image_(options.image) {
+  check(options, image_);
+  describe(options);
+  for (uint16_t queue = 0; queue < options.queues; ++queue) {
+    std::string thread = "io-" + name_;
+    if (options.queues > 1) thread += std::format("-{}", queue);
+    queues_.emplace_back(image_, name_,
+                         BlockQueue::Options{.thread_name = thread, .index = queue, .engine = options.engine});
+    queue_sizes_.push_back(BlockQueue::kSize);
+    doorbells_.push_back(queues_.back().doorbell());
+  }
+}
+
+VirtioBlock::~VirtioBlock() {
+  stop();
+}
+
+// 5.2.4 and 5.2.5. Sectors have 512 bytes, since images are made and partitioned with these; that the host works in
+// larger blocks is in the topology.
+void VirtioBlock::describe(const Options& options) {
+  features_ = bit(VIRTIO_BLK_F_SEG_MAX) | bit(VIRTIO_BLK_F_BLK_SIZE) | bit(VIRTIO_BLK_F_FLUSH) |
+              bit(VIRTIO_BLK_F_TOPOLOGY) | (options.queues > 1 ? bit(VIRTIO_BLK_F_MQ) : 0);
+  const auto sectors_per_block = static_cast<uint32_t>(image_.block_size() / DiskImage::kSectorSize);
+  config_.capacity = image_.size() / DiskImage::kSectorSize;
+  config_.seg_max = BlockQueue::kSize - 2;
+  config_.blk_size = DiskImage::kSectorSize;
+  config_.physical_block_exp = static_cast<uint8_t>(std::countr_zero(sectors_per_block));
+  config_.min_io_size = static_cast<uint16_t>(sectors_per_block);
+  config_.wce = 1;
+  config_.num_queues = options.queues;
+  if (image_.read_only()) {
+    features_ |= bit(VIRTIO_BLK_F_RO);
+    return;
+  }
+  features_ |= bit(VIRTIO_BLK_F_WRITE_ZEROES);
+  config_.max_write_zeroes_sectors = kMostWriteZeroesSectors;
+  config_.max_write_zeroes_seg = kMostBlockRanges;
+  if (!options.discard) return;
+  features_ |= bit(VIRTIO_BLK_F_DISCARD);
+  config_.max_discard_sectors = kMostDiscardSectors;
+  config_.max_discard_seg = kMostBlockRanges;
+  config_.discard_sector_alignment = sectors_per_block;
+  config_.write_zeroes_may_unmap = 1;
+}
+
+// The fields behind these belong to features that are not offered.
+void VirtioBlock::read_config(uint64_t offset, std::span<std::byte> out) noexcept {
+  const auto config = std::as_bytes(std::span{&config_, 1});
+  read_config_bytes(config.first(offsetof(virtio_blk_config, max_secure_erase_sectors)), offset, out);
+}
+
+void VirtioBlock::start(VirtioSession session) noexcept {
+  const auto agreed = [&session](unsigned number) { return (session.features & bit(number)) != 0; };
+  rules_ = {.serial = serial_,
+            .writethrough = !agreed(VIRTIO_BLK_F_FLUSH),
+            .may_discard = agreed(VIRTIO_BLK_F_DISCARD),
+            .may_write_zeroes = agreed(VIRTIO_BLK_F_WRITE_ZEROES),
+            .may_unmap = may_unmap_};
+  for (size_t index = 0; index < queues_.size() && index < session.queues.size(); ++index) {
+    if (session.queues[index]) queues_[index].start(*session.queues[index], rules_, *session.driver);
+  }
+}
+
+void VirtioBlock::stop() noexcept {
+  for (BlockQueue& queue : queues_)
+    queue.request_stop();
+  for (BlockQueue& queue : queues_)
+    queue.wait_stopped();
+}
+
+}  // namespace rvvmm
