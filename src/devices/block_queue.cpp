@@ -182,6 +182,7 @@ void BlockQueue::finish_stopping() noexcept {
       on_completion(completion);
   }
   interrupt_if_wanted();
+  stopped_at_ = queue_->state();
   queue_.reset();
   given_up_ = false;
   state_.store(State::kIdle, std::memory_order_release);

@@ -46,6 +46,8 @@ class BlockQueue {
   /// others (of more than BlockRequest::kMostBytesOfStep) are dropped.
   void request_stop() noexcept;
   void wait_stopped() noexcept;
+  /// Where the queue stood then.
+  VirtqueueState stopped_at() const noexcept { return stopped_at_; }
 
  private:
   enum class State : uint8_t { kIdle, kRunning, kStopping, kEnding };
@@ -76,6 +78,7 @@ class BlockQueue {
   std::optional<Virtqueue> queue_;
   const BlockRules* rules_ = nullptr;
   VirtioDriverSide* driver_ = nullptr;
+  VirtqueueState stopped_at_;
 
   // The thread's.
   std::unique_ptr<DiskIo> io_;

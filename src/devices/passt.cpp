@@ -109,7 +109,7 @@ std::vector<std::string> passt_arguments(const PasstOptions& options, int socket
   return arguments;
 }
 
-std::unique_ptr<Passt> Passt::start(const PasstOptions& options) {
+std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw host_error("socketpair");
   Fd ours{ends[0]};

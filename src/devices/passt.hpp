@@ -16,7 +16,7 @@ namespace rvvmm {
 /// Connections to the host's port arrive at the guest's.
 struct PortForward {
   bool udp = false;          ///< else TCP
-  std::string host_address;  ///< empty: all of the host's
+  std::string host_address{};  ///< empty: all of the host's
   uint16_t host_port = 0;
   uint16_t guest_port = 0;
 };
@@ -33,7 +33,7 @@ class Passt final : public StreamBackend {
  public:
   /// Returns when passt listens at its ports. Throws SetupError with the text that follows "--net ". The main thread,
   /// which is the one that passt must not outlive.
-  static std::unique_ptr<Passt> start(const PasstOptions& options);
+  static std::unique_ptr<Passt> launch(const PasstOptions& options);
   /// Ends passt.
   ~Passt() override;
 

@@ -134,6 +134,8 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kMem: apply_mem(config, setting); break;
     case OptionId::kIrqchip: config.irqchip = parse_irqchip(where, value); break;
     case OptionId::kSbi: config.sbi = parse_sbi_choices(where, value); break;
+    case OptionId::kDisk: config.disks.push_back(parse_disk(where, value)); break;
+    case OptionId::kNet: config.nets.push_back(parse_net(where, value)); break;
     case OptionId::kTransport: config.transport = parse_transport(where, value); break;
     case OptionId::kRng: config.rng = parse_switch(where, value); break;
     case OptionId::kPowerKey: config.power_key = parse_switch(where, value); break;

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/sbi_switches.hpp"
 #include "base/types.hpp"
+#include "vmm/device_options.hpp"
 
 namespace rvvmm {
 
@@ -41,6 +42,8 @@ struct Config {
   RamOptions ram;
   IrqchipChoice irqchip = IrqchipChoice::kAuto;
   SbiChoices sbi;
+  std::vector<VirtioBlock::Options> disks;
+  std::vector<NetChoice> nets;
   Transport transport = Transport::kPci;
   bool rng = false;
   bool power_key = false;

@@ -19,6 +19,8 @@ enum class OptionId : uint8_t {
   kMem,
   kIrqchip,
   kSbi,
+  kDisk,
+  kNet,
   kTransport,
   kRng,
   kPowerKey,

@@ -1,29 +1,88 @@
 #include "vmm/virtio_devices.hpp"
 
-#include <type_traits>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <string>
+#include <system_error>
 #include <utility>
 
+#include "base/error.hpp"
+#include "devices/passt.hpp"
+#include "devices/tap_backend.hpp"
 #include "devices/virtio_rng.hpp"
 
 namespace rvvmm {
 
+namespace {
+
+/// What tells this VM from others, for addresses that stay the same: the first disk, or what it boots.
+std::string identity_of(const Config& config) {
+  const std::string& file = config.disks.empty() ? config.kernel : config.disks.front().image.path;
+  std::error_code ignored;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, ignored);
+  std::string machine;
+  std::getline(std::ifstream{"/etc/machine-id"}, machine);
+  return machine + ' ' + (absolute.empty() ? file : absolute.lexically_normal().string());
+}
+
+struct OpenNet {
+  std::unique_ptr<NetBackend> backend;
+  std::string interface{};  ///< of a tap
+};
+
+OpenNet open_net(const NetChoice& choice) {
+  if (choice.kind == NetChoice::Kind::kUser) return {.backend = Passt::launch({.forwards = choice.forwards})};
+  auto tap = choice.kind == NetChoice::Kind::kTap ? TapBackend::open(choice.tap, choice.queues)
+                                                  : TapBackend::inherited(choice.fd);
+  std::string interface = tap->interface();
+  return {.backend = std::move(tap), .interface = std::move(interface)};
+}
+
+std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
+  const NetChoice& choice = config.nets[number];
+  OpenNet net;
+  try {
+    net = open_net(choice);
+  } catch (const SetupError& problem) {
+    throw SetupError{problem.status(), std::format("--net {}", problem.what())};
+  }
+  const MacAddress mac =
+      choice.mac.value_or(stable_mac(std::format("{} {} {}", identity_of(config), net.interface, number)));
+  auto body =
+      std::make_unique<VirtioNet>(VirtioNetOptions{.number = number, .mac = mac, .backend = std::move(net.backend)});
+  body->launch();
+  return body;
+}
+
+}  // namespace
+
 // THE list: a new device is made here.
 VirtioDevices::VirtioDevices(const Config& config) {
-  if (config.rng) add(std::make_unique<VirtioRng>());
-  if (config.power_key) power_key_ = &add(std::make_unique<VirtioInput>());
+  for (unsigned number = 0; number < config.disks.size(); ++number)
+    own(std::make_unique<VirtioBlock>(number, config.disks[number]));
+  for (unsigned number = 0; number < config.nets.size(); ++number)
+    own(make_net(config, number));
+  if (config.rng) own_and_serve(std::make_unique<VirtioRng>());
+  if (config.power_key) power_key_ = &own_and_serve(std::make_unique<VirtioInput>());
 }
 
 void VirtioDevices::add_console(const VirtioConsole::Options& options) {
-  console_ = &add(std::make_unique<VirtioConsole>(options));
+  console_ = &own_and_serve(std::make_unique<VirtioConsole>(options));
 }
 
 template <typename Body>
-Body& VirtioDevices::add(std::unique_ptr<Body> body) {
+Body& VirtioDevices::own(std::unique_ptr<Body> body) {
   Body& added = *body;
-  if constexpr (std::is_base_of_v<ServedVirtioDevice, Body>) served_.push_back(&added);
   all_.push_back(&added);
   owned_.push_back(std::move(body));
   return added;
+}
+
+template <typename Body>
+Body& VirtioDevices::own_and_serve(std::unique_ptr<Body> body) {
+  served_.push_back(body.get());
+  return own(std::move(body));
 }
 
 std::list<EventLoop::Watch> VirtioDevices::watch_doorbells(EventLoop& loop) {

@@ -37,7 +37,10 @@ class VirtioDevices {
 
  private:
   template <typename Body>
-  Body& add(std::unique_ptr<Body> body);
+  Body& own(std::unique_ptr<Body> body);
+  /// The same for a device without a thread of its own.
+  template <typename Body>
+  Body& own_and_serve(std::unique_ptr<Body> body);
 
   std::vector<std::unique_ptr<VirtioDevice>> owned_;
   std::vector<VirtioDevice*> all_;

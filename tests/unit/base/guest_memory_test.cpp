@@ -148,10 +148,10 @@ TEST(GuestMemoryOptions, PrefaultedRamIsThereAtOnceAndStays) {
   for (const bool shared : {false, true}) {
     const GuestMemory memory{kBase, 4_MiB, {.shared = shared, .prefault = true}};
     EXPECT_EQ(resident(memory), 4_MiB) << shared;
-    ASSERT_TRUE(memory.store(kBase + 4_MiB - 8, uint64_t{1}));
+    ASSERT_TRUE(memory.store(kBase + (4_MiB - 8), uint64_t{1}));
     memory.discard();
     EXPECT_EQ(resident(memory), 4_MiB) << shared;
-    EXPECT_EQ(memory.load<uint64_t>(kBase + 4_MiB - 8), 0U);
+    EXPECT_EQ(memory.load<uint64_t>(kBase + (4_MiB - 8)), 0U);
   }
 }
 
@@ -173,7 +173,9 @@ TEST(GuestMemoryOptions, TheHostIsToldOfHugePagesAndMerging) {
 TEST(GuestMemoryOptions, MergingIsAskedOfTheHostOrRefused) {
   try {
     const GuestMemory memory{kBase, 4_MiB, {.merge = true}};
-    if (kernel_tells()) EXPECT_TRUE(smaps(memory.bytes().data(), "VmFlags").contains(" mg "));
+    if (kernel_tells()) {
+      EXPECT_TRUE(smaps(memory.bytes().data(), "VmFlags").contains(" mg "));
+    }
   } catch (const SetupError& problem) {
     EXPECT_FALSE(std::filesystem::exists("/sys/kernel/mm/ksm"));
     EXPECT_EQ(problem.status(), ExitStatus::kHostUnsupported);
@@ -214,9 +216,9 @@ TEST(GuestMemoryOptions, RamOfAPoolIsZeroAgainAfterAReset) {
     try {
       const GuestMemory memory{kBase, 4_MiB, {.huge_pages = HugePages::k2MiB, .shared = shared}};
       EXPECT_EQ(std::stoull(smaps(memory.bytes().data(), "KernelPageSize")), 2048U);
-      ASSERT_TRUE(memory.store(kBase + 4_MiB - 8, uint64_t{1}));
+      ASSERT_TRUE(memory.store(kBase + (4_MiB - 8), uint64_t{1}));
       memory.discard();
-      EXPECT_EQ(memory.load<uint64_t>(kBase + 4_MiB - 8), 0U);
+      EXPECT_EQ(memory.load<uint64_t>(kBase + (4_MiB - 8)), 0U);
     } catch (const SetupError&) {
       GTEST_SKIP() << "the host has no two huge pages of 2 MiB to spare";
     }

@@ -194,8 +194,8 @@ TEST_F(VirtioInputTest, StateMakesARoundTrip) {
   EXPECT_EQ(next_event(), kSync);
   EXPECT_EQ(next_event(), kRelease);
   copy.stop();
-  start(copy);
-  EXPECT_EQ(copy.state(), (VirtioInputState{.select = 0x11, .subselect = EV_KEY})) << "a new driver knows of no press";
+  copy.reset();
+  EXPECT_EQ(copy.state(), VirtioInputState{}) << "a new driver knows of no press";
   copy.restore({.select = 0, .subselect = 0, .events_left = 255});
   EXPECT_EQ(copy.state().events_left, 4);
 }

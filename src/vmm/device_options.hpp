@@ -1,0 +1,35 @@
+// Values of the options that make devices, as people write them, checked and typed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "devices/passt.hpp"
+#include "devices/virtio_block.hpp"
+#include "devices/virtio_net.hpp"
+
+namespace rvvmm {
+
+/// --net: who is at the other end of the guest's cable.
+struct NetChoice {
+  enum class Kind : uint8_t { kUser, kTap, kTapDescriptor };
+
+  Kind kind = Kind::kUser;
+  std::string tap;                         ///< kTap: the interface's name
+  int fd = -1;                             ///< kTapDescriptor: one that we inherited
+  std::vector<PortForward> forwards = {};  ///< kUser
+  std::optional<MacAddress> mac = {};      ///< none: one that stays the same
+  uint16_t queues = 1;                     ///< kTap: pairs of them
+};
+
+/// Both throw SetupError (kUsage): "<where>: <what is wrong>; <what would be right>".
+
+/// "disk.img,ro,serial=...,direct,discard=unmap,queues=N".
+VirtioBlock::Options parse_disk(const std::string& where, std::string_view text);
+/// "user,hostfwd=tcp:2222-:22,mac=...", "tap=NAME,queues=N", "fd=N".
+NetChoice parse_net(const std::string& where, std::string_view text);
+
+}  // namespace rvvmm
