@@ -40,6 +40,7 @@ add_modules() {
 base_tree() {
     local tree=$1 applet
     mkdir -p "$tree"/{dev,proc,sys,run,tmp,root,mnt,etc,var,usr/bin,usr/sbin,usr/lib}
+    chmod 755 "$tree" # not everyone in there is root
     ln -s usr/bin "$tree/bin"
     ln -s usr/sbin "$tree/sbin"
     ln -s usr/lib "$tree/lib"
@@ -47,8 +48,8 @@ base_tree() {
     for applet in $("${RUN_RISCV64[@]}" "$RISCV64_BIN/busybox" --list); do
         [[ $applet == busybox ]] || ln -s busybox "$tree/usr/bin/$applet"
     done
-    echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
-    echo 'root:x:0:' >"$tree/etc/group"
+    printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' >"$tree/etc/passwd"
+    printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' >"$tree/etc/group"
     mknod -m 600 "$tree/dev/console" c 5 1
     mknod -m 666 "$tree/dev/null" c 1 3
 }
@@ -68,7 +69,8 @@ make_host_image() {
     # Dynamic programs of the build tree find their loader and libraries in the SDK.
     ln -s /sdk/usr/lib/riscv64-linux-gnu "$tree/usr/lib/riscv64-linux-gnu"
     ln -s riscv64-linux-gnu/ld-linux-riscv64-lp64d.so.1 "$tree/usr/lib/ld-linux-riscv64-lp64d.so.1"
-    mkdir -p "$tree"/{src,cache,sdk,export}
+    ln -s /sdk/opt/riscv64/usr/bin/passt "$tree/usr/bin/passt"
+    mkdir -p "$tree"/{src,cache,sdk,export,newroot}
     cp tools/host/init "$tree/init"
     chmod 755 "$tree/init"
     add_modules "$tree" "$INNER_CACHE/kernels/$kernel" "${HOST_MODULES[@]}"
