@@ -71,6 +71,11 @@ VirtioQueueSetup* VirtioControl::queue_to_set_up(uint32_t index) noexcept {
   return &queues_[index];
 }
 
+void VirtioControl::set_queue_size(uint32_t index, uint32_t size) noexcept {
+  VirtioQueueSetup* const queue = queue_to_set_up(index);
+  if (queue != nullptr) queue->layout.size = size > device_.queue_sizes()[index] ? 0 : static_cast<uint16_t>(size);
+}
+
 void VirtioControl::disable_queue(uint32_t index) noexcept {
   if (index < queues_.size() && !started_) reset_queue(index);
 }

@@ -49,6 +49,12 @@ struct VirtioControlState {
   friend bool operator==(const VirtioControlState&, const VirtioControlState&) = default;
 };
 
+/// `address`, of which the driver has written one half.
+constexpr Gpa with_half(Gpa address, bool high, uint32_t half) noexcept {
+  const uint64_t kept = high ? address.value & UINT32_MAX : address.value & ~uint64_t{UINT32_MAX};
+  return Gpa{kept | uint64_t{half} << (high ? 32 : 0)};
+}
+
 /// How interrupts leave a transport. Any thread; takes no lock that the transport holds while it calls the device.
 class VirtioInterruptSink {
  public:
@@ -72,6 +78,9 @@ class VirtioControl final : private VirtioDriverSide {
   /// What device and transport offer.
   uint64_t device_features() const noexcept;
   uint64_t driver_features() const noexcept { return driver_features_; }
+  /// The same 32 bits at a time, by number; zero for words that there are not.
+  uint32_t device_features(uint32_t word) const noexcept { return word_of(device_features(), word); }
+  uint32_t driver_features(uint32_t word) const noexcept { return word_of(driver_features_, word); }
   /// 32 bits of the driver's choice: bits 0-31 for word 0, 32-63 for word 1; others are ignored, and so are all once
   /// FEATURES_OK was accepted.
   void set_driver_features(uint32_t word, uint32_t bits) noexcept;
@@ -88,6 +97,9 @@ class VirtioControl final : private VirtioDriverSide {
   /// The same, to be changed; nullptr also once the queue is enabled, when its rings must stay where they are, and
   /// while the device works with the queues it was started with.
   VirtioQueueSetup* queue_to_set_up(uint32_t index) noexcept;
+  /// Its size, as the driver wants it. One that is larger than the device's is refused when the queue is used: it must
+  /// not become another one.
+  void set_queue_size(uint32_t index, uint32_t size) noexcept;
   /// Back to how it was before its first set-up.
   void disable_queue(uint32_t index) noexcept;
 
@@ -104,6 +116,10 @@ class VirtioControl final : private VirtioDriverSide {
   void restore(const VirtioControlState& state);
 
  private:
+  static constexpr uint32_t word_of(uint64_t features, uint32_t word) noexcept {
+    return word > 1 ? 0 : static_cast<uint32_t>(features >> word * 32);
+  }
+
   void interrupt_queue(uint16_t queue) noexcept override { sink_.interrupt_queue(queue); }
   void config_changed() noexcept override;
   void needs_reset(std::string_view why) noexcept override;

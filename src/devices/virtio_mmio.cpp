@@ -70,11 +70,7 @@ IoStatus VirtioMmio::read_register(uint64_t offset, uint32_t& value) noexcept {
     case kVersion: value = 2; break;
     case kDeviceId: value = static_cast<uint32_t>(control_.device().id()); break;
     case kVendorId: value = kVendor; break;
-    case kDeviceFeatures:
-      value = device_features_word_ > 1
-                  ? 0
-                  : static_cast<uint32_t>(control_.device_features() >> (device_features_word_ * 32));
-      break;
+    case kDeviceFeatures: value = control_.device_features(device_features_word_); break;
     case kQueueNumMax: value = control_.queue(queue_) == nullptr ? 0 : control_.device().queue_sizes()[queue_]; break;
     case kQueueReady: {
       const VirtioQueueSetup* const queue = control_.queue(queue_);
@@ -110,12 +106,7 @@ IoStatus VirtioMmio::write_register(uint64_t offset, uint32_t value) noexcept {
     case kDriverFeaturesSel: driver_features_word_ = value; break;
     case kDriverFeatures: control_.set_driver_features(driver_features_word_, value); break;
     case kQueueSel: queue_ = value; break;
-    case kQueueNum:
-      // A size that no queue can have is refused when the queue is used: it must not become another one.
-      if (VirtioQueueSetup* const queue = control_.queue_to_set_up(queue_)) {
-        queue->layout.size = value > control_.device().queue_sizes()[queue_] ? 0 : static_cast<uint16_t>(value);
-      }
-      break;
+    case kQueueNum: control_.set_queue_size(queue_, value); break;
     case kQueueReady: set_queue_ready(value); break;
     case kQueueNotify: control_.kick(value); break;
     case kInterruptAck: acknowledge(value); break;
@@ -143,9 +134,7 @@ void VirtioMmio::set_queue_address(uint64_t offset, uint32_t value) noexcept {
   Gpa& address = offset < kQueueDriverLow   ? queue->layout.descriptors
                  : offset < kQueueDeviceLow ? queue->layout.driver_area
                                             : queue->layout.device_area;
-  const bool high = (offset & 4) != 0;
-  const uint64_t kept = high ? address.value & UINT32_MAX : address.value & ~uint64_t{UINT32_MAX};
-  address = Gpa{kept | uint64_t{value} << (high ? 32 : 0)};
+  address = with_half(address, (offset & 4) != 0, value);
 }
 
 void VirtioMmio::set_queue_ready(uint32_t value) noexcept {
