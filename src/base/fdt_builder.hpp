@@ -69,6 +69,10 @@ struct FdtSlot {
   GpaRange window;
   /// The cells of an "interrupts" property in the form of this board's controller; empty without interrupt.
   std::vector<uint32_t> interrupts;
+  /// Phandles, for a bus that passes on the interrupts of others: the controller's, and that of where messages go (0:
+  /// nowhere).
+  uint32_t interrupt_parent = 0;
+  uint32_t msi_parent = 0;
 };
 
 }  // namespace rvvmm

@@ -182,25 +182,32 @@ class FdtImage {
     fdt_.empty("ranges");
     fdt_.u32("interrupt-parent", irqchip_);
     if (aia_ != nullptr) {
-      const uint32_t imsic = fdt_.new_phandle();
-      imsics(imsic);
-      aplic(imsic);
+      imsic_ = fdt_.new_phandle();
+      imsics();
+      aplic();
     } else {
       std::get<FdtPlic>(inputs_.irqchip).describe(fdt_, hart_intcs_, irqchip_);
     }
     for (const FdtDevice& device : inputs_.devices) {
-      device.device->describe(fdt_, {.window = device.window, .interrupts = interrupt_cells(device.gsi)});
+      device.device->describe(fdt_, {.window = device.window,
+                                     .interrupts = interrupt_cells(device),
+                                     .interrupt_parent = irqchip_,
+                                     .msi_parent = imsic_});
     }
   }
 
-  std::vector<uint32_t> interrupt_cells(std::optional<Gsi> gsi) const {
-    if (!gsi) return {};
-    if (aia_ != nullptr) return {gsi->value, kLevelHigh};
-    return {gsi->value};
+  std::vector<uint32_t> interrupt_cells(const FdtDevice& device) const {
+    std::vector<uint32_t> cells;
+    if (!device.gsi) return cells;
+    for (uint32_t input = 0; input < device.inputs; ++input) {
+      cells.push_back(device.gsi->value + input);
+      if (aia_ != nullptr) cells.push_back(kLevelHigh);
+    }
+    return cells;
   }
 
   /// riscv,imsics.yaml. Index bits are left out: Linux takes as many as the number of harts needs, as KVM is told.
-  void imsics(uint32_t phandle) {
+  void imsics() {
     const Gpa base = aia_->layout.imsic_base;
     const auto scope = fdt_.node("interrupt-controller", base.value);
     fdt_.string("compatible", "riscv,imsics");
@@ -215,11 +222,11 @@ class FdtImage {
     fdt_.empty("interrupt-controller");
     fdt_.empty("msi-controller");
     fdt_.u32("riscv,num-ids", aia_->properties.ids);
-    fdt_.u32("phandle", phandle);
+    fdt_.u32("phandle", imsic_);
   }
 
   /// riscv,aplic.yaml. KVM's APLIC delivers by MSI only.
-  void aplic(uint32_t imsic) {
+  void aplic() {
     const Gpa base = aia_->layout.aplic_base;
     const auto scope = fdt_.node("interrupt-controller", base.value);
     fdt_.string("compatible", "riscv,aplic");
@@ -227,7 +234,7 @@ class FdtImage {
     fdt_.u32("#address-cells", 0);
     fdt_.u32("#interrupt-cells", 2);
     fdt_.empty("interrupt-controller");
-    fdt_.u32("msi-parent", imsic);
+    fdt_.u32("msi-parent", imsic_);
     fdt_.u32("riscv,num-sources", aia_->layout.sources);
     fdt_.u32("phandle", irqchip_);
   }
@@ -236,6 +243,7 @@ class FdtImage {
   const FdtAia* aia_;  // null: there is a PLIC
   FdtBuilder fdt_;
   uint32_t irqchip_;
+  uint32_t imsic_ = 0;  // none where there is a PLIC
   std::vector<uint32_t> hart_intcs_;
 };
 

@@ -37,6 +37,7 @@ struct FdtDevice {
   const Device* device = nullptr;
   GpaRange window;
   std::optional<Gsi> gsi;  ///< none: the device has no interrupt
+  uint32_t inputs = 1;     ///< how many it has, from gsi on
 };
 
 struct FdtInputs {

@@ -197,6 +197,46 @@ TEST(FdtImage, NothingIsSaidOfWhatIsNotThere) {
   EXPECT_EQ(property(dtb, "/soc/serial@10001000", "interrupts"), std::nullopt);
 }
 
+/// A bus that passes on the interrupts of others, and says of whom.
+class FakeBridge final : public Device {
+ public:
+  std::string_view name() const noexcept override { return "bridge"; }
+  IoStatus read(uint64_t, std::span<std::byte>) noexcept override { return IoStatus::kOk; }
+  IoStatus write(uint64_t, std::span<const std::byte>) noexcept override { return IoStatus::kOk; }
+  void describe(FdtBuilder& fdt, const FdtSlot& slot) const override {
+    const auto scope = fdt.node("bridge", slot.window.base.value);
+    fdt.cells("inputs", slot.interrupts);
+    fdt.u32("parent", slot.interrupt_parent);
+    fdt.u32("messages", slot.msi_parent);
+  }
+};
+
+TEST(FdtImage, ABusLearnsOfItsInputsAndOfWhoTakesThem) {
+  const CpuDescription cpu{.isa_extensions = {"i", "m", "a"}, .satp_mode = 9, .timebase_hz = 10'000'000};
+  const FakeBridge bridge;
+  const std::array devices{
+      FdtDevice{.device = &bridge, .window = {.base = Gpa{0x3000'0000}, .size = 1_MiB}, .gsi = Gsi{32}, .inputs = 3}};
+  const auto tree = [&](const std::variant<FdtAia, FdtPlic>& irqchip) {
+    return build_fdt({.harts = 1,
+                      .cpu = cpu,
+                      .ram = {.base = kRamBase, .size = 1_GiB},
+                      .bootargs = {},
+                      .initrd = {},
+                      .irqchip = irqchip,
+                      .devices = devices,
+                      .stdout_path = {}});
+  };
+  const auto aia = tree(kAia);
+  EXPECT_THAT(cells(aia, "/soc/bridge@30000000", "inputs"), ElementsAre(32, 4, 33, 4, 34, 4));
+  EXPECT_EQ(cells(aia, "/soc/bridge@30000000", "parent"), cells(aia, "/soc/interrupt-controller@d000000", "phandle"));
+  EXPECT_EQ(cells(aia, "/soc/bridge@30000000", "messages"),
+            cells(aia, "/soc/interrupt-controller@28000000", "phandle"));
+  const auto plic = tree(kPlic);
+  EXPECT_THAT(cells(plic, "/soc/bridge@30000000", "inputs"), ElementsAre(32, 33, 34));
+  EXPECT_EQ(cells(plic, "/soc/bridge@30000000", "parent"), cells(plic, "/soc/interrupt-controller@c000000", "phandle"));
+  EXPECT_THAT(cells(plic, "/soc/bridge@30000000", "messages"), ElementsAre(0));
+}
+
 TEST(FdtImage, EachTreeHasSeedsOfItsOwn) {
   const auto one = Machine{}.tree();
   const auto two = Machine{}.tree();
