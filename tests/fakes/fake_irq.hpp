@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <vector>
 
 #include "base/irq.hpp"
 
@@ -20,6 +21,14 @@ class FakeIrqLine final : public IrqLine {
   std::atomic<bool> level = false;
   std::atomic<int> calls = 0;
   std::atomic<int> repeats = 0;
+};
+
+/// Where messages go. One thread.
+class FakeMsiSink final : public MsiSink {
+ public:
+  void signal_msi(const MsiMessage& message) noexcept override { messages.push_back(message); }
+
+  std::vector<MsiMessage> messages;
 };
 
 /// A hart's interrupt pin. Any thread.
