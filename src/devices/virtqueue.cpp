@@ -1,6 +1,7 @@
 #include "devices/virtqueue.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <utility>
@@ -25,21 +26,15 @@ constexpr uint16_t kNoNotify = 1;     // of the used ring's
 /// "A driver MUST NOT create a descriptor chain longer than 2^32 bytes" (2.7.5.2), and a used length has 32 bits.
 constexpr uint64_t kLongestChain = UINT32_MAX;
 
-// The rings are aligned as the specification asks, which create() has checked.
+// Guest memory that is loaded or stored once, whole, whatever the guest writes meanwhile; and by one instruction, where
+// memcpy() of who knows what alignment goes byte by byte on a RISC-V without fast misaligned access. `at` is aligned:
+// create() has checked the rings.
+template <typename T>
+std::atomic_ref<T> shared(std::byte* at) noexcept {
+  return std::atomic_ref{*reinterpret_cast<T*>(at)};
+}
 std::atomic_ref<uint16_t> word(std::byte* at) noexcept {
-  return std::atomic_ref{*reinterpret_cast<uint16_t*>(at)};
-}
-
-template <typename T>
-T load_raw(const std::byte* at) noexcept {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-template <typename T>
-void store_raw(std::byte* at, T value) noexcept {
-  std::memcpy(at, &value, sizeof value);
+  return shared<uint16_t>(at);
 }
 
 }  // namespace
@@ -49,10 +44,25 @@ struct Virtqueue::Descriptor {
   uint32_t length;
   uint16_t flags;
   uint16_t next;
+
+  static Descriptor load(std::byte* at) noexcept {
+    std::array<uint64_t, 2> halves;
+    // An indirect table may lie anywhere.
+    if (reinterpret_cast<uintptr_t>(at) % sizeof(uint64_t) == 0) [[likely]] {
+      halves = {shared<uint64_t>(at).load(std::memory_order_relaxed),
+                shared<uint64_t>(at + sizeof(uint64_t)).load(std::memory_order_relaxed)};
+    } else {
+      std::memcpy(halves.data(), at, sizeof halves);
+    }
+    return {.address = halves[0],
+            .length = static_cast<uint32_t>(halves[1]),
+            .flags = static_cast<uint16_t>(halves[1] >> 32),
+            .next = static_cast<uint16_t>(halves[1] >> 48)};
+  }
 };
 
 struct Virtqueue::Table {
-  const std::byte* entries;
+  std::byte* entries;
   uint32_t count;
 };
 
@@ -134,7 +144,7 @@ bool Virtqueue::pop(DescriptorChain& chain) noexcept {
   if (waiting > size_) [[unlikely]]
     return fail("more requests are available than it has room for");
   const size_t slot = state_.next_available & (size_ - 1U);
-  const auto head = load_raw<uint16_t>(available_ + kEntries + slot * kAvailableEntry);
+  const auto head = word(available_ + kEntries + slot * kAvailableEntry).load(std::memory_order_relaxed);
   if (!collect(head, chain)) [[unlikely]]
     return false;
   ++state_.next_available;
@@ -153,7 +163,7 @@ bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
   for (uint32_t left = size_ + 1U; left > 0; --left) {
     if (index >= table.count) [[unlikely]]
       return fail("a descriptor's number is beyond its table");
-    const auto descriptor = load_raw<Descriptor>(table.entries + index * kDescriptorSize);
+    const auto descriptor = Descriptor::load(table.entries + index * kDescriptorSize);
     if ((descriptor.flags & kIndirect) != 0) {
       if (in_indirect) [[unlikely]]
         return fail("an indirect table holds an indirect descriptor");
@@ -210,8 +220,8 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain)
 
 void Virtqueue::push_unseen(const DescriptorChain& chain, uint32_t written) noexcept {
   std::byte* const entry = used_ + kEntries + (state_.next_used & (size_ - 1U)) * kUsedEntry;
-  store_raw(entry, uint32_t{chain.head_});
-  store_raw(entry + sizeof(uint32_t), written);
+  shared<uint32_t>(entry).store(chain.head_, std::memory_order_relaxed);
+  shared<uint32_t>(entry + sizeof(uint32_t)).store(written, std::memory_order_relaxed);
   ++state_.next_used;
 }
 

@@ -300,6 +300,21 @@ TEST_F(VirtqueueTest, AnIndirectTableMayEndAChain) {
   EXPECT_EQ(driver->take_used(), (FakeUsed{.id = 2, .length = 0}));
 }
 
+TEST_F(VirtqueueTest, AnIndirectTableMayLieAnywhere) {
+  for (uint64_t off = 0; off < 16; ++off) {
+    use({.indirect = true});
+    driver->set_available_index(0);
+    memory.store(kTable + off, FakeDescriptor{.address = kBuffers, .length = 16, .flags = kDescNext, .next = 1});
+    memory.store(kTable + off + 16,
+                 FakeDescriptor{.address = kBuffers + 0x100, .length = 0x12345, .flags = kDescWrite});
+    driver->set_descriptor(0, {.address = kTable.value + off, .length = 32, .flags = kDescIndirect});
+    offer_and_pop();
+    EXPECT_EQ(chain.readable_bytes(), 16U) << off;
+    EXPECT_EQ(chain.writable_bytes(), 0x12345U) << off;
+    EXPECT_EQ(guest_address(chain.writable()[0]), kBuffers + 0x100) << off;
+  }
+}
+
 TEST_F(VirtqueueTest, TheWriteFlagOfATableMeansNothing) {
   use({.indirect = true});
   driver->set_descriptor(0, table({buffer(0, 16)}, kDescWrite));
