@@ -47,7 +47,7 @@ class BlockQueue {
   void request_stop() noexcept;
   void wait_stopped() noexcept;
   /// Where the queue stood then.
-  VirtqueueState stopped_at() const noexcept { return stopped_at_; }
+  const VirtqueueState& stopped_at() const noexcept { return stopped_at_; }
 
  private:
   enum class State : uint8_t { kIdle, kRunning, kStopping, kEnding };

@@ -95,4 +95,8 @@ void VirtioBlock::stop() noexcept {
     queue.wait_stopped();
 }
 
+VirtqueueState VirtioBlock::stopped_at(uint16_t queue) const noexcept {
+  return queue < queues_.size() ? queues_[queue].stopped_at() : VirtqueueState{};
+}
+
 }  // namespace rvvmm

@@ -45,7 +45,7 @@ class VirtioBlock final : public VirtioDevice {
   std::span<const int> doorbells() const noexcept override { return doorbells_; }
   void start(VirtioSession session) noexcept override;
   void stop() noexcept override;
-  VirtqueueState stopped_at(uint16_t queue) const noexcept override { return queues_[queue].stopped_at(); }
+  VirtqueueState stopped_at(uint16_t queue) const noexcept override;
 
  private:
   void describe(const Options& options);

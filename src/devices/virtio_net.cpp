@@ -185,7 +185,6 @@ void VirtioNet::on_stop() noexcept {
     receiver.bytes = 0;
     receiver.frame = 0;
   }
-  state_ = {};
 }
 
 bool VirtioNet::serve(uint16_t index, Virtqueue& queue) noexcept {
@@ -392,7 +391,7 @@ VirtioNetState VirtioNet::state() noexcept {
 
 void VirtioNet::restore(const VirtioNetState& state) noexcept {
   const LockGuard lock{mu_};
-  state_ = state;
+  state_.active_pairs = std::clamp<uint16_t>(state.active_pairs, 1, static_cast<uint16_t>(receivers_.size()));
 }
 
 }  // namespace rvvmm

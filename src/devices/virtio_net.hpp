@@ -64,6 +64,7 @@ class VirtioNet final : public ServedVirtioDevice {
   void serve_events(int timeout_ms) noexcept;
 
   VirtioNetCounters counters() noexcept;
+  void reset() noexcept override { restore({}); }
   VirtioNetState state() noexcept;
   /// Before the driver is ready.
   void restore(const VirtioNetState& state) noexcept;

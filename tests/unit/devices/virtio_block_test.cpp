@@ -104,6 +104,15 @@ TEST_P(VirtioBlockTest, ReadsAndWritesTheImage) {
   EXPECT_GE(side.queue_interrupts, 2);
 }
 
+TEST_P(VirtioBlockTest, StoppedItSaysWhereItsQueuesStand) {
+  make(options());
+  for (int i = 0; i < 3; ++i)
+    queue().ask(VIRTIO_BLK_T_IN, 1, {to_read(0, 512)});
+  device->stop();
+  EXPECT_EQ(device->stopped_at(0), (VirtqueueState{.next_available = 3, .next_used = 3}));
+  EXPECT_EQ(device->stopped_at(VirtioBlock::kMostQueues), VirtqueueState{}) << "there is none";
+}
+
 TEST_P(VirtioBlockTest, BuffersMayLieAnywhere) {
   make(options());
   std::string bytes;

@@ -451,7 +451,13 @@ TEST_F(VirtioNetControl, StateGoesOutAndInAgain) {
   ASSERT_EQ(command(4, 0, 3), 0);
   const VirtioNetState state = net->state();
   net->stop();
+  EXPECT_EQ(net->state(), state) << "the same driver may go on";
+  net->reset();
   EXPECT_EQ(net->state(), VirtioNetState{});
+  for (const auto& [wrong, right] : {std::pair<uint16_t, uint16_t>{0, 1}, {5, 4}, {65535, 4}}) {
+    net->restore({.active_pairs = wrong});
+    EXPECT_EQ(net->state().active_pairs, right);
+  }
   net->restore(state);
   start(kNetControlQueue | kNetMultiQueue);
   EXPECT_EQ(net->state(), state);
