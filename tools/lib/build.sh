@@ -22,7 +22,7 @@ shell_scripts() {
     (cd "$ROOT" && {
         printf '%s\n' tools/dev .ci/run
         find tools/lib -name '*.sh'
-        find tools/host tools/guest -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +
+        find tools/host tools/guest tools/debian -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +
     } | sort)
 }
 

@@ -3,7 +3,7 @@
 
 DEBIAN_SUITE=trixie
 # ELF, 64 bit, little endian, EM_RISCV (243): what the kernel hands to QEMU (binfmt_misc(5) has the format).
-# F: the interpreter is opened now, so that it is found in any root. P: argv[0] stays as it is.
+# F: the interpreter is opened as this is registered, so it is found from any root. P: argv[0] stays as it is.
 RISCV64_FORMAT=':rvvmm-riscv64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xf3\x00'
 RISCV64_FORMAT+=':\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:'
 
@@ -42,6 +42,7 @@ debian_image_setup() {
     key=$(debian_image_key)
     if stamped "$image" "$key"; then return; fi
     need_host_tools e2fsprogs openssh-client
+    find_riscv64_formats
     # Packages that were fetched are there still after a failure later.
     if ! stamped "$work/packages" "$key"; then
         with_setup_lock step "packages of the Debian guest (190 MB)" debian-packages \
@@ -69,23 +70,37 @@ fetch_debian_packages() {
 }
 
 make_debian_tree() {
-    local packages=$1 tree=$2
+    local folder=$1 tree=$2
     rm -rf "$tree" && mkdir -p "$tree"/{dev,proc}
     cd "$ROOT"
     RVVMM_TREE=$(inner_path "$tree")
     export RVVMM_TREE
-    in_sdk_with_riscv64 bash tools/debian/install "$(inner_path "$packages")" "$RVVMM_TREE"
+    in_sdk_with_riscv64 bash tools/debian/install "$(inner_path "$folder")" "$RVVMM_TREE"
 }
 
-# in_sdk_with_riscv64 CMD...: as in_sdk, and riscv64 programs can be executed by anything in there.
+# in_sdk_with_riscv64 CMD...: as in_sdk, and riscv64 programs can be executed in any root in there.
 in_sdk_with_riscv64() {
-    if on_riscv64; then in_sdk "$@" && return; fi
-    # A user namespace may have formats of its own since Linux 6.7; nothing of the machine is changed then.
+    if [[ $RISCV64_FORMATS == machine ]]; then
+        in_sdk "$@"
+    else
+        sdk_command "$@"
+        in_user_namespace unshare --mount bash "$ROOT/tools/lib/with-riscv64.sh" \
+            "$RISCV64_FORMAT$SDK/usr/bin/qemu-riscv64:PF" "${SDK_COMMAND[@]}"
+    fi
+}
+
+# Whether the machine executes riscv64 programs as it is, or in a user namespace with formats of its own, which Linux has
+# since 6.7. Tried in a root without QEMU: a format that does not keep its interpreter open is of no use.
+find_riscv64_formats() {
+    local try=(chroot /opt/riscv64 /usr/bin/busybox true)
+    RISCV64_FORMATS=machine
+    if on_riscv64 || in_sdk "${try[@]}" 2>/dev/null; then return; fi
+    RISCV64_FORMATS=own
+    # A user namespace does not get to load it.
     modprobe binfmt_misc 2>/dev/null || true
-    # shellcheck disable=SC2016 # expanded inside
-    sdk_command "$@"
-    SDK_COMMAND=(unshare --mount bash "$ROOT/tools/lib/with-riscv64.sh" "$RISCV64_FORMAT$SDK/usr/bin/qemu-riscv64:PF" "${SDK_COMMAND[@]}")
-    in_user_namespace "${SDK_COMMAND[@]}"
+    if in_sdk_with_riscv64 "${try[@]}" 2>/dev/null; then return; fi
+    die "image: riscv64 programs cannot be executed here: it takes Linux 6.7 with binfmt_misc (this is $(uname -r))," \
+        "or a format for riscv64 registered with flag F, as qemu-user-binfmt does"
 }
 
 # Root there is root here, and so is each other user: files get the owners they ought to have.
@@ -97,7 +112,8 @@ in_user_namespace() {
     setpriv --pdeathsig KILL unshare --user bash -c 'read -r <"$0" && exec "$@"' "$go" "$@" &
     pid=$!
     until [[ $(readlink "/proc/$pid/ns/user") != "$(readlink /proc/self/ns/user)" ]]; do
-        kill -0 "$pid" && sleep 0.1
+        if ! kill -0 "$pid" 2>/dev/null; then rm "$go" && return 1; fi
+        sleep 0.1
     done
     echo '0 0 65536' >"/proc/$pid/uid_map"
     echo '0 0 65536' >"/proc/$pid/gid_map"
