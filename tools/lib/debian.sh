@@ -78,9 +78,14 @@ make_debian_tree() {
     in_sdk_with_riscv64 bash tools/debian/install "$(inner_path "$folder")" "$RVVMM_TREE"
 }
 
-# in_sdk_with_riscv64 CMD...: as in_sdk, and riscv64 programs can be executed in any root in there.
+# in_sdk_with_riscv64 CMD...: as in_sdk, and riscv64 programs can be executed in any root in there; RVVMM_TREE has /dev
+# and /proc.
 in_sdk_with_riscv64() {
-    if [[ $RISCV64_FORMATS == machine ]]; then
+    if on_riscv64; then
+        # shellcheck disable=SC2016 # expanded inside
+        unshare --mount bash -ec 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec "$@"' \
+            "$RVVMM_TREE" "$@"
+    elif [[ $RISCV64_FORMATS == machine ]]; then
         in_sdk "$@"
     else
         sdk_command "$@"
