@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Disk images for guests: cache/images/debian/{debian.img,vmlinuz,initrd.img,ssh_key,ssh_key.pub}. See docs/images.md.
+# Disk images for guests: cache/images/debian/{debian.img,extents,vmlinuz,initrd.img,ssh_key,ssh_key.pub}.
+# See docs/images.md.
 
 DEBIAN_SUITE=trixie
 # ELF, 64 bit, little endian, EM_RISCV (243): what the kernel hands to QEMU (binfmt_misc(5) has the format).
@@ -51,6 +52,8 @@ debian_image_setup() {
     fi
     step "installing them (two minutes or more)" debian-tree make_debian_tree "$work/packages" "$work/tree"
     step "disk image of them" debian-image make_debian_image "$work/tree" "$work/image"
+    in_sdk python3 "$(inner_path "$ROOT")/tools/lib/extents.py" "$(inner_path "$work/image")/debian.img" \
+        >"$work/image/extents"
     put_in_place "$work/image" "$image"
     stamp "$image" "$key"
     rm -rf "$work"
