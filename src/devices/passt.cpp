@@ -70,7 +70,7 @@ bool host_has_ipv4_route() {
   ::_exit(errno == ENOENT ? kNotFound : kNotExecutable);
 }
 
-/// The last line that a descriptor gives now.
+/// The last line of all that a descriptor gives now, which is gone then.
 std::string last_line(int fd) {
   std::string text;
   std::array<char, 4096> piece;
@@ -143,7 +143,10 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
   do
     polled = ::poll(&event, 1, kReadyLimitMs);
   while (polled < 0 && errno == EINTR);
-  if ((event.revents & POLLIN) != 0) return;
+  if ((event.revents & POLLIN) != 0) {
+    last_line(errors_.get());  // what it had to say so far is not why it will end
+    return;
+  }
   if (polled == 0) {
     throw SetupError{ExitStatus::kHostUnsupported,
                      std::format("user: {} is not ready after {} s", program, kReadyLimitMs / 1000)};

@@ -379,12 +379,12 @@ void VirtioNet::lose_link() noexcept {
   config_changed();
 }
 
-VirtioNetCounters VirtioNet::counters() noexcept {
+VirtioNetCounters VirtioNet::counters() const noexcept {
   const LockGuard lock{mu_};
   return counters_;
 }
 
-VirtioNetState VirtioNet::state() noexcept {
+VirtioNetState VirtioNet::state() const noexcept {
   const LockGuard lock{mu_};
   return state_;
 }

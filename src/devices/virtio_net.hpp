@@ -63,9 +63,9 @@ class VirtioNet final : public ServedVirtioDevice {
   /// For tests, which have no thread.
   void serve_events(int timeout_ms) noexcept;
 
-  VirtioNetCounters counters() noexcept;
+  VirtioNetCounters counters() const noexcept;
   void reset() noexcept override { restore({}); }
-  VirtioNetState state() noexcept;
+  VirtioNetState state() const noexcept;
   /// Before the driver is ready.
   void restore(const VirtioNetState& state) noexcept;
 
