@@ -15,7 +15,7 @@ namespace rvvmm {
 
 /// Connections to the host's port arrive at the guest's.
 struct PortForward {
-  bool udp = false;          ///< else TCP
+  bool udp = false;            ///< else TCP
   std::string host_address{};  ///< empty: all of the host's
   uint16_t host_port = 0;
   uint16_t guest_port = 0;

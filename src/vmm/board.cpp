@@ -1,6 +1,11 @@
 #include "vmm/board.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <format>
+
+#include "base/error.hpp"
 
 namespace rvvmm {
 
@@ -35,6 +40,13 @@ Gsi virtio_mmio_gsi(size_t index) noexcept {
   return Gsi{kFirstVirtioMmioGsi.value + static_cast<uint32_t>(index)};
 }
 
+SetupError too_many(size_t devices) {
+  return {ExitStatus::kUsage,
+          std::format("--transport: {} virtio devices are more than there is room for; give at most "
+                      "31 with pci, or 79 with mmio",
+                      devices)};
+}
+
 }  // namespace
 
 // THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
@@ -54,13 +66,45 @@ Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
   if (plic_) bus_.attach(kPlicWindow, *plic_);
   bus_.attach(kRtcWindow, *rtc_);
   bus_.attach(kFinisherWindow, *finisher_);
-  attach_virtio_mmio(parts);
+  if (!parts.virtio.empty()) {
+    if (parts.transport == Transport::kPci) {
+      attach_pci(parts);
+    } else {
+      attach_virtio_mmio(parts);
+    }
+  }
   bus_.freeze();
 }
 
 Board::~Board() = default;
 
+void Board::attach_pci(const Parts& parts) {
+  // Number 0 is where others have the host bridge itself.
+  constexpr uint8_t kFirstDevice = 1;
+  if (parts.virtio.size() > size_t{PciRoot::kDevices} - kFirstDevice) throw too_many(parts.virtio.size());
+  const uint64_t high = std::max(kPciHighWindow.base.value, align_up(parts.memory.range().end().value, 1_GiB));
+  const PciWindows windows{.low = kPciLowWindow, .high = {.base = Gpa{high}, .size = kPciHighWindow.size}};
+  std::array<IrqLine*, PciRoot::kLines> lines{};
+  for (uint32_t i = 0; i < lines.size(); ++i)
+    lines[i] = &line(parts, Gsi{kFirstPciGsi.value + i});
+  pci_root_ = std::make_unique<PciRoot>(windows, lines);
+  for (VirtioDevice* const device : parts.virtio) {
+    const auto number = static_cast<uint8_t>(kFirstDevice + virtio_pci_.size());
+    MsiSink* const msi = plic_ ? nullptr : static_cast<MsiSink*>(&parts.backend);
+    virtio_pci_.push_back(std::make_unique<VirtioPci>(
+        VirtioPci::Parts{.device = *device,
+                         .memory = parts.memory,
+                         .pci = {.windows = windows, .intx = pci_root_->pin(number), .msi = msi},
+                         .doorbells = parts.backend}));
+    pci_root_->attach(number, *virtio_pci_.back());
+  }
+  bus_.attach(windows.high, pci_root_->high_window());
+  bus_.attach(windows.low, pci_root_->low_window());
+  bus_.attach(kPciEcamWindow, pci_root_->ecam());
+}
+
 void Board::attach_virtio_mmio(const Parts& parts) {
+  if (parts.virtio.size() > kSources - kFirstVirtioMmioGsi.value) throw too_many(parts.virtio.size());
   for (VirtioDevice* const device : parts.virtio) {
     const size_t index = virtio_mmio_.size();
     const GpaRange window = virtio_mmio_window(index);
@@ -94,6 +138,10 @@ std::vector<FdtDevice> Board::fdt_devices() const {
   std::vector<FdtDevice> devices{{.device = uart_.get(), .window = kUartWindow, .gsi = kUartGsi},
                                  {.device = rtc_.get(), .window = kRtcWindow, .gsi = kRtcGsi},
                                  {.device = finisher_.get(), .window = kFinisherWindow, .gsi = std::nullopt}};
+  if (pci_root_) {
+    devices.push_back(
+        {.device = &pci_root_->ecam(), .window = kPciEcamWindow, .gsi = kFirstPciGsi, .inputs = PciRoot::kLines});
+  }
   for (size_t index = 0; index < virtio_mmio_.size(); ++index) {
     devices.push_back(
         {.device = virtio_mmio_[index].get(), .window = virtio_mmio_window(index), .gsi = virtio_mmio_gsi(index)});

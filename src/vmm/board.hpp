@@ -12,10 +12,12 @@
 #include "base/hypervisor.hpp"
 #include "devices/goldfish_rtc.hpp"
 #include "devices/mmio_bus.hpp"
+#include "devices/pci_root.hpp"
 #include "devices/plic.hpp"
 #include "devices/test_finisher.hpp"
 #include "devices/uart16550.hpp"
 #include "devices/virtio_mmio.hpp"
+#include "devices/virtio_pci.hpp"
 #include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
 
@@ -30,10 +32,15 @@ inline constexpr Gpa kAplicBase{0x0D00'0000};  // in the PLIC's window: a machin
 inline constexpr GpaRange kUartWindow{.base = Gpa{0x1000'0000}, .size = 0x100};
 inline constexpr Gpa kVirtioMmioBase{0x1000'1000};  // a page a device
 inline constexpr Gpa kImsicBase{0x2800'0000};
+inline constexpr GpaRange kPciEcamWindow{.base = Gpa{0x3000'0000}, .size = PciRoot::kEcamSize};
+inline constexpr GpaRange kPciLowWindow{.base = Gpa{0x4000'0000}, .size = 1_GiB};
 inline constexpr Gpa kRamBase{0x8000'0000};
+/// Behind RAM where that reaches up to here.
+inline constexpr GpaRange kPciHighWindow{.base = Gpa{0x100'0000'0000}, .size = 64_GiB};
 
 inline constexpr Gsi kUartGsi{10};
 inline constexpr Gsi kRtcGsi{11};
+inline constexpr Gsi kFirstPciGsi{12};  // one for each of INTA to INTD
 inline constexpr Gsi kFirstVirtioMmioGsi{16};
 /// Wired inputs of the PLIC or APLIC: 1..kSources.
 inline constexpr uint32_t kSources = 95;
@@ -85,6 +92,7 @@ class Board {
  private:
   IrqLine& line(const Parts& parts, Gsi gsi);
   void attach_virtio_mmio(const Parts& parts);
+  void attach_pci(const Parts& parts);
 
   Irqchip irqchip_;
   std::unique_ptr<Plic> plic_;  // null with an AIA
@@ -93,6 +101,8 @@ class Board {
   std::unique_ptr<GoldfishRtc> rtc_;
   std::unique_ptr<Uart16550> uart_;
   std::vector<std::unique_ptr<VirtioMmio>> virtio_mmio_;
+  std::unique_ptr<PciRoot> pci_root_;  // null where nothing would be on the bus
+  std::vector<std::unique_ptr<VirtioPci>> virtio_pci_;
   MmioBus bus_;
 };
 

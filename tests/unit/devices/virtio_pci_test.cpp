@@ -213,7 +213,8 @@ TEST_F(VirtioPciTest, ServesADriverByMessagesAndDoorbells) {
   EXPECT_EQ(guest.bar<uint16_t>(kConfigVector), 0U);
   EXPECT_EQ(guest.bar<uint16_t>(kQueueVector), 1U);
   request();
-  const uint64_t notify = VirtioPci::kNotifyOffset + uint64_t{guest.bar<uint16_t>(kQueueNotifyOff)} * VirtioPci::kNotifyStride;
+  const uint64_t notify =
+      VirtioPci::kNotifyOffset + uint64_t{guest.bar<uint16_t>(kQueueNotifyOff)} * VirtioPci::kNotifyStride;
   ASSERT_TRUE(host.ring(Gpa{kBarPlace + notify}, 2));
   rng.on_doorbell(0);
   EXPECT_EQ(queue.take_used(), (FakeUsed{.id = 0, .length = 16}));
@@ -276,10 +277,8 @@ TEST_F(VirtioPciTest, DoorbellsMoveWithTheBar) {
 TEST_F(VirtioPciTest, AQueueThatHartsServeHasNoDoorbell) {
   FakeVirtioDevice body;
   body.served_on_hart_queue = 0;
-  VirtioPci other{{.device = body,
-                   .memory = memory,
-                   .pci = {.windows = kWindows, .intx = line, .msi = &sink},
-                   .doorbells = host}};
+  VirtioPci other{
+      {.device = body, .memory = memory, .pci = {.windows = kWindows, .intx = line, .msi = &sink}, .doorbells = host}};
   Guest other_guest{other};
   other_guest.place_bar(kBarPlace);
   ASSERT_EQ(host.doorbells.size(), 1U);
@@ -523,10 +522,8 @@ TEST_F(VirtioPciTest, TheDevicesConfigurationTakesAnyWidth) {
   EXPECT_EQ(guest.bar<uint64_t>(VirtioPci::kConfigOffset + 8), 0U);
   EXPECT_EQ(guest.bar<uint64_t>(VirtioPci::kNotifyOffset - 8), 0U);
   FakeVirtioDevice body;
-  VirtioPci other{{.device = body,
-                   .memory = memory,
-                   .pci = {.windows = kWindows, .intx = line, .msi = &sink},
-                   .doorbells = host}};
+  VirtioPci other{
+      {.device = body, .memory = memory, .pci = {.windows = kWindows, .intx = line, .msi = &sink}, .doorbells = host}};
   Guest{other}.set_bar<uint32_t>(VirtioPci::kConfigOffset + 4, 0x1234'5678);
   EXPECT_EQ(body.config[7], std::byte{0x12});
   EXPECT_EQ(Guest{other}.bar<uint16_t>(VirtioPci::kConfigOffset + 6), 0x1234U);
