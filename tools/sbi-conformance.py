@@ -41,10 +41,10 @@ another answer than the one here, the test `sbi_table` fails.
   answers must conform, on any host: `SbiConformance` in `tests/integration/sbi_test.cpp`.
 - **Answered by**: KVM in the host's kernel, or rvvmm. Who answers what, and why: [architecture.md](architecture.md).
 
-The guest has two harts, 0 and 1, and 64 MiB of RAM, and what a guest has by default; also MPXY (`--sbi mpxy=on`) where
-the kernel forwards it, to show rvvmm's answers: no channels. The hosts are emulated with Sscofpmf, without which KVM has no PMU.
-In the ordinary test run they do without, so that rows of PMU are not compared there; whether FWFT has a feature depends
-on the host's firmware and CPUs too.
+The guest has two harts, 0 and 1, and 64 MiB of RAM. It has what guests have by default, and MPXY where the kernel
+forwards it (`--sbi mpxy=on`). The hosts are emulated with Sscofpmf, without which KVM has no PMU. In the ordinary test
+run they do without, so that rows of PMU are not compared there; whether FWFT has a feature depends on the host's
+firmware and CPUs too.
 
 Not called is what ends the VM, or the hart for good: SRST with a good type and a good reason, or with a reserved reason,
 which KVM takes for a good one; SUSP with all that it asks for; legacy shutdown; "exit" with a good status; and HSM start
