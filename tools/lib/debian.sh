@@ -97,8 +97,8 @@ in_sdk_with_riscv64() {
     fi
 }
 
-# Whether the machine executes riscv64 programs as it is, or in a user namespace with formats of its own, which Linux has
-# since 6.7. Tried in a root without QEMU: a format that does not keep its interpreter open is of no use.
+# Whether the machine executes riscv64 programs as it is, or in a user namespace with formats of its own, which Linux
+# has since 6.7. Tried in a root without QEMU: a format that does not keep its interpreter open is of no use.
 find_riscv64_formats() {
     local try=(chroot /opt/riscv64 /usr/bin/busybox true)
     RISCV64_FORMATS=machine
