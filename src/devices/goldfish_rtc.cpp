@@ -7,7 +7,7 @@
 namespace rvvmm {
 namespace {
 
-enum Register : uint64_t {
+enum RtcRegister : uint64_t {
   kTimeLow = 0x00,
   kTimeHigh = 0x04,
   kAlarmLow = 0x08,

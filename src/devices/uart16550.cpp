@@ -7,7 +7,7 @@
 namespace rvvmm {
 namespace {
 
-enum Register : uint64_t {
+enum UartRegister : uint64_t {
   kRbrThrDll = 0,
   kIerDlm = 1,
   kIirFcr = 2,

@@ -5,7 +5,7 @@
 namespace rvvmm {
 namespace {
 
-enum Function : uint64_t { kWrite = 0, kRead = 1, kWriteByte = 2 };
+enum DbcnFunction : uint64_t { kWrite = 0, kRead = 1, kWriteByte = 2 };
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace rvvmm {
 namespace {
 
-enum Function : uint64_t { kHartStart = 0, kHartStop = 1, kHartGetStatus = 2, kHartSuspend = 3 };
+enum HsmFunction : uint64_t { kHartStart = 0, kHartStop = 1, kHartGetStatus = 2, kHartSuspend = 3 };
 
 // SBI 3.0, 9.4, table "HSM Hart Suspend Types"; the parameter has 32 bits.
 constexpr uint32_t kRetentive = 0;

@@ -5,7 +5,7 @@
 namespace rvvmm {
 namespace {
 
-enum Function : uint64_t {
+enum MpxyFunction : uint64_t {
   kGetSharedMemorySize = 0,
   kSetSharedMemory = 1,
   kGetChannelIds = 2,

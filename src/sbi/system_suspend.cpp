@@ -5,7 +5,7 @@
 namespace rvvmm {
 namespace {
 
-enum Function : uint64_t { kSystemSuspend = 0 };
+enum SuspFunction : uint64_t { kSystemSuspend = 0 };
 
 constexpr uint32_t kSuspendToRam = 0;  // SBI 3.0, 13.1; the parameter has 32 bits
 

@@ -64,7 +64,7 @@ SetupError explain(const po::invalid_command_line_syntax& problem) {
 void refuse_stranger(const po::option& option) {
   const std::string token = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
   if (option.position_key >= 0) {
-    throw usage(std::format("{}: is no option; to boot a kernel, give --kernel FILE", quoted(token)));
+    throw usage(std::format("{}: is no option; to boot a kernel, give --kernel FILE", in_quotes(token)));
   }
   const std::string_view typed = std::string_view{token}.substr(std::min(token.find_first_not_of('-'), token.size()));
   const std::string_view name = typed.substr(0, typed.find('='));
@@ -156,14 +156,14 @@ void apply(Config& config, const Setting& setting) {
 
 PrintText completion_script(const Setting& setting) {
   if (setting.value != "bash") {
-    throw usage(std::format("{}: {} is not supported; give bash", setting.where, quoted(setting.value)));
+    throw usage(std::format("{}: {} is not supported; give bash", setting.where, in_quotes(setting.value)));
   }
   return {bash_completion_text()};
 }
 
 ListSbi list(const Setting& setting) {
   if (setting.value != "sbi") {
-    throw usage(std::format("{}: {} cannot be listed; give sbi", setting.where, quoted(setting.value)));
+    throw usage(std::format("{}: {} cannot be listed; give sbi", setting.where, in_quotes(setting.value)));
   }
   return {};
 }

@@ -42,7 +42,7 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
   const std::string_view key = trimmed(line.substr(0, equals));
   const OptionSpec* spec = find_option(key);
   if (spec == nullptr) {
-    throw wrong(path, number, std::format("{}: unknown key{}", quoted(key), suggestion(key, "", true)));
+    throw wrong(path, number, std::format("{}: unknown key{}", in_quotes(key), suggestion(key, "", true)));
   }
   if (!spec->in_file) throw wrong(path, number, std::format("{}: only on the command line, as --{}", key, key));
   if (equals == line.size()) throw wrong(path, number, std::format("{}: has no value; write {} = VALUE", key, key));

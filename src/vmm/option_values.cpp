@@ -22,7 +22,7 @@ constexpr uint32_t kMaxCpu = 4095;  // no host has more; keeps "0-4000000000" fr
 constexpr size_t kMaxShown = 100;
 
 SetupError wrong(const std::string& where, std::string_view text, std::string_view expected) {
-  return SetupError{ExitStatus::kUsage, std::format("{}: {} {}", where, quoted(text), expected)};
+  return SetupError{ExitStatus::kUsage, std::format("{}: {} {}", where, in_quotes(text), expected)};
 }
 
 // Digits only, all of them: no sign, no spaces, no 0x.
@@ -106,7 +106,7 @@ std::string shortened(std::string_view text) {
   return shown;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return std::format("\"{}\"", shortened(text));
 }
 

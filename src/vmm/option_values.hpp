@@ -16,7 +16,7 @@ namespace rvvmm {
 /// `text` on one line, printable; what is behind 100 characters becomes "...".
 std::string shortened(std::string_view text);
 /// shortened(), between double quotes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 /// "; did you mean <prefix><name>?" for the option whose name is nearest to `typed`, or nothing.
 /// `in_file`: only options that may stand in a configuration file.

@@ -15,8 +15,8 @@ namespace {
 // Every signal but the real-time ones that ends a process and that nothing else here handles (signal(7), default action
 // "Term" or "Core"). Those that Signals serves come back to the event loop, the console's and the harts' kicks have
 // handlers, and SIGPIPE is ignored.
-constexpr std::array kEndingSignals{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
-                                    SIGXFSZ, SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
+constexpr std::array kUnservedSignals{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
+                                      SIGXFSZ, SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
 
 // The main thread's stack for a handler that finds the other one full; only touched then. Room for the kernel's frame
 // with large vector registers (sigaltstack(2): more than SIGSTKSZ) and what give_back() calls.
@@ -28,7 +28,7 @@ alignas(16) constinit std::array<std::byte, kAlternateStackSize> alternate_stack
 struct CrashState {
   int fd = -1;
   termios cooked{};
-  std::array<struct sigaction, kEndingSignals.size()> previous{};
+  std::array<struct sigaction, kUnservedSignals.size()> previous{};
   stack_t previous_stack{};
   std::atomic<bool> exists = false;
   std::atomic<bool> armed = false;  // raw mode is on
@@ -69,8 +69,8 @@ bool happens_again(int signal, const siginfo_t& info) noexcept {
 void on_end(int signal, siginfo_t* info, void*) noexcept {
   const int saved_errno = errno;
   give_back();
-  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
-    if (kEndingSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
+  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
+    if (kUnservedSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
   }
   // Blocked until we return, and does then what it does without us.
   if (!happens_again(signal, *info)) ::raise(signal);
@@ -88,17 +88,17 @@ void install_handlers() noexcept {
   action.sa_sigaction = on_end;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   ::sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
+  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
     struct sigaction& previous = crash_state.previous[i];
-    ::sigaction(kEndingSignals[i], &action, &previous);
+    ::sigaction(kUnservedSignals[i], &action, &previous);
     // Does not end us as it is.
-    if (previous.sa_handler == SIG_IGN) ::sigaction(kEndingSignals[i], &previous, nullptr);
+    if (previous.sa_handler == SIG_IGN) ::sigaction(kUnservedSignals[i], &previous, nullptr);
   }
 }
 
 void remove_handlers() noexcept {
-  for (size_t i = 0; i < kEndingSignals.size(); ++i) {
-    ::sigaction(kEndingSignals[i], &crash_state.previous[i], nullptr);
+  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
+    ::sigaction(kUnservedSignals[i], &crash_state.previous[i], nullptr);
   }
   if ((crash_state.previous_stack.ss_flags & SS_DISABLE) != 0) ::sigaltstack(&crash_state.previous_stack, nullptr);
 }

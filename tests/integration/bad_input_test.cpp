@@ -17,7 +17,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::bad_input_test {
 namespace {
 
 constexpr int kUsage = 64;
@@ -269,4 +269,4 @@ TEST_F(BadInput, AFailedStartLeavesNoEmptyLog) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::bad_input_test

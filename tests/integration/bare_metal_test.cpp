@@ -7,7 +7,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::bare_metal_test {
 namespace {
 
 struct BareMetalCase {
@@ -193,4 +193,4 @@ TEST_F(BareMetalConsole, ReportHasTheVectorRegistersOfTheGuest) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::bare_metal_test

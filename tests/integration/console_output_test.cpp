@@ -12,7 +12,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::console_output_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -128,4 +128,4 @@ TEST_F(ConsoleCost, IsOneWriteForManyBytesAndOneForALargeCall) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::console_output_test

@@ -5,7 +5,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::hsm_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -39,4 +39,4 @@ TEST_F(Hsm, ASuspendedHartCostsNothing) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::hsm_test

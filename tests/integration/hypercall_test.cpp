@@ -6,7 +6,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::hypercall_test {
 namespace {
 
 class HypercallGuest : public KvmTest {
@@ -52,4 +52,4 @@ TEST_F(HypercallGuest, LogLevelOfItsModuleDecidesWhatIsShown) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::hypercall_test

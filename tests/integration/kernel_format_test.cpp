@@ -5,7 +5,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::kernel_format_test {
 namespace {
 
 class KernelFormat : public KvmTest {
@@ -48,4 +48,4 @@ TEST_F(KernelFormat, HeaderlessBlobAndItIsSaid) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::kernel_format_test

@@ -12,7 +12,7 @@
 #include "process_facts.hpp"
 #include "test_environment.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::linux_test {
 namespace {
 
 constexpr const char* kOnlyInTheFullRun = "only with RVVMM_TEST_FULL=1";
@@ -365,4 +365,4 @@ TEST_F(Configs, EachBootsToUserSpace) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::linux_test

@@ -13,7 +13,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::options_test {
 namespace {
 
 class Options : public KvmTest {
@@ -228,4 +228,4 @@ TEST_F(Options, TheCommandLineWinsOverTheConfig) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::options_test

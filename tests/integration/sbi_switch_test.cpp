@@ -8,7 +8,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::sbi_switch_test {
 namespace {
 
 /// What a hart found of an extension.
@@ -136,4 +136,4 @@ TEST_F(SbiSwitch, TheMessageProxyIsThereWhereTheKernelForwardsIt) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::sbi_switch_test

@@ -10,7 +10,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::sbi_test {
 namespace {
 
 std::vector<std::string> arguments(const std::string& guest, unsigned smp) {
@@ -137,4 +137,4 @@ TEST_F(Registers, AnExitChangesNothingButWhatItGivesBack) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::sbi_test

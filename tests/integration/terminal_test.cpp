@@ -5,7 +5,7 @@
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
-namespace rvvmm::test {
+namespace rvvmm::test::terminal_test {
 namespace {
 
 bool same(const termios& a, const termios& b) {
@@ -108,4 +108,4 @@ TEST_F(TerminalSetup, IsRestoredWhenTheGuestPowersOff) {
 }
 
 }  // namespace
-}  // namespace rvvmm::test
+}  // namespace rvvmm::test::terminal_test

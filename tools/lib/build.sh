@@ -36,12 +36,13 @@ check_format() { cpp_sources | in_sdk xargs -r clang-format --dry-run --Werror -
 
 check_shell() { shell_scripts | in_sdk xargs shellcheck --severity=warning; }
 
-# check_tidy [FOLDER...]: clang-tidy on every .cpp (of these folders), with the commands of the riscv64 build, which has
-# all of them. A file already found clean with the same headers and the same checks is not read again.
+# check_tidy [FOLDER...]: clang-tidy on every .cpp (of these folders), with the commands of a build for riscv64, which
+# has all of them: one that is only configured, file by file, since the other compiles batches. A file already found clean
+# with the same headers and the same checks is not read again.
 # shellcheck disable=SC2120 # the phases of tools/dev test pass some
 check_tidy() {
     local headers folders=${*:-src tests/unit tests/integration}
-    in_sdk cmake --preset riscv64 >/dev/null
+    in_sdk cmake --preset riscv64 -B build/tidy -D RVVMM_BUILD_IN_BATCHES=OFF >/dev/null
     mkdir -p "$CACHE/tidy"
     headers=$(cpp_sources | grep '\.hpp$' | (cd "$ROOT" && xargs cat .clang-tidy tests/.clang-tidy) | sha256sum)
     cpp_sources | grep -E "^(${folders// /|})/.*\.cpp$" |

@@ -3,7 +3,7 @@
 set -euo pipefail
 mark=/cache/tidy/$({ echo "$1 $2" && cat "$2"; } | sha256sum | cut -c1-24)
 [[ ! -e $mark ]] || exit 0
-if ! output=$(nice clang-tidy --quiet -p build/riscv64 "$2" 2>&1); then
+if ! output=$(nice clang-tidy --quiet -p build/tidy "$2" 2>&1); then
     grep -vE '^[0-9]+ warnings? generated' <<<"$output"
     exit 1
 fi

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-namespace rvvmm {
+namespace rvvmm::error_test {
 namespace {
 
 TEST(SetupError, CarriesItsLineAndItsStatus) {
@@ -20,4 +20,4 @@ TEST(SetupError, FromErrnoAddsTheReason) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::error_test

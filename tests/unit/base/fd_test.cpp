@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
-namespace rvvmm {
+namespace rvvmm::fd_test {
 namespace {
 
 int open_one() {
@@ -61,4 +61,4 @@ TEST(Fd, ResetClosesOnce) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::fd_test

@@ -7,7 +7,7 @@
 #include <format>
 #include <string>
 
-namespace rvvmm {
+namespace rvvmm::fdt_builder_test {
 namespace {
 
 const void* property(const std::vector<std::byte>& blob, const char* path, const char* name, int& length) {
@@ -152,4 +152,4 @@ TEST(FdtBuilder, OnePropertyMayBeLargerThanTheFirstBuffer) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::fdt_builder_test

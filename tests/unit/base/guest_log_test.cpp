@@ -8,7 +8,7 @@
 
 #include "base/fd.hpp"
 
-namespace rvvmm {
+namespace rvvmm::guest_log_test {
 namespace {
 
 using ::testing::EndsWith;
@@ -64,4 +64,4 @@ TEST(GuestLog, NobodyWaitsForAReaderThatSleeps) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::guest_log_test

@@ -14,7 +14,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::guest_memory_test {
 namespace {
 
 constexpr Gpa kBase{0x8000'0000};
@@ -235,4 +235,4 @@ TEST(GuestMemory, ASizeThatNoHostHasIsRefusedNamingTheOption) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::guest_memory_test

@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm::log {
+namespace rvvmm::log::log_test {
 namespace {
 
 TEST(Log, EveryModuleIsFoundByItsName) {
@@ -116,4 +116,4 @@ TEST(RateLimit, AllowsABurstAndThenPowersOfTwo) {
 }
 
 }  // namespace
-}  // namespace rvvmm::log
+}  // namespace rvvmm::log::log_test

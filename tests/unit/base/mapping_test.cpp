@@ -9,7 +9,7 @@
 #include "base/fd.hpp"
 #include "base/types.hpp"
 
-namespace rvvmm {
+namespace rvvmm::mapping_test {
 namespace {
 
 TEST(Mapping, AnonymousMemoryStartsAtTheAlignment) {
@@ -62,4 +62,4 @@ TEST(Mapping, MoreThanThereIsRoomForIsRefused) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::mapping_test

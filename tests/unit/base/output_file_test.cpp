@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::output_file_test {
 namespace {
 
 using Start = OutputFile::Start;
@@ -74,4 +74,4 @@ TEST_F(OutputFileTest, WhatCannotBeOpenedIsNamedWithItsOption) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::output_file_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace rvvmm {
+namespace rvvmm::printable_test {
 namespace {
 
 TEST(Printable, ControlCharactersBecomeQuestionMarks) {
@@ -26,4 +26,4 @@ TEST(Printable, WhatIsNoUtf8IsNotShown) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::printable_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace rvvmm {
+namespace rvvmm::range_test {
 namespace {
 
 constexpr GpaRange kRange{.base = Gpa{0x1000}, .size = 0x100};
@@ -70,4 +70,4 @@ TEST(GpaRange, RangesAtTheTopDoNotWrapIntoRangesAtTheBottom) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::range_test

@@ -6,7 +6,7 @@
 
 #include "fakes/fake_vcpu.hpp"
 
-namespace rvvmm {
+namespace rvvmm::register_file_test {
 namespace {
 
 class RegisterFileTest : public ::testing::Test {
@@ -153,4 +153,4 @@ TEST_F(VectorRegistersTest, AreNoneWhereTheHypervisorRefusesThem) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::register_file_test

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace rvvmm {
+namespace rvvmm::sbi_switches_test {
 namespace {
 
 size_t row_named(std::string_view name) {
@@ -75,4 +75,4 @@ TEST(SbiChoices, WhatLiesInsideAnExtensionThatIsOffIsOff) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::sbi_switches_test

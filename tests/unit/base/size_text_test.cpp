@@ -4,7 +4,7 @@
 
 #include "base/types.hpp"
 
-namespace rvvmm {
+namespace rvvmm::size_text_test {
 namespace {
 
 TEST(MemText, TakesTheLargestSuffixThatDivides) {
@@ -17,4 +17,4 @@ TEST(MemText, TakesTheLargestSuffixThatDivides) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::size_text_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace rvvmm {
+namespace rvvmm::types_test {
 namespace {
 
 TEST(Types, SizesCarryTheirUnit) {
@@ -26,4 +26,4 @@ TEST(Types, AddressesWrapLikeTheMachines) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::types_test

@@ -9,7 +9,7 @@
 #include "fakes/fake_irq.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::goldfish_rtc_test {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -246,4 +246,4 @@ TEST_F(GoldfishRtcTest, RestoringTakesAnAlarmAndAnInterruptBack) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::goldfish_rtc_test

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::mmio_bus_test {
 namespace {
 
 // Answers loads with its own number and remembers the last store.
@@ -169,4 +169,4 @@ TEST(MmioBus, RefusesDevicesOnceFrozen) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::mmio_bus_test

@@ -11,7 +11,7 @@
 #include "fakes/fake_irq.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::plic_test {
 namespace {
 
 constexpr uint32_t kSources = 95;
@@ -447,4 +447,4 @@ TEST_F(PlicTest, HartsThatARestoredStateDoesNotHaveAreAsAfterPowerOn) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::plic_test

@@ -8,7 +8,7 @@
 #include "fakes/recorders.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::test_finisher_test {
 namespace {
 
 class TestFinisherTest : public testing::Test {
@@ -73,4 +73,4 @@ TEST_F(TestFinisherTest, DescribesItself) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::test_finisher_test

@@ -10,7 +10,7 @@
 #include "fakes/fake_irq.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::uart16550_test {
 namespace {
 
 enum Offset : uint64_t {
@@ -516,4 +516,4 @@ TEST_F(Uart16550Test, DescribesItself) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::uart16550_test

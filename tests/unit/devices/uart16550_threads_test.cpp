@@ -9,7 +9,7 @@
 #include "fakes/fake_irq.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::uart16550_threads_test {
 namespace {
 
 constexpr size_t kPasted = 64_KiB;
@@ -175,4 +175,4 @@ TEST(Uart16550Threads, HartsMayUseItAtTheSameTime) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::uart16550_threads_test

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-namespace rvvmm {
+namespace rvvmm::exit_table_test {
 namespace {
 
 class RecordingIo final : public VcpuIo {
@@ -182,4 +182,4 @@ TEST(RunErrors, EachThatKvmIsKnownForHasItsCause) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::exit_table_test

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-namespace rvvmm {
+namespace rvvmm::exit_trace_test {
 namespace {
 
 TEST(ExitTrace, MmioTellsWidthAddressAndValue) {
@@ -60,4 +60,4 @@ TEST(ExitTrace, OthersTellTheirName) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::exit_trace_test

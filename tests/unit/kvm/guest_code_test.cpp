@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-namespace rvvmm {
+namespace rvvmm::guest_code_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -116,4 +116,4 @@ TEST_F(GuestCodeTest, ReservedModeIsNothing) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::guest_code_test

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <string>
 
-namespace rvvmm {
+namespace rvvmm::host_errors_test {
 namespace {
 
 using enum HypervisorExtension;
@@ -112,4 +112,4 @@ TEST(RefusedRam, WithinTheLimitsNoReasonIsInvented) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::host_errors_test

@@ -7,7 +7,7 @@
 
 #include "fakes/fake_console_ends.hpp"
 
-namespace rvvmm {
+namespace rvvmm::debug_console_test {
 namespace {
 
 constexpr uint64_t kDbcn = 0x4442434E;
@@ -97,4 +97,4 @@ TEST_F(DebugConsoleTest, UnknownFunctionIsNotSupported) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::debug_console_test

@@ -4,7 +4,7 @@
 
 #include "fakes/fake_harts.hpp"
 
-namespace rvvmm {
+namespace rvvmm::hsm_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -111,4 +111,4 @@ TEST_P(HsmTest, OnlyASuspendedHartResumesAndOnlyByOurOwnEid) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::hsm_test

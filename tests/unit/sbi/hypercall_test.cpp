@@ -8,7 +8,7 @@
 #include "base/log.hpp"
 #include "fakes/sbi_table.hpp"
 
-namespace rvvmm {
+namespace rvvmm::hypercall_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -218,4 +218,4 @@ TEST_F(HypercallTest, BatchWithBadArgumentsCallsNothing) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::hypercall_test

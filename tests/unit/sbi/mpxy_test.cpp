@@ -4,7 +4,7 @@
 
 #include <array>
 
-namespace rvvmm {
+namespace rvvmm::mpxy_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -125,4 +125,4 @@ TEST_F(MpxyTest, EachHartSharesItsOwn) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::mpxy_test

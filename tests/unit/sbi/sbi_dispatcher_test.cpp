@@ -8,7 +8,7 @@
 #include "sbi/base_probe.hpp"
 #include "sbi/legacy_console.hpp"
 
-namespace rvvmm {
+namespace rvvmm::sbi_dispatcher_test {
 namespace {
 
 class Answering final : public SbiExtension {
@@ -149,4 +149,4 @@ TEST(Extensions, OfARangeThatIsOffNothingIsProbedAsPresent) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::sbi_dispatcher_test

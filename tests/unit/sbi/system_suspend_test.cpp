@@ -4,7 +4,7 @@
 
 #include "fakes/fake_harts.hpp"
 
-namespace rvvmm {
+namespace rvvmm::system_suspend_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -53,4 +53,4 @@ TEST_F(SystemSuspendTest, HasOneFunction) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::system_suspend_test

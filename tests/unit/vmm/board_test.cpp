@@ -9,7 +9,7 @@
 #include "fakes/fake_hypervisor.hpp"
 #include "fakes/recorders.hpp"
 
-namespace rvvmm {
+namespace rvvmm::board_test {
 namespace {
 
 class IdleAlarm final : public AlarmTimer {
@@ -154,4 +154,4 @@ INSTANTIATE_TEST_SUITE_P(Irqchips, BoardTest,
                          });
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::board_test

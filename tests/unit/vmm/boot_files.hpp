@@ -17,11 +17,10 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/guest_memory.hpp"
+#include "vmm/board.hpp"
 #include "vmm/input_file.hpp"
 
 namespace rvvmm::testing {
-
-inline constexpr Gpa kRamBase{0x8000'0000};
 
 /// A file without a name in any directory, that its path opens all the same.
 class MemoryFile {

@@ -7,7 +7,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::boot_images_test {
 namespace {
 
 using namespace rvvmm::testing;
@@ -188,4 +188,4 @@ TEST(BootImages, TreeOfTheUserIsHeldOpen) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::boot_images_test

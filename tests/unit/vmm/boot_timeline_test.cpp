@@ -12,7 +12,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
-namespace rvvmm {
+namespace rvvmm::boot_timeline_test {
 namespace {
 
 using ::testing::ContainsRegex;
@@ -114,4 +114,4 @@ TEST_F(BootTimelineTest, PathThatCannotBeWrittenIsAUsageError) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::boot_timeline_test

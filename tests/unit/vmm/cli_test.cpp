@@ -17,7 +17,7 @@
 #include "base/error.hpp"
 #include "vmm/option_table.hpp"
 
-namespace rvvmm {
+namespace rvvmm::cli_test {
 namespace {
 
 using log::Level;
@@ -459,4 +459,4 @@ TEST_F(ConfigFile, FileOneByteTooLargeIsRefused) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::cli_test

@@ -15,7 +15,7 @@
 #include "base/fd.hpp"
 #include "base/kick_signal.hpp"
 
-namespace rvvmm {
+namespace rvvmm::console_hub_test {
 namespace {
 
 std::span<const std::byte> bytes_of(std::string_view text) {
@@ -409,4 +409,4 @@ TEST(ConsoleInput, RingThatWasNotFullTellsNobody) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::console_hub_test

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::cpu_affinity_test {
 namespace {
 
 using ::testing::StartsWith;
@@ -57,4 +57,4 @@ TEST(CpuAffinity, NumbersBehindTheSetAreRefusedNotLookedUp) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::cpu_affinity_test

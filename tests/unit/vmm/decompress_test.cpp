@@ -4,7 +4,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::decompress_test {
 namespace {
 
 using namespace rvvmm::testing;
@@ -126,4 +126,4 @@ TEST(GzipStream, ZerosBehindTheEndArePadding) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::decompress_test

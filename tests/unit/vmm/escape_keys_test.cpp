@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace rvvmm {
+namespace rvvmm::escape_keys_test {
 namespace {
 
 using Action = EscapeKeys::Action;
@@ -82,4 +82,4 @@ TEST(EscapeKeys, HelpIsReadableInRawMode) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::escape_keys_test

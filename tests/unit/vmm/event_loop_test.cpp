@@ -7,7 +7,7 @@
 #include <memory>
 #include <thread>
 
-namespace rvvmm {
+namespace rvvmm::event_loop_test {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -228,4 +228,4 @@ TEST(Notifier, ManyNotificationsAreSeenAtLeastOnceAfterTheLast) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::event_loop_test

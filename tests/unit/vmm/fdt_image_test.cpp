@@ -13,7 +13,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::fdt_image_test {
 namespace {
 
 using namespace rvvmm::testing;
@@ -489,4 +489,4 @@ TEST_F(UserDtb, LargestTreeIsTwoMiB) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::fdt_image_test

@@ -13,7 +13,7 @@
 #include "fakes/fake_machine.hpp"
 #include "fakes/fake_vcpu.hpp"
 
-namespace rvvmm {
+namespace rvvmm::hart_states_test {
 namespace {
 
 constexpr HartId kHart0{0};
@@ -387,4 +387,4 @@ TEST_F(HartStatesTest, TheEndOfTheMachineEndsTheWaiting) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::hart_states_test

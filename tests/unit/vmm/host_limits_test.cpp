@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::host_limits_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -67,4 +67,4 @@ TEST(HostLimits, HardLimitTooLowNamesTheMostHartsThatFit) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::host_limits_test

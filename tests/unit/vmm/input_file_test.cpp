@@ -12,7 +12,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::input_file_test {
 namespace {
 
 using ::rvvmm::testing::bad_input;
@@ -132,4 +132,4 @@ TEST(InputFile, ControlCharactersOfThePathDoNotReachTheTerminal) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::input_file_test

@@ -5,7 +5,7 @@
 #include "fakes/fake_console.hpp"
 #include "fakes/fake_irq.hpp"
 
-namespace rvvmm {
+namespace rvvmm::input_watch_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -83,4 +83,4 @@ TEST_F(InputWatchTest, WithoutInputNothingHappens) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::input_watch_test

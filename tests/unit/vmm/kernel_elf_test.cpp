@@ -6,7 +6,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::kernel_elf_test {
 namespace {
 
 using namespace rvvmm::testing;
@@ -191,4 +191,4 @@ TEST_F(KernelElf, EntryOutsideTheSegmentsIsDamage) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::kernel_elf_test

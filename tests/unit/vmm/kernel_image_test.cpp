@@ -4,7 +4,7 @@
 
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::kernel_image_test {
 namespace {
 
 using namespace rvvmm::testing;
@@ -254,4 +254,4 @@ TEST_F(KernelImage, ZbootHeaderThatIsCutShortIsRefused) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::kernel_image_test

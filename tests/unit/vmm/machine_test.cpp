@@ -11,7 +11,7 @@
 #include "fakes/recorders.hpp"
 #include "unit/vmm/boot_files.hpp"
 
-namespace rvvmm {
+namespace rvvmm::machine_test {
 namespace {
 
 using enum IrqchipKind;
@@ -334,4 +334,4 @@ TEST_F(MachineTest, NoFaultNoReport) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::machine_test

@@ -9,7 +9,7 @@
 #include "fakes/probed_guest.hpp"
 #include "vmm/sbi_probe.hpp"
 
-namespace rvvmm {
+namespace rvvmm::sbi_list_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -153,4 +153,4 @@ TEST_F(SbiList, ARangeIsNothingToFind) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::sbi_list_test

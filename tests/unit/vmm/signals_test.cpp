@@ -11,7 +11,7 @@
 
 #include "base/kick_signal.hpp"
 
-namespace rvvmm {
+namespace rvvmm::signals_test {
 namespace {
 
 /// Runs `body` in a child process, since signals are the whole process's; its exit status, or 1000 + signal.
@@ -223,4 +223,4 @@ TEST(Signals, SuspendGivesTheTerminalBackAndContinueTakesIt) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::signals_test

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-namespace rvvmm {
+namespace rvvmm::stdin_reader_test {
 namespace {
 
 /// Ends the loop once the guest holds as many bytes as the test wants.
@@ -227,4 +227,4 @@ TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::stdin_reader_test

@@ -5,7 +5,7 @@
 #include <array>
 #include <string>
 
-namespace rvvmm {
+namespace rvvmm::suggest_test {
 namespace {
 
 constexpr std::array<std::string_view, 4> kNames{"kernel", "mem", "smp", "log-level"};
@@ -49,4 +49,4 @@ TEST(NearestName, HugeWordsAreNotCompared) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::suggest_test

@@ -18,7 +18,7 @@
 
 #include "base/fd.hpp"
 
-namespace rvvmm {
+namespace rvvmm::terminal_test {
 namespace {
 
 struct Pty {
@@ -239,4 +239,4 @@ TEST(StandardDescriptors, ClosedOnesBecomeDevNull) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::terminal_test

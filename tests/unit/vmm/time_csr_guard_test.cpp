@@ -8,7 +8,7 @@
 #include "fakes/fake_machine.hpp"
 #include "fakes/fake_vcpu.hpp"
 
-namespace rvvmm {
+namespace rvvmm::time_csr_guard_test {
 namespace {
 
 class TimeCsrGuardTest : public ::testing::Test {
@@ -132,4 +132,4 @@ TEST_F(TimeCsrGuardTest, KeepsWhatAGuestChoseForASecondary) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::time_csr_guard_test

@@ -9,7 +9,7 @@
 #include "fakes/fake_machine.hpp"
 #include "fakes/fake_vcpu.hpp"
 
-namespace rvvmm {
+namespace rvvmm::vcpu_thread_test {
 namespace {
 
 class VcpuThreadTest : public ::testing::Test {
@@ -122,4 +122,4 @@ TEST_F(VcpuThreadTest, PostToAnEndedHartIsHarmless) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::vcpu_thread_test

@@ -7,7 +7,7 @@
 
 #include "fakes/fake_machine.hpp"
 
-namespace rvvmm {
+namespace rvvmm::vm_io_test {
 namespace {
 
 constexpr HartId kHart{3};
@@ -75,4 +75,4 @@ TEST_F(VmIoTest, SystemEventReachesTheMachineWhole) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::vm_io_test

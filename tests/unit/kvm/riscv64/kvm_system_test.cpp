@@ -13,7 +13,7 @@
 #include "base/fd.hpp"
 #include "kvm/riscv64/isa.hpp"
 
-namespace rvvmm {
+namespace rvvmm::kvm_system_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -64,4 +64,4 @@ TEST(DescribeCpu, HostWithoutTheRegistersIsRefused) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::kvm_system_test

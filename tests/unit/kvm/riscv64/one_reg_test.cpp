@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace rvvmm {
+namespace rvvmm::one_reg_test {
 namespace {
 
 using one_reg::id_of;
@@ -51,4 +51,4 @@ TEST(OneReg, NoTwoRegistersShareAnId) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::one_reg_test

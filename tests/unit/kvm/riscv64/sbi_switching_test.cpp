@@ -9,7 +9,7 @@
 #include "base/fd.hpp"
 #include "base/log.hpp"
 
-namespace rvvmm {
+namespace rvvmm::sbi_switching_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -54,4 +54,4 @@ TEST_F(SbiSwitching, WithoutTheRegisterNothingIsOn) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::sbi_switching_test
