@@ -253,9 +253,9 @@ emulated_phases() {
     if wanted lint; then
         phase lint-format lint_phase format check_format
         phase lint-shell lint_phase shell check_shell
-        local folders=(src)
-        if ((TEST_FULL)); then folders=(); fi # all of them
-        phase lint-tidy lint_phase tidy check_tidy "${folders[@]}"
+        local tidy=(shallow src)
+        if ((TEST_FULL)); then tidy=(deep); fi # and everything
+        phase lint-tidy lint_phase tidy check_tidy "${tidy[@]}"
     fi
     if wanted unit; then
         phase unit-asan unit_phase asan
