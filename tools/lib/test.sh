@@ -42,6 +42,22 @@ phase() {
     set -e
 }
 
+# two_phases NAME CMD NAME CMD: at the same time, for phases that keep about one core busy each. Their lines come
+# together, at the end.
+two_phases() {
+    local pid status=0
+    start_phase "$1"
+    (
+        set -e
+        "$2"
+    ) >"$RESULTS/$1.log" 2>&1 </dev/null &
+    pid=$!
+    at_exit "kill $pid 2>/dev/null"
+    phase "$3" "$4"
+    wait "$pid" || status=$?
+    end_phase "$1" "$status"
+}
+
 start_phase() {
     say "==> $1"
     mkdir -p "$RESULTS/$1"
@@ -262,9 +278,14 @@ emulated_phases() {
         phase unit-tsan unit_phase tsan
     fi
     if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
-    if wanted fuzz; then phase fuzz fuzz_phase; fi
     if wanted integration; then integration_phases; fi
-    if wanted demo; then phase demo demo_phase; fi
+    if wanted fuzz && wanted demo; then
+        two_phases fuzz fuzz_phase demo demo_phase
+    elif wanted fuzz; then
+        phase fuzz fuzz_phase
+    elif wanted demo; then
+        phase demo demo_phase
+    fi
 }
 # On a RISC-V machine: the same tests, built natively, on its own /dev/kvm.
 native_phases() {
