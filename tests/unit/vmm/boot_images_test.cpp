@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <cstring>
 
 #include "unit/vmm/boot_files.hpp"
 
@@ -86,7 +87,7 @@ TEST(BootImages, NoInitrdIsNone) {
 TEST(BootImages, LoadingAgainOverGarbageGivesTheSame) {
   const GuestMemory memory{kRamBase, 16_MiB};
   const Loaded first = load(memory, {.initrd = pattern(10'000)});
-  std::ranges::fill(memory.bytes(), std::byte{0xaa});
+  std::memset(memory.bytes().data(), 0xaa, memory.bytes().size());
   const Loaded second = load(memory, {.initrd = pattern(10'000)});
   EXPECT_EQ(first.layout.entry, second.layout.entry);
   EXPECT_EQ(first.layout.initrd, second.layout.initrd);

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
+#include <cstring>
 
 #include "unit/vmm/boot_files.hpp"
 
@@ -16,7 +16,9 @@ constexpr size_t kFirstProgramHeader = sizeof(Elf64_Ehdr);
 
 class KernelElf : public ::testing::Test {
  protected:
-  KernelElf() { std::ranges::fill(memory_.bytes(), std::byte{0xee}); }
+  KernelElf() { fill_memory(); }
+
+  void fill_memory() { std::memset(memory_.bytes().data(), 0xee, memory_.bytes().size()); }
 
   LoadedKernel load(std::string_view content) {
     const MemoryFile made{content};
@@ -85,7 +87,7 @@ TEST_F(KernelElf, PhysicalEntryOfAKernelWithVirtualAddressesIsFound) {
 TEST_F(KernelElf, BssIsClearedAndReserved) {
   for (const std::string& form :
        all_forms(elf({{.paddr = 0x8020'0000, .content = "code", .bss = 0x2000}}, 0x8020'0000))) {
-    std::ranges::fill(memory_.bytes(), std::byte{0xee});
+    fill_memory();
     EXPECT_EQ(load(form).range.size, 0x2004U);
     EXPECT_EQ(text(0x20'0004, 0x2000), std::string(0x2000, '\0'));
     EXPECT_EQ(text(0x20'2004, 1), "\xee");
