@@ -20,7 +20,7 @@ SetupError usage(std::string message) {
 }
 
 SetupError wrong(const Suboption& option, std::string_view what) {
-  return usage(std::format("{}: {} {}", option.where, quoted(option.value), what));
+  return usage(std::format("{}: {} {}", option.where, in_quotes(option.value), what));
 }
 
 // Digits only.

@@ -27,7 +27,7 @@ HugePages parse_huge_pages(const Suboption& option) {
   if (option.value == "2M") return HugePages::k2MiB;
   if (option.value == "1G") return HugePages::k1GiB;
   throw usage(
-      std::format("{}: {} is no kind of huge pages; give 2M, 1G, thp or off", option.where, quoted(option.value)));
+      std::format("{}: {} is no kind of huge pages; give 2M, 1G, thp or off", option.where, in_quotes(option.value)));
 }
 
 uint64_t parse_bytes(const std::string& where, const Suboptions& options) {
@@ -35,7 +35,7 @@ uint64_t parse_bytes(const std::string& where, const Suboptions& options) {
   if (size == nullptr && options.head().empty()) throw usage(where + ": has no size; give one, for example size=1G");
   if (size == nullptr) return parse_size(where, options.head());
   if (!options.head().empty())
-    throw usage(std::format("{}: given twice, also as {}", size->where, quoted(options.head())));
+    throw usage(std::format("{}: given twice, also as {}", size->where, in_quotes(options.head())));
   return parse_size(size->where, size->value);
 }
 

@@ -41,7 +41,7 @@ SetupError unknown(const std::string& where, const std::string& part, std::strin
   const std::string_view nearest = nearest_name(name, names);
   const std::string advice =
       nearest.empty() ? std::format("; give {}", names_of(known)) : std::format("; did you mean {}?", nearest);
-  return SetupError{ExitStatus::kUsage, std::format("{}: {}: unknown suboption{}", where, quoted(part), advice)};
+  return SetupError{ExitStatus::kUsage, std::format("{}: {}: unknown suboption{}", where, in_quotes(part), advice)};
 }
 
 }  // namespace

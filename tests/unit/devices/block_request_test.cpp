@@ -12,7 +12,7 @@
 #include "fakes/fake_virtio_driver.hpp"
 #include "fakes/temporary_image.hpp"
 
-namespace rvvmm {
+namespace rvvmm::block_request_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -181,4 +181,4 @@ TEST_F(BlockRequestTest, TheEndOfTheFileIsNoEndOfTheRequest) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::block_request_test

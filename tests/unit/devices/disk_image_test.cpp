@@ -12,7 +12,7 @@
 #include "base/types.hpp"
 #include "fakes/temporary_image.hpp"
 
-namespace rvvmm {
+namespace rvvmm::disk_image_test {
 namespace {
 
 DiskImage::Options at(const std::string& path) {
@@ -165,4 +165,4 @@ TEST(DiskImage, DirectNeedsWholeBlocks) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::disk_image_test

@@ -6,7 +6,7 @@
 
 #include "fakes/fake_irq.hpp"
 
-namespace rvvmm {
+namespace rvvmm::msix_table_test {
 namespace {
 
 constexpr uint16_t kVectors = 65;  // more than one word of pending bits
@@ -191,4 +191,4 @@ TEST_F(MsixTableTest, RestoresNothingThatATableCannotHold) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::msix_table_test

@@ -14,7 +14,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::passt_test {
 namespace {
 
 /// A program in place of passt. $4 is the number of its socket.
@@ -120,4 +120,4 @@ TEST(PasstArguments, NameAnInterfaceWhereThereIsNoRoute) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::passt_test

@@ -6,7 +6,7 @@
 #include "fakes/fake_pci_function.hpp"
 #include "unit/devices/pci_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::pci_function_test {
 namespace {
 
 constexpr PciWindows kWindows{.low = {.base = Gpa{0x4000'0000}, .size = 1_GiB},
@@ -268,4 +268,4 @@ TEST_F(PciFunctionTest, RestoresOnlyWhatAGuestCanWrite) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::pci_function_test

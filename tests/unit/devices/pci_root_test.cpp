@@ -12,7 +12,7 @@
 #include "unit/devices/pci_access.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::pci_root_test {
 namespace {
 
 constexpr GpaRange kEcam{.base = Gpa{0x3000'0000}, .size = PciRoot::kEcamSize};
@@ -226,4 +226,4 @@ TEST_F(PciRootTest, DescribesItselfForAPlic) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::pci_root_test

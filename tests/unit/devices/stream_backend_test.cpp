@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace rvvmm {
+namespace rvvmm::stream_backend_test {
 namespace {
 
 constexpr size_t kHeader = sizeof(VirtioNetHeader);
@@ -156,4 +156,4 @@ TEST_F(StreamBackendTest, ThePeersEndIsTheEnd) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::stream_backend_test

@@ -23,7 +23,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::tap_backend_test {
 namespace {
 
 constexpr size_t kHeader = sizeof(VirtioNetHeader);
@@ -192,4 +192,4 @@ TEST(TapBackend, SaysWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::tap_backend_test

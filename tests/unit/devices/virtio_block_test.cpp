@@ -11,7 +11,7 @@
 #include "fakes/fake_block_driver.hpp"
 #include "fakes/temporary_image.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_block_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -503,4 +503,4 @@ TEST(VirtioBlock, OptionsOutOfRangeAreRefused) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_block_test

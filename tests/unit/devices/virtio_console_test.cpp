@@ -9,7 +9,7 @@
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_console_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -326,4 +326,4 @@ TEST_F(VirtioConsoleTest, StateMakesARoundTrip) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_console_test

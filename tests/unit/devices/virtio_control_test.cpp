@@ -8,7 +8,7 @@
 #include "fakes/fake_virtio_device.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_control_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -416,4 +416,4 @@ TEST(VirtioConfigBytes, WhatIsBeyondTheEndReadsZero) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_control_test

@@ -7,7 +7,7 @@
 
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_input_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -201,4 +201,4 @@ TEST_F(VirtioInputTest, StateMakesARoundTrip) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_input_test

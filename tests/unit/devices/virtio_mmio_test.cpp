@@ -12,7 +12,7 @@
 #include "fakes/fake_virtio_driver.hpp"
 #include "unit/devices/register_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_mmio_test {
 namespace {
 
 enum Offset : uint64_t {
@@ -365,4 +365,4 @@ TEST_F(VirtioMmioTest, DescribesItself) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_mmio_test

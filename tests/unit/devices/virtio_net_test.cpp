@@ -9,7 +9,7 @@
 #include "fakes/fake_net_backend.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_net_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -498,4 +498,4 @@ TEST(StableMac, IsTheSameForTheSameAndLocallyAdministered) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_net_test

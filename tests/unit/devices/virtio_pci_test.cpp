@@ -11,7 +11,7 @@
 #include "fakes/fake_virtio_driver.hpp"
 #include "unit/devices/pci_access.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_pci_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -652,4 +652,4 @@ TEST_F(VirtioPciTest, InterruptsDoNotWaitForAHartThatStopsTheDevice) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_pci_test

@@ -6,7 +6,7 @@
 
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtio_rng_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -96,4 +96,4 @@ TEST_F(VirtioRngTest, StoppedItSaysWhereItsQueueStands) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtio_rng_test

@@ -10,7 +10,7 @@
 
 #include "fakes/fake_virtio_driver.hpp"
 
-namespace rvvmm {
+namespace rvvmm::virtqueue_test {
 namespace {
 
 constexpr Gpa kRam{0x8000'0000};
@@ -701,4 +701,4 @@ TEST_F(BufferCopies, NoBuffersHoldNothing) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::virtqueue_test

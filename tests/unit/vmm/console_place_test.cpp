@@ -22,7 +22,7 @@
 #include "vmm/pty_console.hpp"
 #include "vmm/socket_console.hpp"
 
-namespace rvvmm {
+namespace rvvmm::console_place_test {
 namespace {
 
 std::span<const std::byte> bytes_of(std::string_view text) {
@@ -334,4 +334,4 @@ TEST_F(SocketConsoleTest, WhatIsInTheWayIsNamed) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::console_place_test

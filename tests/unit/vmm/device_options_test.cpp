@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::device_options_test {
 namespace {
 
 template <typename Parse>
@@ -113,4 +113,4 @@ TEST(ParseNet, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::device_options_test

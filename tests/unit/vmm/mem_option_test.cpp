@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::mem_option_test {
 namespace {
 
 std::string refusal(std::string_view text) {
@@ -64,4 +64,4 @@ TEST(MemOption, WhatIsWrongIsNamed) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::mem_option_test

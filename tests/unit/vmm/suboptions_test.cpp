@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 
-namespace rvvmm {
+namespace rvvmm::suboptions_test {
 namespace {
 
 constexpr std::array kKnown{SuboptionSpec{"ro"}, SuboptionSpec{"serial", SuboptionKind::kValue},
@@ -56,4 +56,4 @@ TEST(Suboptions, MistakesAreNamed) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::suboptions_test

@@ -4,7 +4,7 @@
 
 #include "fakes/fake_vcpu.hpp"
 
-namespace rvvmm {
+namespace rvvmm::register_report_test {
 namespace {
 
 constexpr uint64_t kVsInitial = 1UL << 9;
@@ -70,4 +70,4 @@ TEST_F(RegisterReport, LeavesVectorsOutWhereTheHartHasNone) {
 }
 
 }  // namespace
-}  // namespace rvvmm
+}  // namespace rvvmm::register_report_test
