@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
 #include "fakes/fake_irq.hpp"
@@ -41,7 +42,7 @@ class MsixTableTest : public ::testing::Test {
     store(uint64_t{vector} * 16 + 12, uint32_t{masked});
   }
   static MsiMessage message(uint16_t vector) {
-    return {.address = 0x9'2800'0000 + vector, .data = uint32_t{0x100} + vector};
+    return {.address = uint64_t{0x9'2800'0000} + vector, .data = uint32_t{0x100} + vector};
   }
 
   FakeMsiSink sink;
@@ -91,7 +92,7 @@ TEST_F(MsixTableTest, TheFunctionMaskHoldsBackAllThatIsNotMaskedItself) {
   set_up(0, false);
   set_up(1, true);
   set_up(64, false);
-  for (const uint16_t vector : {0, 1, 64})
+  for (const uint16_t vector : std::to_array<uint16_t>({0, 1, 64}))
     table.signal(vector);
   EXPECT_TRUE(sink.messages.empty());
   table.set_control(true, false);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 
 #include "devices/virtio_rng.hpp"
@@ -359,7 +360,7 @@ TEST_F(VirtioPciTest, TheConfigurationsInterruptHasItsOwnVectorAndSetsItsCause) 
 TEST_F(VirtioPciTest, QueuesThatThereAreNotHaveNoSize) {
   EXPECT_EQ(guest.bar<uint16_t>(kNumQueues), 1U);
   EXPECT_EQ(guest.bar<uint16_t>(kQueueSize), 8U);
-  for (const uint16_t index : {1, 511, 65535}) {
+  for (const uint16_t index : std::to_array<uint16_t>({1, 511, 65535})) {
     guest.set_bar<uint16_t>(kQueueSelect, index);
     EXPECT_EQ(guest.bar<uint16_t>(kQueueSelect), index);
     guest.set_bar<uint16_t>(kQueueSize, 8);
@@ -395,7 +396,7 @@ TEST_F(VirtioPciTest, QueueRegistersKeepWhatIsWrittenUntilTheQueueIsEnabled) {
 }
 
 TEST_F(VirtioPciTest, VectorsThatThereAreNotReadBackAsNone) {
-  for (const uint16_t vector : {2, 3, 2047, 65535}) {
+  for (const uint16_t vector : std::to_array<uint16_t>({2, 3, 2047, 65535})) {
     guest.set_bar<uint16_t>(kConfigVector, 0);
     guest.set_bar<uint16_t>(kConfigVector, vector);
     EXPECT_EQ(guest.bar<uint16_t>(kConfigVector), kNone);
