@@ -17,6 +17,9 @@ namespace {
 
 /// A long batch is told of in parts, so that the guest works on one while we do the next.
 constexpr uint64_t kMostBytesUntold = 256_KiB;
+/// No request is begun while so much is being moved: a stop has to wait for all of it. More than any device needs to be
+/// busy.
+constexpr uint64_t kMostBytesInHand = 64_MiB;
 
 /// Signals are for the threads that wait for them; a new thread has the mask of the one that makes it.
 class AllSignalsBlocked {
@@ -98,51 +101,53 @@ bool BlockQueue::serve() noexcept {
   if (given_up_) return false;
   queue_->decline_kicks();
   end_.reset();
-  while (is_running() && !given_up_) {
+  while (is_running() && !given_up_ && may_take_more()) {
     uint16_t tag = 0;
-    BlockRequest* const request = next_request(tag);
-    if (request == nullptr) break;
-    if (!queue_->pop(request->chain())) {
+    BlockRequest& request = next_request(tag);
+    if (!queue_->pop(request.chain())) {
       free_.push_back(tag);
       break;
     }
-    begin(*request, tag);
+    begin(request, tag);
   }
   interrupt_if_wanted();
   if (!queue_->broken().empty()) give_up(queue_->broken());
   if (given_up_) return false;
-  // All that can be in hand is: what ends first makes room, and no kick is needed until then.
-  if (free_.empty() && requests_.size() == kSize) return false;
-  return queue_->ask_for_kick();
+  // What is in hand makes room when it ends, and no kick is needed until then.
+  return may_take_more() && queue_->ask_for_kick();
 }
 
-BlockRequest* BlockQueue::next_request(uint16_t& tag) noexcept {
+bool BlockQueue::may_take_more() const noexcept {
+  return in_hand_ < kSize && bytes_in_hand_ < kMostBytesInHand;
+}
+
+BlockRequest& BlockQueue::next_request(uint16_t& tag) noexcept {
   if (free_.empty()) {
-    if (requests_.size() == kSize) return nullptr;
     tag = static_cast<uint16_t>(requests_.size());
-    return &requests_.emplace_back();
+    return requests_.emplace_back();
   }
   tag = free_.back();
   free_.pop_back();
-  return &requests_[tag];
+  return requests_[tag];
 }
 
 void BlockQueue::begin(BlockRequest& request, uint16_t tag) noexcept {
   if (!request.begin(image_, *rules_)) {
     free_.push_back(tag);
+    queue_->undo_pop();  // a stop finds it where it was
     return give_up("a request has no header, or no room for a status");
   }
   if (request.writes_up_to() > 0) {
     if (!end_) end_ = image_.size_now();
     if (request.writes_up_to() > *end_) request.refuse_shorter();
   }
-  ++in_flight_;
+  ++in_hand_;
+  bytes_in_hand_ += request.moved_bytes();
   carry_on(request, tag);
 }
 
 void BlockQueue::carry_on(BlockRequest& request, uint16_t tag) noexcept {
   while (const auto step = request.next_step()) {
-    if (!is_running()) return let_go(tag);
     const auto result = io_->begin(*step, tag);
     if (!result) return;
     request.step_ended(*result);
@@ -160,14 +165,11 @@ void BlockQueue::complete(BlockRequest& request, uint16_t tag) noexcept {
   if (request.host_error() != 0) [[unlikely]]
     report(request);
   queue_->push(request.chain(), request.finish());
-  bytes_untold_ += request.length();
-  let_go(tag);
-  if (bytes_untold_ >= kMostBytesUntold) interrupt_if_wanted();
-}
-
-void BlockQueue::let_go(uint16_t tag) noexcept {
-  --in_flight_;
+  bytes_untold_ += request.moved_bytes();
+  bytes_in_hand_ -= request.moved_bytes();
+  --in_hand_;
   free_.push_back(tag);
+  if (bytes_untold_ >= kMostBytesUntold) interrupt_if_wanted();
 }
 
 void BlockQueue::interrupt_if_wanted() noexcept {
@@ -175,9 +177,10 @@ void BlockQueue::interrupt_if_wanted() noexcept {
   if (queue_->wants_interrupt()) driver_->interrupt_queue(options_.index);
 }
 
-// Steps in flight move guest memory until they end, whether their requests are still wanted or not.
+// Steps in flight move guest memory until they end, whether their requests are still wanted or not; and what was taken
+// from the queue cannot be put back behind what has been given back since.
 void BlockQueue::finish_stopping() noexcept {
-  while (in_flight_ > 0) {
+  while (in_hand_ > 0) {
     for (const DiskIo::Completion& completion : io_->collect(true))
       on_completion(completion);
   }

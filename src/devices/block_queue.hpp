@@ -42,8 +42,7 @@ class BlockQueue {
 
   /// `rules` and `driver` stay until wait_stopped().
   void start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept;
-  /// No new request is begun. Steps in flight come to their end; requests that are done by then are given back, and
-  /// others (of more than BlockRequest::kMostBytesOfStep) are dropped.
+  /// No new request is begun; those in hand are finished and given back.
   void request_stop() noexcept;
   void wait_stopped() noexcept;
   /// Where the queue stood then.
@@ -56,12 +55,12 @@ class BlockQueue {
   void ring_doorbell() const noexcept;
   /// True if there is more to do at once.
   bool serve() noexcept;
-  BlockRequest* next_request(uint16_t& tag) noexcept;
+  BlockRequest& next_request(uint16_t& tag) noexcept;
   void begin(BlockRequest& request, uint16_t tag) noexcept;
   void carry_on(BlockRequest& request, uint16_t tag) noexcept;
   void on_completion(const DiskIo::Completion& completion) noexcept;
   void complete(BlockRequest& request, uint16_t tag) noexcept;
-  void let_go(uint16_t tag) noexcept;
+  bool may_take_more() const noexcept;
   void finish_stopping() noexcept;
   void interrupt_if_wanted() noexcept;
   void report(const BlockRequest& request) noexcept;
@@ -84,7 +83,8 @@ class BlockQueue {
   std::unique_ptr<DiskIo> io_;
   std::deque<BlockRequest> requests_;  // as many as were in hand at once; their place is their tag
   std::vector<uint16_t> free_;
-  uint16_t in_flight_ = 0;
+  uint16_t in_hand_ = 0;
+  uint64_t bytes_in_hand_ = 0;
   bool given_up_ = false;
   std::optional<uint64_t> end_;  // of the image, asked for once a batch
   uint64_t bytes_untold_ = 0;    // done since the last interrupt

@@ -54,6 +54,7 @@ void BlockRequest::begin_transfer(uint64_t sector) noexcept {
   offset_ = sector * kSector;
   left_ = length_ = bytes;
   if (!in) writes_up_to_ = offset_ + bytes;
+  sync_at_end_ = !in && rules_->writethrough;
   if (in) {
     add_data(chain_.writable(), 0, bytes);
   } else {
@@ -157,12 +158,8 @@ DiskStep BlockRequest::transfer_step() noexcept {
   size_t last = first_;
   while (last < data_.size() && last - first_ < kMostBuffers && bytes + data_[last].iov_len <= kMostBytesOfStep)
     bytes += data_[last++].iov_len;
-  const bool durable = type_ == VIRTIO_BLK_T_OUT && rules_->writethrough;
-  return {.kind = step_,
-          .flags = durable ? RWF_DSYNC : 0,
-          .offset = offset_,
-          .length = bytes,
-          .buffers = std::span{data_}.subspan(first_, last - first_)};
+  return {
+      .kind = step_, .offset = offset_, .length = bytes, .buffers = std::span{data_}.subspan(first_, last - first_)};
 }
 
 void BlockRequest::refill_with_zeroes() noexcept {
@@ -182,7 +179,7 @@ DiskStep BlockRequest::allocate_step() noexcept {
   step_ = DiskStep::Kind::kAllocate;
   offset_ = range.offset;
   return {.kind = step_,
-          .flags = FALLOC_FL_KEEP_SIZE | (hole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE),
+          .mode = FALLOC_FL_KEEP_SIZE | (hole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE),
           .offset = range.offset,
           .length = range.length,
           .buffers = {}};

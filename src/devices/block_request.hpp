@@ -30,7 +30,7 @@ struct BlockRules {
 /// Used again and again. The thread of one queue.
 class BlockRequest {
  public:
-  /// No step moves more, so that none takes long.
+  /// No step moves more, and a read or write of up to so many bytes is one step.
   static constexpr uint64_t kMostBytesOfStep = 4U << 20;
 
   /// For Virtqueue::pop(), before begin().
@@ -59,8 +59,10 @@ class BlockRequest {
   std::string_view name() const noexcept;
   /// Byte of the disk where the last step began.
   uint64_t offset() const noexcept { return offset_; }
-  /// Bytes of data.
+  /// Bytes that the request names.
   uint64_t length() const noexcept { return length_; }
+  /// Those of them that are moved between the guest and the disk.
+  uint64_t moved_bytes() const noexcept { return ranges_.empty() ? length_ : 0; }
 
  private:
   struct Range {

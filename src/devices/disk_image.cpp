@@ -206,16 +206,15 @@ int64_t DiskImage::run(const DiskStep& step) noexcept {
   const iovec* const buffers = step.buffers.data();
   const int count = static_cast<int>(step.buffers.size());
   switch (step.kind) {
-    // One buffer, and no flags, is what most requests have, and the shorter way through the kernel.
+    // One buffer is what most requests have, and the shorter way through the kernel.
     case DiskStep::Kind::kRead:
       if (count == 1) return retried([&] { return ::pread(fd, buffers->iov_base, buffers->iov_len, offset); });
       return retried([&] { return ::preadv(fd, buffers, count, offset); });
     case DiskStep::Kind::kWrite:
-      if (step.flags != 0) return retried([&] { return ::pwritev2(fd, buffers, count, offset, step.flags); });
       if (count == 1) return retried([&] { return ::pwrite(fd, buffers->iov_base, buffers->iov_len, offset); });
       return retried([&] { return ::pwritev(fd, buffers, count, offset); });
     case DiskStep::Kind::kAllocate:
-      return retried([&] { return ::fallocate(fd, step.flags, offset, static_cast<off_t>(step.length)); });
+      return retried([&] { return ::fallocate(fd, step.mode, offset, static_cast<off_t>(step.length)); });
     case DiskStep::Kind::kSync: return retried([&] { return ::fdatasync(fd); });
   }
   return -EINVAL;
@@ -244,8 +243,7 @@ int64_t DiskImage::run_unaligned(const DiskStep& step) noexcept {
     if (available != blocks) return -EIO;
   }
   copy_from_buffers(step.buffers, 0, part);
-  const iovec whole{.iov_base = bounce.data(), .iov_len = blocks};
-  const int64_t written = retried([&] { return ::pwritev2(fd_.get(), &whole, 1, at, step.flags); });
+  const int64_t written = retried([&] { return ::pwrite(fd_.get(), bounce.data(), blocks, at); });
   if (written < 0) return written;
   if (static_cast<uint64_t>(written) <= skip) return -EIO;
   return static_cast<int64_t>(std::min(length, static_cast<uint64_t>(written) - skip));

@@ -12,7 +12,7 @@ struct DiskStep {
   enum class Kind : uint8_t { kRead, kWrite, kAllocate, kSync };
 
   Kind kind = Kind::kSync;
-  int flags = 0;  ///< kWrite: those of pwritev2(2), kAllocate: the mode of fallocate(2)
+  int mode = 0;  ///< kAllocate: that of fallocate(2)
   uint64_t offset = 0;
   uint64_t length = 0;             ///< kRead, kWrite: that of all buffers
   std::span<const iovec> buffers;  ///< kRead, kWrite; at least one, at most IOV_MAX; stay until the step has ended

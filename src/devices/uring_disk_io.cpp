@@ -102,9 +102,8 @@ void UringDiskIo::fill(io_uring_sqe& entry, const DiskStep& step) const noexcept
       } else {
         ::io_uring_prep_writev(&entry, fd, buffers, count, step.offset);
       }
-      entry.rw_flags = step.flags;
       break;
-    case DiskStep::Kind::kAllocate: ::io_uring_prep_fallocate(&entry, fd, step.flags, step.offset, step.length); break;
+    case DiskStep::Kind::kAllocate: ::io_uring_prep_fallocate(&entry, fd, step.mode, step.offset, step.length); break;
     case DiskStep::Kind::kSync: ::io_uring_prep_fsync(&entry, fd, IORING_FSYNC_DATASYNC); break;
   }
   if (file_registered_) ::io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);

@@ -4,6 +4,8 @@
 #include <format>
 #include <utility>
 
+#include "base/printable.hpp"
+
 namespace rvvmm {
 namespace {
 
@@ -13,8 +15,8 @@ constexpr uint64_t bit(unsigned number) noexcept {
 
 void check(const VirtioBlock::Options& options, const DiskImage& image) {
   if (options.serial.size() > VirtioBlock::kLongestSerial) {
-    throw image.error(std::format("serial={}: has {} bytes; a disk's serial number has at most {}", options.serial,
-                                  options.serial.size(), VirtioBlock::kLongestSerial));
+    throw image.error(std::format("serial={}: has {} bytes; a disk's serial number has at most {}",
+                                  printable(options.serial), options.serial.size(), VirtioBlock::kLongestSerial));
   }
   if (options.queues == 0 || options.queues > VirtioBlock::kMostQueues) {
     throw image.error(std::format("queues={}: give 1 to {}", options.queues, VirtioBlock::kMostQueues));

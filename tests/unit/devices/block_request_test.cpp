@@ -61,7 +61,6 @@ TEST_F(BlockRequestTest, AdjacentBuffersAreOne) {
   const auto step = request.next_step();
   ASSERT_TRUE(step);
   EXPECT_EQ(step->kind, DiskStep::Kind::kWrite);
-  EXPECT_EQ(step->flags, 0);
   EXPECT_EQ(step->offset, 1024U);
   EXPECT_EQ(step->length, 12288U);
   ASSERT_EQ(step->buffers.size(), 2U);
@@ -112,8 +111,11 @@ TEST_F(BlockRequestTest, NoStepMovesMoreThanItsLimit) {
 TEST_F(BlockRequestTest, WithoutFlushEachWriteIsDurable) {
   rules.writethrough = true;
   ASSERT_TRUE(begin(VIRTIO_BLK_T_OUT, 0, {{.address = kData.value, .length = 512}}));
-  EXPECT_EQ(request.next_step()->flags, RWF_DSYNC);
+  EXPECT_EQ(request.next_step()->kind, DiskStep::Kind::kWrite);
   request.step_ended(512);
+  ASSERT_TRUE(request.next_step());
+  EXPECT_EQ(request.next_step()->kind, DiskStep::Kind::kSync);
+  request.step_ended(0);
   EXPECT_FALSE(request.next_step());
   // Zeroes by fallocate(2) take a flush of their own.
   ASSERT_TRUE(begin_write_zeroes(0));
@@ -138,9 +140,9 @@ TEST_F(BlockRequestTest, FlushIsAFlushOfTheHost) {
 
 TEST_F(BlockRequestTest, ZeroesFallBackToWhatTheHostCanDo) {
   ASSERT_TRUE(begin_write_zeroes(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP));
-  EXPECT_EQ(request.next_step()->flags, kPunch);
+  EXPECT_EQ(request.next_step()->mode, kPunch);
   request.step_ended(-EOPNOTSUPP);
-  EXPECT_EQ(request.next_step()->flags, kZeroRange);
+  EXPECT_EQ(request.next_step()->mode, kZeroRange);
   request.step_ended(-EINVAL);
   const auto step = request.next_step();
   ASSERT_TRUE(step);
@@ -153,7 +155,7 @@ TEST_F(BlockRequestTest, ZeroesFallBackToWhatTheHostCanDo) {
   EXPECT_EQ(status(), VIRTIO_BLK_S_OK);
   // Without the guest's leave nothing becomes a hole.
   ASSERT_TRUE(begin_write_zeroes(0));
-  EXPECT_EQ(request.next_step()->flags, kZeroRange);
+  EXPECT_EQ(request.next_step()->mode, kZeroRange);
   request.step_ended(-ENOSPC);
   EXPECT_FALSE(request.next_step());
   EXPECT_EQ(request.host_error(), ENOSPC);
@@ -163,7 +165,7 @@ TEST_F(BlockRequestTest, ZeroesFallBackToWhatTheHostCanDo) {
 TEST_F(BlockRequestTest, ADiscardThatTheHostCannotDoIsUnsupported) {
   memory.store(kData, virtio_blk_discard_write_zeroes{.sector = 1, .num_sectors = 8, .flags = 0});
   ASSERT_TRUE(begin(VIRTIO_BLK_T_DISCARD, 0, {{.address = kData.value, .length = 16}}));
-  EXPECT_EQ(request.next_step()->flags, kPunch);
+  EXPECT_EQ(request.next_step()->mode, kPunch);
   request.step_ended(-EOPNOTSUPP);
   EXPECT_FALSE(request.next_step());
   EXPECT_EQ(request.host_error(), 0);

@@ -374,6 +374,26 @@ TEST_P(VirtioBlockTest, AStoppedDeviceTouchesNothing) {
   EXPECT_EQ(queue().get(0, 512), std::string(512, 'n'));
 }
 
+TEST_P(VirtioBlockTest, AStoppedDeviceHasNothingInHandAndGoesOnWhereItStood) {
+  make(options());
+  for (uint16_t slot = 0; slot < 32; ++slot)
+    queue().offer(slot, VIRTIO_BLK_T_IN, 0, {to_read(0, 128_KiB), to_read(0, 128_KiB)});
+  queue().kick();
+  device->stop();
+  const VirtqueueState stood = device->stopped_at(0);
+  EXPECT_EQ(stood.next_available, stood.next_used);
+  EXPECT_EQ(stood.next_used, queue().rings().used_index());
+  VirtioSession session{.queues = {}, .features = device->features() | kVirtioVersion1, .driver = &side};
+  std::string_view why;
+  session.queues.push_back(Virtqueue::create(memory, queue().rings().layout(), {}, why));
+  session.queues[0]->set_state(stood);
+  device->start(std::move(session));
+  for (int done = 0; done < 32; ++done)
+    ASSERT_TRUE(queue().wait_used());
+  for (uint16_t slot = 0; slot < 32; ++slot)
+    EXPECT_EQ(queue().status(slot), VIRTIO_BLK_S_OK);
+}
+
 TEST_P(VirtioBlockTest, RequestsLongerThanAStepAreMovedWhole) {
   file.resize(8_MiB);
   file.write(1_MiB, "first");
@@ -483,8 +503,9 @@ TEST_P(VirtioBlockTest, DescribesTheDisk) {
 
 TEST(VirtioBlock, OptionsOutOfRangeAreRefused) {
   const TemporaryImage file{4096};
-  const auto problem = [&file](VirtioBlock::Options options) -> std::string {
-    options.image.path = file.path();
+  const auto problem = [&file](const auto& change) -> std::string {
+    VirtioBlock::Options options{.image = {.path = file.path()}, .serial = {}};
+    change(options);
     try {
       const VirtioBlock device{0, options};
     } catch (const SetupError& error) {
@@ -492,13 +513,13 @@ TEST(VirtioBlock, OptionsOutOfRangeAreRefused) {
     }
     return {};
   };
-  EXPECT_EQ(problem({.serial = std::string(20, 's')}), "");
-  EXPECT_EQ(problem({.serial = std::string(21, 's')}),
+  EXPECT_EQ(problem([](auto& options) { options.serial = std::string(20, 's'); }), "");
+  EXPECT_EQ(problem([](auto& options) { options.serial = std::string(21, 's'); }),
             "serial=sssssssssssssssssssss: has 21 bytes; a disk's serial number has at most 20");
-  EXPECT_EQ(problem({.queues = 0}), "queues=0: give 1 to 16");
-  EXPECT_EQ(problem({.queues = 16}), "");
-  EXPECT_EQ(problem({.queues = 17}), "queues=17: give 1 to 16");
-  EXPECT_EQ(problem({.image = {.path = {}, .read_only = true}, .discard = true}),
+  EXPECT_EQ(problem([](auto& options) { options.queues = 0; }), "queues=0: give 1 to 16");
+  EXPECT_EQ(problem([](auto& options) { options.queues = 16; }), "");
+  EXPECT_EQ(problem([](auto& options) { options.queues = 17; }), "queues=17: give 1 to 16");
+  EXPECT_EQ(problem([](auto& options) { options.image.read_only = options.discard = true; }),
             "discard=unmap: not with ro, which changes nothing");
 }
 
