@@ -40,7 +40,6 @@ class UringDiskIo final : public DiskIo {
   const int doorbell_;
   io_uring ring_{};
   bool ready_ = false;
-  bool file_registered_ = false;
   bool armed_ = false;
   std::array<Completion, kCompletions> completions_{};
 };
@@ -61,10 +60,9 @@ int UringDiskIo::set_up() noexcept {
   ready_ = true;
   // Linux 5.13, which also brought polls that stay armed.
   if ((parameters.features & IORING_FEAT_RSRC_TAGS) == 0) return -ENOSYS;
-  // Both only spare the kernel looking the descriptors up.
+  // Only spares the kernel looking the descriptor up. The image is not registered: the kernel takes a ring apart at its
+  // leisure, and would keep the image, and with it the lock on it, for a while after we are gone.
   ::io_uring_register_ring_fd(&ring_);
-  const int file = image_.fd();
-  file_registered_ = ::io_uring_register_files(&ring_, &file, 1) == 0;
   return 0;
 }
 
@@ -84,7 +82,7 @@ void UringDiskIo::arm_doorbell() noexcept {
 }
 
 void UringDiskIo::fill(io_uring_sqe& entry, const DiskStep& step) const noexcept {
-  const int fd = file_registered_ ? 0 : image_.fd();
+  const int fd = image_.fd();
   const iovec* const buffers = step.buffers.data();
   const auto count = static_cast<unsigned>(step.buffers.size());
   const auto one_length = static_cast<unsigned>(count == 1 ? buffers->iov_len : 0);
@@ -106,7 +104,6 @@ void UringDiskIo::fill(io_uring_sqe& entry, const DiskStep& step) const noexcept
     case DiskStep::Kind::kAllocate: ::io_uring_prep_fallocate(&entry, fd, step.mode, step.offset, step.length); break;
     case DiskStep::Kind::kSync: ::io_uring_prep_fsync(&entry, fd, IORING_FSYNC_DATASYNC); break;
   }
-  if (file_registered_) ::io_uring_sqe_set_flags(&entry, IOSQE_FIXED_FILE);
 }
 
 std::optional<int64_t> UringDiskIo::begin(const DiskStep& step, uint16_t tag) noexcept {

@@ -468,6 +468,14 @@ TEST_P(VirtioBlockTest, ErrorsOfTheHostAreErrorsOfTheDisk) {
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 256_MiB / 512 - 8, {to_write(0, 4096)}), kDone);
 }
 
+TEST_P(VirtioBlockTest, TheImageIsFreeOnceItsDiskIsGone) {
+  for (int i = 0; i < 10; ++i) {
+    make(options());
+    EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 0, {to_write(0, 4096)}), kDone);
+    device.reset();
+  }
+}
+
 TEST_P(VirtioBlockTest, DirectIoTakesWhateverTheGuestSends) {
   VirtioBlock::Options wanted = options();
   wanted.image.direct = true;
