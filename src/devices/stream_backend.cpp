@@ -19,8 +19,8 @@ using Length = uint32_t;
 constexpr size_t kHeader = sizeof(VirtioNetHeader);
 /// Room for one frame, and for many small ones in one call.
 constexpr size_t kInBuffer = 2 * (StreamBackend::kLongestOnWire + sizeof(Length));
-/// A chain has at most as many buffers as a queue; the length comes on top.
-constexpr size_t kMostPieces = 1 + Virtqueue::kLargestSize;
+/// What sendmsg(2) takes (IOV_MAX); the length is one of them. A queue is smaller.
+constexpr size_t kMostPieces = 1024;
 
 }  // namespace
 
@@ -70,16 +70,27 @@ NetReceived StreamBackend::receive(uint16_t /*pair*/, std::span<const iovec> buf
   }
 }
 
+NetIo StreamBackend::not_sent(int error) noexcept {
+  switch (error) {
+    case EAGAIN:
+    case EINTR: return NetIo::kLater;
+    case ENOMEM:
+    case ENOBUFS: return NetIo::kRefused;
+    default: return gone("passt has ended");
+  }
+}
+
 NetIo StreamBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept {
   if (flush(pair)) return NetIo::kLater;
   if (!why_.empty()) return NetIo::kGone;
+  if (frame.size() >= kMostPieces) return NetIo::kRefused;
   std::array<iovec, kMostPieces> pieces;
   Length length = 0;
   pieces[0] = {.iov_base = &length, .iov_len = sizeof length};
   size_t used = 1;
   size_t skip = kHeader;
   size_t bytes = 0;
-  for (const iovec& piece : frame.first(std::min(frame.size(), kMostPieces - 1))) {
+  for (const iovec& piece : frame) {
     const size_t skipped = std::min(skip, piece.iov_len);
     skip -= skipped;
     if (piece.iov_len == skipped) continue;
@@ -93,7 +104,7 @@ NetIo StreamBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept 
   message.msg_iov = pieces.data();
   message.msg_iovlen = used;
   const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  if (sent < 0) return errno == EAGAIN || errno == EINTR ? NetIo::kLater : gone("passt has ended");
+  if (sent < 0) return not_sent(errno);
   // The rest is kept, so that the frame stays whole and its buffers can go back to the driver.
   out_begin_ = 0;
   out_end_ = copy_from_buffers(std::span{pieces}.first(used), static_cast<size_t>(sent), out_);

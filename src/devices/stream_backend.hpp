@@ -31,6 +31,7 @@ class StreamBackend : public NetBackend {
 
  private:
   NetIo fill() noexcept;
+  NetIo not_sent(int error) noexcept;
   NetIo gone(std::string_view why) noexcept;
   std::span<const std::byte> waiting() const noexcept { return std::span{in_}.subspan(in_begin_, in_end_ - in_begin_); }
 

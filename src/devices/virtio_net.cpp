@@ -139,6 +139,9 @@ void VirtioNet::launch() {
 
 void VirtioNet::run() noexcept {
   ::pthread_setname_np(::pthread_self(), ("io-" + name_).substr(0, 15).c_str());
+  sigset_t all;  // signals are for other threads
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
   while (!stopping_.load(std::memory_order_relaxed))
     serve_events(-1);
 }
@@ -190,8 +193,8 @@ void VirtioNet::on_stop() noexcept {
 bool VirtioNet::serve(uint16_t index, Virtqueue& queue) noexcept {
   if (index == control_queue()) return serve_control(index, queue);
   const auto pair = static_cast<uint16_t>(index / 2);
-  // One that was not asked for, or the control queue of a driver that does not know of it.
-  if (pair >= state_.active_pairs) return true;
+  // Not in use, or not yet: obey() has it served when it is.
+  if (pair >= state_.active_pairs) return false;
   return is_transmit(index) ? transmit_all(pair, queue) : receive_all(pair, queue);
 }
 
@@ -222,7 +225,7 @@ VirtioNet::Progress VirtioNet::receive_frame(uint16_t pair, Receiver& receiver, 
     if (received.io == NetIo::kGone) lose_link();
     if (received.io != NetIo::kDone) return Progress::kNoFrame;
     if (received.bytes < kHeader + kShortestFrame || received.bytes > kHeader + kLongestFrame) {
-      ++counters_.receive_drops;
+      drop_received(received.bytes);
       return Progress::kFrame;
     }
     receiver.frame = received.bytes;
@@ -271,8 +274,7 @@ VirtioNet::Progress VirtioNet::deliver(Receiver& receiver, Virtqueue& queue) noe
   top_up(receiver, queue, receiver.frame);
   if (receiver.bytes < receiver.frame) {
     if (receiver.count < chains_per_frame()) return Progress::kNoBuffer;
-    ++counters_.receive_drops;
-    receiver.frame = 0;
+    drop_received(std::exchange(receiver.frame, 0));
     return Progress::kFrame;
   }
   const size_t frame = std::exchange(receiver.frame, 0);
@@ -296,6 +298,13 @@ VirtioNet::Progress VirtioNet::deliver(Receiver& receiver, Virtqueue& queue) noe
   receiver.count -= used;
   ++counters_.received;
   return Progress::kFrame;
+}
+
+void VirtioNet::drop_received(size_t bytes) noexcept {
+  ++counters_.receive_drops;
+  if (!drop_lines_.allow()) return;
+  log::line(log::Module::kDevices, log::Level::kInfo,
+            "{}: a frame of {} bytes, header included, does not fit the driver's buffers", name_, bytes);
 }
 
 // Transmitting ---------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ class VirtioNet final : public ServedVirtioDevice {
   void top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) noexcept REQUIRES(mu_);
   std::span<const iovec> pieces_of(Receiver& receiver) noexcept REQUIRES(mu_);
   size_t chains_per_frame() noexcept REQUIRES(mu_);
+  void drop_received(size_t bytes) noexcept REQUIRES(mu_);
 
   bool transmit_all(uint16_t pair, Virtqueue& queue) noexcept REQUIRES(mu_);
   NetIo transmit(uint16_t pair, const DescriptorChain& chain) noexcept REQUIRES(mu_);

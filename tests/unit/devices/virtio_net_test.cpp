@@ -1,10 +1,12 @@
 #include "devices/virtio_net.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "fakes/fake_net_backend.hpp"
 #include "fakes/fake_virtio_driver.hpp"
@@ -415,8 +417,10 @@ TEST_F(VirtioNetControl, SetsHowManyPairsAreInUse) {
   EXPECT_EQ(backend->active_pairs, 1);
   give_buffer(0, 2048, 6);
   backend->put(3, pattern(60));
-  settle();
+  kick(6);
   EXPECT_EQ(queues[6].used_index(), 0);
+  pollfd doorbell{.fd = net->doorbells()[6], .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&doorbell, 1, 0), 0) << "what is not in use keeps nobody busy";
   EXPECT_EQ(command(4, 0, 4), 0);
   EXPECT_EQ(backend->active_pairs, 4);
   EXPECT_EQ(net->state(), (VirtioNetState{.active_pairs = 4}));
