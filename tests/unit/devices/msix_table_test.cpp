@@ -152,7 +152,7 @@ TEST_F(MsixTableTest, VectorControlHasOneBit) {
 TEST_F(MsixTableTest, RefusesOtherWidthsAndPlaces) {
   std::array<std::byte, 8> raw{};
   const auto bytes = std::span{raw};
-  for (const size_t width : {1, 2})
+  for (const size_t width : {1UL, 2UL})
     EXPECT_EQ(table.read_table(0, bytes.first(width)), IoStatus::kBadWidth);
   EXPECT_EQ(table.write_table(2, bytes.first(4)), IoStatus::kBadWidth);
   EXPECT_EQ(table.write_table(4, bytes), IoStatus::kBadWidth);

@@ -83,7 +83,7 @@ TEST_F(PciFunctionTest, BehindItsContentConfigurationSpaceIsZero) {
 TEST_F(PciFunctionTest, CapabilitiesAreAList) {
   EXPECT_EQ(get<uint16_t>(kStatus) & 0x10, 0x10);
   EXPECT_EQ(get<uint8_t>(0x34), kMsix);
-  EXPECT_EQ(get<uint16_t>(kMsix), 0x11U | function.capability << 8);
+  EXPECT_EQ(get<uint16_t>(kMsix), 0x11U | unsigned{function.capability} << 8);
   EXPECT_EQ(get<uint16_t>(kMsix + 2), FakePciFunction::kVectors - 1);
   EXPECT_EQ(get<uint32_t>(kMsix + 8), FakePciFunction::kPending | 2);
   EXPECT_EQ(get<uint16_t>(function.capability), 0x09U);

@@ -481,13 +481,13 @@ TEST_F(VirtioPciTest, CommonRegistersHaveTheirWidths) {
     return read;
   };
   for (const uint64_t offset : {kDeviceFeatureSelect, kDeviceFeature, kDriverFeatureSelect, kDriverFeature}) {
-    for (const size_t width : {1, 2, 8})
+    for (const size_t width : {1UL, 2UL, 8UL})
       EXPECT_EQ(status(offset, width), IoStatus::kBadWidth) << offset;
     EXPECT_EQ(status(offset, 4), IoStatus::kOk) << offset;
     EXPECT_EQ(status(offset + 2, 2), IoStatus::kNoRegister) << offset;
   }
   for (const uint64_t offset : {kConfigVector, kNumQueues, kQueueSelect, kQueueSize, kQueueVector, kQueueEnable}) {
-    for (const size_t width : {1, 4, 8})
+    for (const size_t width : {1UL, 4UL, 8UL})
       EXPECT_EQ(status(offset, width), IoStatus::kBadWidth) << offset;
     EXPECT_EQ(status(offset, 2), IoStatus::kOk) << offset;
   }
@@ -496,9 +496,9 @@ TEST_F(VirtioPciTest, CommonRegistersHaveTheirWidths) {
     EXPECT_EQ(status(offset, 2), IoStatus::kBadWidth) << offset;
   }
   for (const uint64_t offset : {kQueueDesc, kQueueDriver, kQueueDevice}) {
-    for (const size_t width : {1, 2})
+    for (const size_t width : {1UL, 2UL})
       EXPECT_EQ(status(offset, width), IoStatus::kBadWidth) << offset;
-    for (const size_t width : {4, 8})
+    for (const size_t width : {4UL, 8UL})
       EXPECT_EQ(status(offset, width), IoStatus::kOk) << offset;
     EXPECT_EQ(status(offset + 4, 4), IoStatus::kOk) << offset;
     EXPECT_EQ(status(offset + 4, 8), IoStatus::kBadWidth) << offset;
