@@ -90,7 +90,7 @@ class VirtioBlockTest : public ::testing::TestWithParam<DiskEngine> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, VirtioBlockTest, ::testing::Values(DiskEngine::kBlocking, DiskEngine::kRing),
-                         [](const auto& info) { return info.param == DiskEngine::kRing ? "Ring" : "Blocking"; });
+                         [](const auto& tested) { return tested.param == DiskEngine::kRing ? "Ring" : "Blocking"; });
 
 TEST_P(VirtioBlockTest, ReadsAndWritesTheImage) {
   make(options());
