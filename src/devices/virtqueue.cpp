@@ -159,8 +159,9 @@ bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
   Table table{.entries = descriptors_, .count = size_};
   bool in_indirect = false;
   uint32_t index = head;
-  // A chain has at most as many descriptors as the queue, whether indirect or not; the table itself comes on top.
-  for (uint32_t left = size_ + 1U; left > 0; --left) {
+  // This ends: each round adds a buffer, of which there are at most as many as the queue has descriptors, but for the
+  // one that goes on in a table.
+  for (;;) {
     if (index >= table.count) [[unlikely]]
       return fail("a descriptor's number is beyond its table");
     const auto descriptor = Descriptor::load(table.entries + index * kDescriptorSize);
@@ -182,7 +183,6 @@ bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
     if ((descriptor.flags & kNext) == 0) return true;
     index = descriptor.next;
   }
-  return fail("a chain is longer than the queue, or loops");
 }
 
 std::optional<Virtqueue::Table> Virtqueue::indirect_table(const Descriptor& descriptor) noexcept {

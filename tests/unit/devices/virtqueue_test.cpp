@@ -89,21 +89,24 @@ TEST_F(VirtqueueTest, RingsAreAligned) {
   }
 }
 
+struct RingExtent {
+  Gpa VirtqueueLayout::* place;
+  uint64_t bytes;
+  uint64_t alignment;
+};
+
 TEST_F(VirtqueueTest, RingsLieInRamToTheirLastByte) {
-  // Each with the index for events behind its entries: 2.7.
-  const std::array<std::pair<Gpa VirtqueueLayout::*, uint64_t>, 3> rings{
-      {{&VirtqueueLayout::descriptors, 16 * kSize},
-       {&VirtqueueLayout::driver_area, 6 + 2 * kSize},
-       {&VirtqueueLayout::device_area, 6 + 8 * kSize}}};
-  for (const auto& [ring, length] : rings) {
+  // The available and the used ring with the index for events behind their entries: 2.7.
+  for (const auto& [place, bytes, alignment] : {RingExtent{&VirtqueueLayout::descriptors, 16 * kSize, 16},
+                                                RingExtent{&VirtqueueLayout::driver_area, 6 + 2 * kSize, 2},
+                                                RingExtent{&VirtqueueLayout::device_area, 6 + 8 * kSize, 4}}) {
     VirtqueueLayout layout = driver->layout();
-    // The last place that is aligned, and the next one.
-    layout.*ring = Gpa{align_down(kRam.value + kRamSize - length, 16)};
+    layout.*place = Gpa{align_down(kRam.value + kRamSize - bytes, alignment)};
     EXPECT_EQ(why_not(memory, layout), "");
-    layout.*ring = layout.*ring + 16;
+    layout.*place = layout.*place + alignment;
     EXPECT_EQ(why_not(memory, layout), "a ring does not lie in RAM");
     for (const uint64_t outside : {uint64_t{0}, kRam.value - 16, kRam.value + kRamSize, UINT64_MAX - 15}) {
-      layout.*ring = Gpa{outside};
+      layout.*place = Gpa{outside};
       EXPECT_EQ(why_not(memory, layout), "a ring does not lie in RAM") << std::hex << outside;
     }
   }
