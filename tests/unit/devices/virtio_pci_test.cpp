@@ -562,7 +562,6 @@ TEST_F(VirtioPciTest, ConfigurationSpaceMakesNoAccessThatThereIsNot) {
                                                                                 {0, kStatus, 3},
                                                                                 {0, kStatus, 8},
                                                                                 {0, kStatus, UINT32_MAX},
-                                                                                {0, kQueueSelect - 2, 4},
                                                                                 {0, end, 1},
                                                                                 {0, end - 1, 2},
                                                                                 {0, UINT32_MAX, 1},
@@ -574,6 +573,11 @@ TEST_F(VirtioPciTest, ConfigurationSpaceMakesNoAccessThatThereIsNot) {
     EXPECT_EQ(guest.config<uint32_t>(at + 16), 0x0101'0101U) << bar << ' ' << offset << ' ' << length;
     EXPECT_EQ(guest.bar<uint8_t>(kStatus), 0U) << bar << ' ' << offset << ' ' << length;
   }
+  // Inside the BAR, and of a width that the registers there do not have: as where there is no register.
+  guest.set_config<uint8_t>(at + 4, 0);
+  guest.set_config<uint32_t>(at + 8, kQueueSelect - 2);
+  guest.set_config<uint32_t>(at + 12, 4);
+  EXPECT_EQ(guest.config<uint32_t>(at + 16), UINT32_MAX);
 }
 
 TEST_F(VirtioPciTest, StateGoesRound) {

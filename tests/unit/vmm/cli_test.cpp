@@ -306,7 +306,7 @@ TEST(Help, FitsOneScreen) {
     EXPECT_LE(end - begin, 80U) << text.substr(begin, end - begin);
     begin = end + 1;
   }
-  EXPECT_LE(lines, 40U);
+  EXPECT_LE(lines, 50U);
 }
 
 TEST(Help, NamesEveryOption) {
