@@ -171,6 +171,7 @@ void ConsoleHub::output_loop() noexcept {
 
 void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
   while (!bytes.empty() && !reader_gone_ && !stopping_) {
+    if (reader_ == Reader::kComesAndGoes && !wait_for_reader()) return;
     const ssize_t written = ::write(output_fd_, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes = bytes.subspan(static_cast<size_t>(written));
@@ -184,6 +185,13 @@ void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
     log::line(log::Module::kVmm, log::Level::kWarn,
               "console output: {}; the guest goes on and its output is dropped from here", std::strerror(errno));
   }
+}
+
+// A pty that nobody has open takes some KiB and then no more, without an error: a write to it would wait for ever.
+bool ConsoleHub::wait_for_reader() noexcept {
+  pollfd waiting{.fd = output_fd_, .events = POLLOUT, .revents = 0};
+  if (::poll(&waiting, 1, -1) < 0) return errno == EINTR;
+  return (waiting.revents & (POLLHUP | POLLERR | POLLNVAL)) == 0;
 }
 
 bool ConsoleHub::wait_writable() noexcept {

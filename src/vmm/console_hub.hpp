@@ -31,7 +31,8 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// Who reads the output.
   enum class Reader : uint8_t {
     kStays,         ///< after an error of write(2) there is none any more, which is logged
-    kComesAndGoes,  ///< an error of write(2) costs what was to be written: the next write may find another reader
+    kComesAndGoes,  ///< a hang-up or an error of write(2) costs what was to be written: the next write may find another
+                    ///< reader
     kNever,         ///< output is dropped at once
   };
 
@@ -102,6 +103,8 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   void output_loop() noexcept;
   void write_out(std::span<const std::byte> bytes) noexcept;
   bool wait_writable() noexcept;
+  /// False: there is none now.
+  bool wait_for_reader() noexcept;
 
   // Output. The hart fills one buffer while the thread writes the other.
   const int output_fd_;

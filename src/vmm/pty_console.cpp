@@ -81,7 +81,9 @@ PtyConsole::PtyConsole() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
     throw problem("its name");
   }
   path_ = name.data();
-  // Opened once: only when it was closed again does it hang up, and do writes fail, while nobody has it.
+  // Who writes waits in poll(2), which tells of a hang-up; a write(2) would sleep through it.
+  ::fcntl(master_.get(), F_SETFL, O_RDWR | O_NONBLOCK);
+  // Opened once: only when it was closed again does it hang up while nobody has it.
   const Fd slave{::open(path_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
   termios mode{};
   if (!slave || ::tcgetattr(slave.get(), &mode) < 0) throw problem(path_.c_str());
