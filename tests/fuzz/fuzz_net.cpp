@@ -123,7 +123,7 @@ class Machine {
     backend_->signal(pair);
   }
   void read_config(const Step& step) {
-    std::vector<std::byte> out(step.length % 16);
+    std::vector<std::byte> out(step.length % 16 + 1U);
     net_->read_config(step.value, out);
   }
 
