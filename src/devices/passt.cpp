@@ -79,7 +79,7 @@ std::string last_line(int fd) {
     if (got <= 0) break;
     text.append(piece.data(), static_cast<size_t>(got));
   }
-  const size_t end = text.find_last_not_of("\n");
+  const size_t end = text.find_last_not_of('\n');
   if (end == std::string::npos) return {};
   const size_t before = text.find_last_of('\n', end);
   const size_t begin = before == std::string::npos ? 0 : before + 1;
@@ -119,6 +119,7 @@ std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
   const Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
   std::vector<std::string> arguments = passt_arguments(options, theirs.get(), host_has_ipv4_route());
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments)
     pointers.push_back(argument.data());
   pointers.push_back(nullptr);

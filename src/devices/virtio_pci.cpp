@@ -192,10 +192,10 @@ void VirtioPci::bar_moved(uint8_t /*bar*/, std::optional<Gpa> place) noexcept {
   if (!place) return;
   const VirtioDevice& device = control_.device();
   const std::span<const int> eventfds = device.doorbells();
-  for (uint16_t queue = 0; queue < eventfds.size(); ++queue) {
-    if (device.served_on_hart(queue)) continue;
+  for (size_t queue = 0; queue < eventfds.size(); ++queue) {
+    if (device.served_on_hart(static_cast<uint16_t>(queue))) continue;
     // 4.1.5.2: drivers write 16 bits; what they write the address says already.
-    const Doorbell doorbell{.at = *place + kNotifyOffset + uint64_t{queue} * kNotifyStride,
+    const Doorbell doorbell{.at = *place + kNotifyOffset + queue * kNotifyStride,
                             .width = sizeof(uint16_t),
                             .match = std::nullopt,
                             .eventfd = eventfds[queue]};

@@ -15,8 +15,8 @@
 namespace rvvmm {
 namespace {
 
-SetupError usage(std::string message) {
-  return SetupError{ExitStatus::kUsage, std::move(message)};
+SetupError usage(const std::string& message) {
+  return SetupError{ExitStatus::kUsage, message};
 }
 
 SetupError wrong(const Suboption& option, std::string_view what) {
@@ -52,17 +52,15 @@ std::string parse_serial(const Suboption& option) {
 
 MacAddress parse_mac(const Suboption& option) {
   MacAddress mac{};
-  std::string_view rest = option.value;
-  for (size_t i = 0; i < mac.size(); ++i) {
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + std::min<size_t>(rest.size(), 2), mac[i], 16);
-    const bool last = i + 1 == mac.size();
-    const auto used = static_cast<size_t>(end - rest.data());
-    const bool ends_well = last ? used == rest.size() : used < rest.size() && rest[used] == ':';
-    if (error != std::errc{} || used != 2 || !ends_well) {
-      throw wrong(option, "is no MAC address; give one like 52:54:00:12:34:56");
-    }
-    rest.remove_prefix(last ? used : used + 1);
+  const std::string& text = option.value;
+  constexpr size_t kLength = 17;  // two digits a byte, a colon between two
+  bool is_one = text.size() == kLength;
+  for (size_t i = 0; is_one && i < mac.size(); ++i) {
+    const char* const digits = text.data() + 3 * i;
+    const auto [end, error] = std::from_chars(digits, digits + 2, mac[i], 16);
+    is_one = error == std::errc{} && end == digits + 2 && (i + 1 == mac.size() || *end == ':');
   }
+  if (!is_one) throw wrong(option, "is no MAC address; give one like 52:54:00:12:34:56");
   if ((mac[0] & 1) != 0) throw wrong(option, "is a multicast address; its first byte must be even");
   return mac;
 }
