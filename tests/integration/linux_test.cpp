@@ -9,59 +9,12 @@
 #include <filesystem>
 
 #include "linux_guest.hpp"
+#include "linux_test_case.hpp"
 #include "process_facts.hpp"
 #include "test_environment.hpp"
 
 namespace rvvmm::test::linux_test {
 namespace {
-
-constexpr const char* kOnlyInTheFullRun = "only with RVVMM_TEST_FULL=1";
-
-class LinuxTest : public KvmTest {
- protected:
-  void SetUp() override {
-    KvmTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    for (const std::string& file : {kernel("612"), kernel("latest"), environment().guest_initrd}) {
-      if (!std::filesystem::exists(file)) {
-        GTEST_SKIP() << "skipped: set RVVMM_GUEST_KERNEL_612, RVVMM_GUEST_KERNEL_LATEST and RVVMM_GUEST_INITRD";
-      }
-    }
-  }
-
-  /// A host without AIA, in the default run: of what does not depend on the interrupt controller it runs a part.
-  bool runs_a_part() const { return environment().host_irqchip == "none" && !environment().full; }
-
-  std::string kernel(const std::string& name) const {
-    return name == "612" ? environment().guest_kernel_612 : environment().guest_kernel_latest;
-  }
-
-  // Typed as fast as the console takes it, while the guest reads.
-  void check_paste(LinuxGuest& guest) {
-    std::string text;
-    while (text.size() < 65536)
-      text += "line " + std::to_string(text.size()) + " of what is pasted\n";
-    text.resize(65536);
-    const TemporaryFile reference{text};
-    ASSERT_TRUE(guest.run("stty raw"));
-    VmProcess& vm = guest.vm();
-    ASSERT_TRUE(vm.send("echo; echo re\"\"ady; head -c 65536 | sha256sum; stty -raw -echo -onlcr; echo do\"\"ne\n"));
-    ASSERT_TRUE(vm.expect("ready"));
-    ASSERT_TRUE(vm.send(text, kBoot));
-    ASSERT_TRUE(vm.expect_match("([0-9a-f]{64})  -", kBoot));
-    const std::string sum = vm.matches()[1];
-    ASSERT_TRUE(vm.expect("done"));
-    EXPECT_EQ(sum, sha256_of(reference.path()));
-  }
-
-  static std::string sha256_of(const std::string& path) {
-    FILE* pipe = popen(("sha256sum " + path).c_str(), "re");
-    char sum[65] = {};
-    if (pipe == nullptr || fread(sum, 1, 64, pipe) != 64) ADD_FAILURE() << "sha256sum";
-    if (pipe != nullptr) pclose(pipe);
-    return sum;
-  }
-};
 
 struct SessionCase {
   const char* kernel;
@@ -138,31 +91,6 @@ std::string name_of_case(const ::testing::TestParamInfo<SessionCase>& instance) 
 }
 
 INSTANTIATE_TEST_SUITE_P(Guests, LinuxSession, all_guests(), name_of_case);
-
-class LinuxVirtioConsole : public LinuxTest {};
-
-TEST_F(LinuxVirtioConsole, IsAShellThatTakesAPasteAndBesideItAPowerKey) {
-  if (runs_a_part()) GTEST_SKIP() << kOnlyInTheFullRun;
-  LinuxGuest guest{{.kernel = kernel("latest"),
-                    .options = {"--console", "virtio", "--power-key", "--transport", "mmio"},
-                    .append = "console=hvc0"}};
-  ASSERT_TRUE(guest.boots());
-  ASSERT_TRUE(guest.run("tty"));
-  EXPECT_EQ(guest.output(), "/dev/hvc0\n");
-  check_paste(guest);
-  ASSERT_TRUE(guest.run("modprobe evdev; cat /sys/class/input/event0/device/name"));
-  EXPECT_EQ(guest.output(), "rvvmm power key\n");
-  ASSERT_TRUE(
-      guest.begin("exec 3< /dev/input/event0; echo lis''tens; dd bs=24 count=4 <&3 2> /dev/null | od -An -v -tx1"));
-  ASSERT_TRUE(guest.vm().expect("listens"));
-  guest.vm().signal(SIGTERM);
-  EXPECT_TRUE(guest.end());
-  // Type, code and value of the second half of a struct input_event: down, and up.
-  EXPECT_NE(guest.vm().output().find("01 00 74 00 01 00 00 00"), std::string::npos);
-  EXPECT_NE(guest.vm().output().find("01 00 74 00 00 00 00 00"), std::string::npos);
-  guest.vm().signal(SIGTERM);
-  EXPECT_TRUE(guest.vm().ends_with(128 + SIGTERM));
-}
 
 // Where the kernel forwards SBI's system suspend.
 class LinuxSuspend : public LinuxTest, public ::testing::WithParamInterface<SessionCase> {
@@ -361,7 +289,7 @@ TEST_F(Configs, EachBootsToUserSpace) {
                  Console::kNullInput};
     EXPECT_TRUE(vm.ends_with(9, kBoot));
   }
-  EXPECT_GE(count, 3);
+  EXPECT_GE(count, 4);
 }
 
 }  // namespace

@@ -131,13 +131,15 @@ TEST_P(BoardWithPlic, PassesTheUartsInterruptToTheHartThatEnabledIt) {
 
 TEST_P(BoardTest, TreeNamesTheDevicesWithTheirInterrupts) {
   const auto devices = board_.fdt_devices();
-  ASSERT_EQ(devices.size(), 3U);
+  ASSERT_EQ(devices.size(), 4U);
   EXPECT_EQ(devices[0].window.base, Gpa{0x1000'0000});
   EXPECT_EQ(devices[0].gsi, Gsi{10});
   EXPECT_EQ(devices[1].window.base, Gpa{0x0010'1000});
   EXPECT_EQ(devices[1].gsi, Gsi{11});
   EXPECT_EQ(devices[2].window.base, Gpa{0x0010'0000});
   EXPECT_EQ(devices[2].gsi, std::nullopt);
+  EXPECT_EQ(devices[3].window.base, Gpa{0x1000'1000});
+  EXPECT_EQ(devices[3].gsi, Gsi{16});
   EXPECT_EQ(std::holds_alternative<FdtPlic>(board_.fdt_irqchip()), has_plic());
 }
 

@@ -1,0 +1,63 @@
+// What tests with Linux guests have in common: which kernels there are, what runs where, and a paste.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "linux_guest.hpp"
+#include "test_environment.hpp"
+
+namespace rvvmm::test {
+
+inline constexpr const char* kOnlyInTheFullRun = "only with RVVMM_TEST_FULL=1";
+
+class LinuxTest : public KvmTest {
+ protected:
+  void SetUp() override {
+    KvmTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    for (const std::string& file : {kernel("612"), kernel("latest"), environment().guest_initrd}) {
+      if (!std::filesystem::exists(file)) {
+        GTEST_SKIP() << "skipped: set RVVMM_GUEST_KERNEL_612, RVVMM_GUEST_KERNEL_LATEST and RVVMM_GUEST_INITRD";
+      }
+    }
+  }
+
+  /// A host without AIA, in the default run: of what does not depend on the interrupt controller it runs a part.
+  bool runs_a_part() const { return environment().host_irqchip == "none" && !environment().full; }
+
+  std::string kernel(const std::string& name) const {
+    return name == "612" ? environment().guest_kernel_612 : environment().guest_kernel_latest;
+  }
+
+  // Typed as fast as the console takes it, while the guest reads.
+  void check_paste(LinuxGuest& guest) {
+    std::string text;
+    while (text.size() < 65536)
+      text += "line " + std::to_string(text.size()) + " of what is pasted\n";
+    text.resize(65536);
+    const TemporaryFile reference{text};
+    ASSERT_TRUE(guest.run("stty raw"));
+    VmProcess& vm = guest.vm();
+    ASSERT_TRUE(vm.send("echo; echo re\"\"ady; head -c 65536 | sha256sum; stty -raw -echo -onlcr; echo do\"\"ne\n"));
+    ASSERT_TRUE(vm.expect("ready"));
+    ASSERT_TRUE(vm.send(text, kBoot));
+    ASSERT_TRUE(vm.expect_match("([0-9a-f]{64})  -", kBoot));
+    const std::string sum = vm.matches()[1];
+    ASSERT_TRUE(vm.expect("done"));
+    EXPECT_EQ(sum, sha256_of(reference.path()));
+  }
+
+  static std::string sha256_of(const std::string& path) {
+    FILE* pipe = popen(("sha256sum " + path).c_str(), "re");
+    char sum[65] = {};
+    if (pipe == nullptr || fread(sum, 1, 64, pipe) != 64) ADD_FAILURE() << "sha256sum";
+    if (pipe != nullptr) pclose(pipe);
+    return sum;
+  }
+};
+
+}  // namespace rvvmm::test

@@ -1,0 +1,217 @@
+// A Linux guest with one of each virtio device. One boot carries all checks: it costs seconds on the emulated host.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "base/fd.hpp"
+#include "linux_test_case.hpp"
+#include "process_facts.hpp"
+
+namespace rvvmm::test::linux_virtio_test {
+namespace {
+
+sockaddr_in loopback(uint16_t port) {
+  return {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+}
+
+/// A TCP socket of the host's loopback, on a port that was free.
+class Listener {
+ public:
+  Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = loopback(0);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(::listen(fd_.get(), 4), 0);
+    EXPECT_EQ(::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  uint16_t port() const { return port_; }
+  int fd() const { return fd_.get(); }
+  /// Ends accept() in another thread.
+  void shut() const { ::shutdown(fd_.get(), SHUT_RDWR); }
+
+ private:
+  Fd fd_;
+  uint16_t port_ = 0;
+};
+
+uint16_t free_port() {
+  return Listener{}.port();
+}
+
+/// Gives every client the same file by HTTP, until its end.
+class WebServer {
+ public:
+  explicit WebServer(std::string content) : content_(std::move(content)), thread_([this] { serve(); }) {}
+  ~WebServer() { listener_.shut(); }
+  uint16_t port() const { return listener_.port(); }
+
+ private:
+  void serve() const {
+    for (;;) {
+      const Fd client{::accept(listener_.fd(), nullptr, nullptr)};
+      if (!client) return;
+      char request[4096];
+      if (::read(client.get(), request, sizeof request) <= 0) continue;
+      const std::string answer = "HTTP/1.0 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n";
+      send_all(client.get(), answer);
+      send_all(client.get(), content_);
+    }
+  }
+  static void send_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;
+      text.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+
+  const std::string content_;
+  Listener listener_;
+  std::jthread thread_;
+};
+
+/// What whoever listens at that port of the host's loopback says, all of it; empty if nobody does.
+std::string heard_at(uint16_t port) {
+  const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const sockaddr_in address = loopback(port);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "";
+  std::string heard;
+  char piece[256];
+  for (ssize_t got = 0; (got = ::read(fd.get(), piece, sizeof piece)) > 0;)
+    heard.append(piece, static_cast<size_t>(got));
+  return heard;
+}
+
+uint64_t bytes_on_disk(const std::string& path) {
+  struct stat facts{};
+  EXPECT_EQ(::stat(path.c_str(), &facts), 0);
+  return static_cast<uint64_t>(facts.st_blocks) * 512;
+}
+
+std::string patterned(size_t size) {
+  std::string text(size, '\0');
+  uint32_t state = 1;
+  for (char& byte : text) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  return text;
+}
+
+class LinuxVirtio : public LinuxTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  static constexpr size_t kMiB = size_t{1} << 20;
+
+  LinuxLaunch launch() const {
+    return {.kernel = kernel("latest"),
+            .smp = 2,
+            .options = {"--disk", disk_.path() + ",serial=of-the-test,discard=unmap", "--net",
+                        "user,hostfwd=tcp:127.0.0.1:" + std::to_string(forwarded_) + "-:7000", "--rng", "--console",
+                        "virtio", "--power-key", "--transport", GetParam()},
+            .append = "console=hvc0"};
+  }
+
+  void check_disk(LinuxGuest& guest) {
+    ASSERT_TRUE(guest.run("/tests/disk", 0, kBoot));
+    EXPECT_NE(guest.output().find("disk: 131072 sectors, serial 'of-the-test'\n"), std::string::npos);
+    const std::string content = disk_.content();
+    const TemporaryFile first{content.substr(0, kMiB)};
+    EXPECT_NE(guest.output().find(sha256_of(first.path()) + '\n'), std::string::npos) << "what the guest has read";
+    const TemporaryFile written{content.substr(kMiB, 8 * kMiB)};
+    EXPECT_NE(guest.output().find("disk: " + sha256_of(written.path())), std::string::npos) << "what it has written";
+    const uint64_t before = bytes_on_disk(disk_.path());
+    ASSERT_TRUE(guest.run("blkdiscard -o 1048576 -l 8388608 /dev/vda"));
+    EXPECT_EQ(before - bytes_on_disk(disk_.path()), 8 * kMiB) << "what it has discarded is a hole";
+  }
+
+  // Doorbells and messages: the kernel takes both. Without them an interrupt is acknowledged by a load, an exit.
+  void expect_no_exit_for_a_request(LinuxGuest& guest) {
+    constexpr uint64_t kRequests = 2000;
+    const auto before = kvm_counter(guest.vm().pid(), "mmio_exit_user");
+    ASSERT_TRUE(guest.run("dd if=/dev/vda of=/dev/null bs=4k count=2000 iflag=direct 2>/dev/null"));
+    const auto after = kvm_counter(guest.vm().pid(), "mmio_exit_user");
+    if (!before || !after) return;
+    std::printf("    %llu exits for %llu reads\n", static_cast<unsigned long long>(*after - *before),
+                static_cast<unsigned long long>(kRequests));
+    if (std::string{GetParam()} == "pci" && environment().host_irqchip == "aia") {
+      EXPECT_LT(*after - *before, kRequests / 10) << "the console has some";
+    }
+  }
+
+  void check_network(LinuxGuest& guest) {
+    const std::string content = patterned(2 * kMiB + 1);
+    const WebServer server{content};
+    const TemporaryFile copy{content};
+    ASSERT_TRUE(guest.run("/tests/net " + std::to_string(server.port()), 0, kBoot));
+    EXPECT_NE(guest.output().find("net: " + sha256_of(copy.path())), std::string::npos);
+    ASSERT_TRUE(guest.begin("echo from the guest | nc -l -p 7000"));
+    std::string heard;
+    for (int attempt = 0; attempt < 100 && heard.empty(); ++attempt) {
+      heard = heard_at(forwarded_);
+      std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    }
+    EXPECT_EQ(heard, "from the guest\n");
+    EXPECT_TRUE(guest.end());
+  }
+
+  void check_power_key(LinuxGuest& guest) {
+    ASSERT_TRUE(guest.run("modprobe evdev; cat /sys/class/input/event0/device/name"));
+    EXPECT_EQ(guest.output(), "rvvmm power key\n");
+    ASSERT_TRUE(
+        guest.begin("exec 3< /dev/input/event0; echo lis''tens; dd bs=24 count=4 <&3 2> /dev/null | od -An -v -tx1"));
+    ASSERT_TRUE(guest.vm().expect("listens"));
+    guest.vm().signal(SIGTERM);
+    EXPECT_TRUE(guest.end());
+    // Type, code and value of the second half of a struct input_event: down, and up.
+    EXPECT_NE(guest.vm().output().find("01 00 74 00 01 00 00 00"), std::string::npos);
+    EXPECT_NE(guest.vm().output().find("01 00 74 00 00 00 00 00"), std::string::npos);
+  }
+
+  const TemporaryFile disk_{patterned(kMiB)};
+  const uint16_t forwarded_ = free_port();
+};
+
+TEST_P(LinuxVirtio, DrivesEveryDevice) {
+  const bool other_transport = std::string{GetParam()} == "mmio";
+  if (other_transport && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
+  std::filesystem::resize_file(disk_.path(), 64 * kMiB);
+  LinuxGuest guest{launch()};
+  ASSERT_TRUE(guest.boots());
+  ASSERT_TRUE(guest.run("tty"));
+  EXPECT_EQ(guest.output(), "/dev/hvc0\n");
+  check_disk(guest);
+  expect_no_exit_for_a_request(guest);
+  check_network(guest);
+  EXPECT_TRUE(guest.run("/tests/rng"));
+  check_paste(guest);
+  check_power_key(guest);
+  // A reset in the middle of I/O: the next machine finds the devices as the first one did.
+  ASSERT_TRUE(guest.vm().send("dd if=/dev/zero of=/dev/vda bs=1M seek=32 2>/dev/null & reboot -f\n"));
+  ASSERT_TRUE(guest.boots());
+  check_disk(guest);
+  check_network(guest);
+  // Nobody listens to the power key here: the second signal is the one that counts.
+  guest.vm().signal(SIGTERM);
+  EXPECT_TRUE(guest.vm().lives_for(std::chrono::milliseconds{500}));
+  guest.vm().signal(SIGTERM);
+  EXPECT_TRUE(guest.vm().ends_with(128 + SIGTERM));
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, LinuxVirtio, ::testing::Values("pci", "mmio"),
+                         [](const auto& transport) { return std::string{transport.param}; });
+
+}  // namespace
+}  // namespace rvvmm::test::linux_virtio_test
