@@ -25,19 +25,6 @@ void PrintTo(const SessionCase& test, std::ostream* out) {
   *out << test.kernel << ", smp " << test.smp;
 }
 
-// Says in the log where the time of a session goes: it is what the test matrix costs.
-class StepClock {
- public:
-  void done(const char* step) {
-    const auto now = std::chrono::steady_clock::now();
-    std::printf("    %-10s %6.1f s\n", step, std::chrono::duration<double>(now - last_).count());
-    last_ = now;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 // The guest's clock is the host's.
 void check_date(LinuxGuest& guest) {
   const std::time_t before = std::time(nullptr);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -58,6 +59,19 @@ class LinuxTest : public KvmTest {
     if (pipe != nullptr) pclose(pipe);
     return sum;
   }
+};
+
+/// Says in the log where the time of a session goes: it is what the test matrix costs.
+class StepClock {
+ public:
+  void done(const char* step) {
+    const auto now = std::chrono::steady_clock::now();
+    std::printf("    %-10s %6.1f s\n", step, std::chrono::duration<double>(now - last_).count());
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace rvvmm::test
