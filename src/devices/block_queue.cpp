@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/thread_signals.hpp"
 #include "base/types.hpp"
 
 namespace rvvmm {
@@ -21,22 +21,6 @@ constexpr uint64_t kMostBytesUntold = 256_KiB;
 /// busy.
 constexpr uint64_t kMostBytesInHand = 64_MiB;
 
-/// Signals are for the threads that wait for them; a new thread has the mask of the one that makes it.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 BlockQueue::BlockQueue(DiskImage& image, std::string_view device_name, Options options)
@@ -44,7 +28,7 @@ BlockQueue::BlockQueue(DiskImage& image, std::string_view device_name, Options o
   if (!doorbell_) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
   free_.reserve(kSize);
   try {
-    const AllSignalsBlocked blocked;
+    const AsynchronousSignalsBlocked blocked;
     thread_ = std::jthread{[this] { main(); }};
   } catch (const std::system_error& problem) {
     throw SetupError::from_errno(ExitStatus::kInternal, "a thread for a disk", problem.code().value());

@@ -124,6 +124,8 @@ std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
     pointers.push_back(argument.data());
   pointers.push_back(nullptr);
 
+  // One that is ignored, as some who start us have it, would have the kernel reap passt and give its number away.
+  ::signal(SIGCHLD, SIG_DFL);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) throw host_error("fork");
@@ -152,8 +154,7 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
     throw SetupError{ExitStatus::kHostUnsupported,
                      std::format("user: {} is not ready after {} s", program, kReadyLimitMs / 1000)};
   }
-  int status = 0;
-  ::waitpid(std::exchange(pid_, 0), &status, 0);
+  const int status = end();
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   if (code == kNotFound) {
     throw SetupError{
@@ -166,11 +167,17 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
 }
 
 // It has nothing to put in order. The socket's end would end it too, and so does our own end, however we come to it.
+int Passt::end() noexcept {
+  int status = 0;
+  ::kill(pid_, SIGKILL);  // one that has ended by itself keeps its status
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+    continue;
+  pid_ = 0;
+  return status;
+}
+
 Passt::~Passt() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  if (pid_ > 0) end();
 }
 
 std::string Passt::why() const {

@@ -42,6 +42,8 @@ class Passt final : public StreamBackend {
 
  private:
   Passt(Fd socket, pid_t pid, Fd errors) : StreamBackend(std::move(socket)), pid_(pid), errors_(std::move(errors)) {}
+  /// As waitpid(2) tells it.
+  int end() noexcept;
   void wait_until_ready(int ready, const std::string& program);
 
   pid_t pid_;

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/log.hpp"
-
 namespace rvvmm {
 namespace {
 
@@ -160,8 +158,11 @@ void VirtioControl::config_changed() noexcept {
 
 void VirtioControl::needs_reset(std::string_view why) noexcept {
   if (needs_reset_.exchange(true, std::memory_order_acq_rel)) return;
-  log::line(log::Module::kDevices, log::Level::kWarn, "{}: the guest's driver has broken it: {}; it waits for a reset",
-            device_.name(), why);
+  if (broken_lines_.allow()) {
+    log::line(log::Module::kDevices, log::Level::kWarn,
+              "{}: the guest's driver has broken it: {}; it waits for a reset ({} times so far)", device_.name(), why,
+              broken_lines_.count());
+  }
   // 2.1.2: told by an interrupt, where the driver has said that it is ready.
   sink_.interrupt_config();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/guest_memory.hpp"
+#include "base/log.hpp"
 #include "devices/virtio_device.hpp"
 
 namespace rvvmm {
@@ -138,6 +139,7 @@ class VirtioControl final : private VirtioDriverSide {
   uint64_t driver_features_ = 0;
   std::vector<VirtioQueueSetup> queues_;
   std::atomic<bool> needs_reset_ = false;
+  log::RateLimit broken_lines_;  // a guest can break it and reset it as often as it likes
   std::atomic<uint8_t> config_generation_ = 0;
 };
 

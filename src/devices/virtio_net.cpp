@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <format>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/thread_signals.hpp"
 
 namespace rvvmm {
 namespace {
@@ -130,6 +130,7 @@ void VirtioNet::read_config(uint64_t offset, std::span<std::byte> out) noexcept 
 }
 
 void VirtioNet::launch() {
+  const AsynchronousSignalsBlocked for_the_thread;
   try {
     thread_ = std::jthread([this] { run(); });
   } catch (const std::system_error& problem) {
@@ -139,9 +140,6 @@ void VirtioNet::launch() {
 
 void VirtioNet::run() noexcept {
   ::pthread_setname_np(::pthread_self(), ("io-" + name_).substr(0, 15).c_str());
-  sigset_t all;  // signals are for other threads
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
   while (!stopping_.load(std::memory_order_relaxed))
     serve_events(-1);
 }

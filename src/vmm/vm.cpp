@@ -88,40 +88,48 @@ std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace
 
 int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
   for (;;) {
-    Machine machine{{.config = config_,
-                     .hypervisor = hypervisor_,
-                     .memory = memory_,
-                     .images = images_,
-                     .console = console,
-                     .loop = loop,
-                     .boot_marks = timeline_,
-                     .guest_log = guest_log_,
-                     .virtio = virtio_.all(),
-                     .virtio_console = virtio_.console()},
-                    irqchip_kinds_};
-    machine.start([this] { timeline_.record("harts run"); });
-    signals.set_on_wake([&machine] { machine.wake(); });
-    signals.set_on_power_key([this, &machine] {
-      if (!virtio_.press_power_key()) return false;
-      machine.wake();
-      return true;
-    });
-    const StopReason reason = loop.run();
-    signals.set_on_wake([] {});
-    signals.set_on_power_key([] { return false; });
-    console.limit_waits(true);
-    machine.stop();
+    const StopReason reason = run_machine(loop, signals, console, fault);
+    // Only now: the devices of that machine had its last words, and its RAM.
     console.flush();
     console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
       timeline_.record_end();
-      // A fault after somebody else's stop is nobody's business any more.
-      if (reason.status == static_cast<int>(ExitStatus::kGuestFault)) fault = machine.fault_report();
       return reason.status;
     }
     timeline_.record("reset");
     memory_.discard();
   }
+}
+
+StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
+  Machine machine{{.config = config_,
+                   .hypervisor = hypervisor_,
+                   .memory = memory_,
+                   .images = images_,
+                   .console = console,
+                   .loop = loop,
+                   .boot_marks = timeline_,
+                   .guest_log = guest_log_,
+                   .virtio = virtio_.all(),
+                   .virtio_console = virtio_.console()},
+                  irqchip_kinds_};
+  machine.start([this] { timeline_.record("harts run"); });
+  signals.set_on_wake([&machine] { machine.wake(); });
+  signals.set_on_power_key([this, &machine] {
+    if (!virtio_.press_power_key()) return false;
+    machine.wake();
+    return true;
+  });
+  const StopReason reason = loop.run();
+  signals.set_on_wake([] {});
+  signals.set_on_power_key([] { return false; });
+  console.limit_waits(true);
+  machine.stop();
+  // A fault after somebody else's stop is nobody's business any more.
+  const bool ends_by_fault =
+      reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);
+  if (ends_by_fault) fault = machine.fault_report();
+  return reason;
 }
 
 void Vm::dump_device_tree(const std::string& path) {

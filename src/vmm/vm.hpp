@@ -36,6 +36,8 @@ class Vm {
   /// With --console virtio: `output_room` tells it of room in `console`. Returns what looks at the terminal's size.
   std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
                                            std::optional<Notifier>& output_room);
+  /// One boot; no device uses RAM any more when it returns.
+  StopReason run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
   int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
 
   const Config& config_;
