@@ -167,7 +167,11 @@ TEST_F(VirtioMmioTest, SizesThatTheQueueCannotHaveBreakItInsteadOfBecomingOthers
     put(kQueueReady, 1);
     testing::internal::CaptureStderr();
     put(kStatus, kReady);
-    EXPECT_NE(testing::internal::GetCapturedStderr().find("its size is no power of two"), std::string::npos) << size;
+    const std::string said = testing::internal::GetCapturedStderr();
+    // Of what comes again and again not each time is told.
+    if (size < 0x1'0004U) {
+      EXPECT_NE(said.find("its size is no power of two"), std::string::npos) << size;
+    }
     EXPECT_EQ(get(kStatus), kReady | 64U);
     EXPECT_FALSE(device.session);
   }
