@@ -263,7 +263,7 @@ TEST_F(LinuxLifecycle, IdleAtThePromptCostsNextToNothing) {
 class Configs : public LinuxTest {};
 
 TEST_F(Configs, EachBootsToUserSpace) {
-  if (runs_a_part()) GTEST_SKIP() << kOnlyInTheFullRun;
+  if (runs_a_part() || is_left_to_other_hosts()) GTEST_SKIP() << kOnlyInTheFullRun;
   const TestEnvironment& all = environment();
   ASSERT_TRUE(std::filesystem::is_directory(all.configs)) << all.configs;
   int count = 0;

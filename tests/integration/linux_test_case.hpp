@@ -30,6 +30,13 @@ class LinuxTest : public KvmTest {
   /// A host without AIA, in the default run: of what does not depend on the interrupt controller it runs a part.
   bool runs_a_part() const { return environment().host_irqchip == "none" && !environment().full; }
 
+  /// In the default run, on two hosts that have nothing in common: {latest, AIA} and {6.12, none}.
+  bool is_left_to_other_hosts() const {
+    const TestEnvironment& here = environment();
+    const bool is_one_of_many = !here.full && !here.host_irqchip.empty();
+    return is_one_of_many && (here.host_kernel == "6.12") != (here.host_irqchip == "none");
+  }
+
   std::string kernel(const std::string& name) const {
     return name == "612" ? environment().guest_kernel_612 : environment().guest_kernel_latest;
   }

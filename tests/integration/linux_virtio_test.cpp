@@ -196,6 +196,7 @@ class LinuxVirtio : public LinuxTest, public ::testing::WithParamInterface<const
 TEST_P(LinuxVirtio, DrivesEveryDevice) {
   const bool other_transport = std::string{GetParam()} == "mmio";
   if (other_transport && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
+  if (is_left_to_other_hosts()) GTEST_SKIP() << kOnlyInTheFullRun;
   std::filesystem::resize_file(disk_.path(), 64 * kMiB);
   LinuxGuest guest{launch()};
   StepClock clock;

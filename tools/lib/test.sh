@@ -215,7 +215,7 @@ start_integration() {
     start_phase "$name"
     mapfile -t settings < <(integration_environment "$name" "$kernel" "$irqchip")
     env "${settings[@]}" "$ROOT/tools/dev" host --pipe --kernel "$kernel" --irqchip "$irqchip" \
-        --cpu "zkr=$(host_zkr "$irqchip"),v=$(host_v "$host")" --timeout "$((TEST_FULL ? 3600 : 1200))" -- \
+        --cpu "zkr=$(host_zkr "$irqchip"),v=$(host_v "$host")" --timeout "$((TEST_FULL ? 5400 : 2400))" -- \
         "${binary:-no-integration-tests}" --gtest_filter="$TEST_FILTER" \
         --gtest_output="xml:$(inner_directory)/build/results/$name/integration.xml" \
         >"$RESULTS/$name.log" 2>&1 </dev/null &
