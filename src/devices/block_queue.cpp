@@ -2,13 +2,13 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/eventfd.hpp"
 #include "base/thread_signals.hpp"
 #include "base/types.hpp"
 
@@ -43,8 +43,7 @@ BlockQueue::~BlockQueue() {
 }
 
 void BlockQueue::ring_doorbell() const noexcept {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(doorbell_.get(), &one, sizeof one);
+  add_one(doorbell_.get());
 }
 
 void BlockQueue::start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept {

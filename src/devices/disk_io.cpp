@@ -1,7 +1,6 @@
 #include "devices/disk_io.hpp"
 
-#include <unistd.h>
-
+#include "base/eventfd.hpp"
 #include "base/log.hpp"
 #include "devices/uring_disk_io.hpp"
 
@@ -15,9 +14,7 @@ class BlockingDiskIo final : public DiskIo {
   std::optional<int64_t> begin(const DiskStep& step, uint16_t /*tag*/) noexcept override { return image_.run(step); }
 
   std::span<const Completion> collect(bool wait) noexcept override {
-    uint64_t kicks = 0;
-    if (wait) [[maybe_unused]]
-      const ssize_t taken = ::read(doorbell_, &kicks, sizeof kicks);
+    if (wait) take_count(doorbell_);
     return {};
   }
 

@@ -1,12 +1,12 @@
 #include "devices/served_virtio_device.hpp"
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/eventfd.hpp"
 
 namespace rvvmm {
 
@@ -45,16 +45,13 @@ VirtqueueState ServedVirtioDevice::stopped_at(uint16_t queue) const noexcept {
 }
 
 void ServedVirtioDevice::on_doorbell(uint16_t queue) noexcept {
-  uint64_t kicks = 0;
-  [[maybe_unused]] const ssize_t taken = ::read(doorbell_numbers_[queue], &kicks, sizeof kicks);
+  take_count(doorbell_numbers_[queue]);
   const LockGuard lock{mu_};
   serve_all(queue);
 }
 
 void ServedVirtioDevice::ring(uint16_t index) noexcept {
-  const uint64_t one = 1;
-  // A counter that is full is a kick that is there already.
-  [[maybe_unused]] const ssize_t written = ::write(doorbell_numbers_[index], &one, sizeof one);
+  add_one(doorbell_numbers_[index]);
 }
 
 Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {

@@ -1,9 +1,9 @@
 #include "devices/virtio_control.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include "base/eventfd.hpp"
 
 namespace rvvmm {
 namespace {
@@ -170,9 +170,7 @@ void VirtioControl::needs_reset(std::string_view why) noexcept {
 void VirtioControl::kick(uint32_t queue) noexcept {
   if (!started_ || queue >= device_.doorbells().size()) return;
   if (device_.served_on_hart(static_cast<uint16_t>(queue))) return device_.serve_on_hart(static_cast<uint16_t>(queue));
-  const uint64_t one = 1;
-  // A counter that is full is a kick that is there already.
-  [[maybe_unused]] const ssize_t written = ::write(device_.doorbells()[queue], &one, sizeof one);
+  add_one(device_.doorbells()[queue]);
 }
 
 }  // namespace rvvmm

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/eventfd.hpp"
 #include "base/thread_signals.hpp"
 
 namespace rvvmm {
@@ -110,8 +111,7 @@ VirtioNet::VirtioNet(VirtioNetOptions options)
 
 VirtioNet::~VirtioNet() {
   stopping_.store(true);
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+  add_one(stop_.get());
 }
 
 // The backend's descriptors are edge-triggered: told once that there is something, we read when there are buffers, and

@@ -2,13 +2,13 @@
 
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/eventfd.hpp"
 
 namespace rvvmm {
 namespace {
@@ -20,18 +20,6 @@ Fd checked(int fd, const char* what) {
 
 Fd make_eventfd() {
   return checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd for the event loop");
-}
-
-// Eventfds and timerfds are counters of eight bytes.
-bool take_count(int fd) noexcept {
-  uint64_t count = 0;
-  return ::read(fd, &count, sizeof count) == static_cast<ssize_t>(sizeof count);
-}
-
-void add_one(int fd) noexcept {
-  const uint64_t one = 1;
-  // The only failure is a counter that cannot grow, and then the loop is awake already.
-  [[maybe_unused]] const ssize_t written = ::write(fd, &one, sizeof one);
 }
 
 timespec to_timespec(std::chrono::nanoseconds time) noexcept {
