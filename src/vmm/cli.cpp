@@ -22,10 +22,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-SetupError usage(const std::string& message) {
-  return SetupError{ExitStatus::kUsage, message};
-}
-
 // False for an option that certainly is in none of `args`.
 bool may_be_in(std::span<const char* const> args, const OptionSpec& spec) noexcept {
   return std::ranges::any_of(args, [&](std::string_view arg) {

@@ -15,24 +15,12 @@
 namespace rvvmm {
 namespace {
 
-SetupError usage(const std::string& message) {
-  return SetupError{ExitStatus::kUsage, message};
-}
-
 SetupError wrong(const Suboption& option, std::string_view what) {
-  return usage(std::format("{}: {} {}", option.where, in_quotes(option.value), what));
-}
-
-// Digits only.
-std::optional<uint32_t> decimal(std::string_view text) noexcept {
-  uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return wrong_value(option.where, option.value, what);
 }
 
 uint16_t parse_queues(const Suboption& option, uint16_t most) {
-  const auto queues = decimal(option.value);
+  const auto queues = parse_decimal<uint32_t>(option.value);
   if (!queues || *queues == 0 || *queues > most) {
     throw wrong(option, std::format("is no number of queues; give 1 to {}", most));
   }
@@ -67,7 +55,7 @@ MacAddress parse_mac(const Suboption& option) {
 
 // 0 where it is none.
 uint16_t port_of(std::string_view text) noexcept {
-  const auto port = decimal(text);
+  const auto port = parse_decimal<uint32_t>(text);
   return port && *port <= UINT16_MAX ? static_cast<uint16_t>(*port) : uint16_t{0};
 }
 
@@ -118,7 +106,7 @@ constexpr std::array kNetSuboptions{
 };
 
 int parse_descriptor(const Suboption& option) {
-  const auto fd = decimal(option.value);
+  const auto fd = parse_decimal<uint32_t>(option.value);
   if (!fd || *fd > INT32_MAX) throw wrong(option, "is no number of a descriptor");
   return static_cast<int>(*fd);
 }

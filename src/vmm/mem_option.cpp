@@ -17,17 +17,12 @@ constexpr std::array<SuboptionSpec, 5> kKnown{{{.name = "size", .kind = Suboptio
                                                {.name = "prefault"},
                                                {.name = "merge"}}};
 
-SetupError usage(const std::string& message) {
-  return SetupError{ExitStatus::kUsage, message};
-}
-
 HugePages parse_huge_pages(const Suboption& option) {
   if (option.value == "thp") return HugePages::kTransparent;
   if (option.value == "off") return HugePages::kOff;
   if (option.value == "2M") return HugePages::k2MiB;
   if (option.value == "1G") return HugePages::k1GiB;
-  throw usage(
-      std::format("{}: {} is no kind of huge pages; give 2M, 1G, thp or off", option.where, in_quotes(option.value)));
+  throw wrong_value(option.where, option.value, "is no kind of huge pages; give 2M, 1G, thp or off");
 }
 
 uint64_t parse_bytes(const std::string& where, const Suboptions& options) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <format>
 #include <limits>
 #include <optional>
@@ -20,19 +19,6 @@ namespace {
 constexpr uint64_t kPage = 4_KiB;
 constexpr uint32_t kMaxCpu = 4095;  // no host has more; keeps "0-4000000000" from filling our memory
 constexpr size_t kMaxShown = 100;
-
-SetupError wrong(const std::string& where, std::string_view text, std::string_view expected) {
-  return SetupError{ExitStatus::kUsage, std::format("{}: {} {}", where, in_quotes(text), expected)};
-}
-
-// Digits only, all of them: no sign, no spaces, no 0x.
-template <typename Number>
-std::optional<Number> parse_decimal(std::string_view text) noexcept {
-  Number value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // Calls `use` with each part between commas, the empty ones too.
 template <typename Use>
@@ -55,13 +41,13 @@ std::string names_of(Enum last) {
 
 log::Level parse_level(const std::string& where, std::string_view text) {
   if (const auto level = log::level_named(text)) return *level;
-  throw wrong(where, text, std::format("is no log level; levels are {}", names_of(log::Level::kOff)));
+  throw wrong_value(where, text, std::format("is no log level; levels are {}", names_of(log::Level::kOff)));
 }
 
 log::Module parse_module(const std::string& where, std::string_view text) {
   if (const auto module = log::module_named(text)) return *module;
   constexpr auto kLast = static_cast<log::Module>(static_cast<int>(log::Module::kCount) - 1);
-  throw wrong(where, text, std::format("is no log module; modules are {}", names_of(kLast)));
+  throw wrong_value(where, text, std::format("is no log module; modules are {}", names_of(kLast)));
 }
 
 std::string did_you_mean(std::string_view typed, std::string_view prefix, std::span<const std::string_view> names) {
@@ -77,8 +63,8 @@ size_t parse_sbi_name(const std::string& where, std::string_view text) {
     names.push_back(extension.name);
   }
   const std::string advice = did_you_mean(text, "", names);
-  throw wrong(where, text,
-              "is no SBI extension that can be switched" + (advice.empty() ? "; see rvvmm --list sbi" : advice));
+  throw wrong_value(where, text,
+                    "is no SBI extension that can be switched" + (advice.empty() ? "; see rvvmm --list sbi" : advice));
 }
 
 // Bits by which a suffix shifts; no suffix is MiB.
@@ -100,6 +86,14 @@ std::optional<int> suffix_shift(std::string_view suffix) noexcept {
 
 }  // namespace
 
+SetupError usage(const std::string& message) {
+  return SetupError{ExitStatus::kUsage, message};
+}
+
+SetupError wrong_value(const std::string& where, std::string_view text, std::string_view expected) {
+  return usage(std::format("{}: {} {}", where, in_quotes(text), expected));
+}
+
 std::string shortened(std::string_view text) {
   std::string shown = printable(text.substr(0, kMaxShown));
   if (text.size() > kMaxShown) shown += "...";
@@ -120,7 +114,7 @@ std::string suggestion(std::string_view typed, std::string_view prefix, bool in_
 
 uint32_t parse_smp(const std::string& where, std::string_view text) {
   const auto harts = parse_decimal<uint32_t>(text);
-  if (!harts || *harts == 0) throw wrong(where, text, "is no number of harts; give a number from 1");
+  if (!harts || *harts == 0) throw wrong_value(where, text, "is no number of harts; give a number from 1");
   return *harts;
 }
 
@@ -128,15 +122,15 @@ uint64_t parse_size(const std::string& where, std::string_view text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const std::optional<int> shift = suffix_shift(text.substr(digits));
   if (digits == 0 || !shift) {
-    throw wrong(where, text, "is no size; give a number of MiB, or one with suffix K, M, G or T");
+    throw wrong_value(where, text, "is no size; give a number of MiB, or one with suffix K, M, G or T");
   }
   const auto number = parse_decimal<uint64_t>(text.substr(0, digits));
   if (!number || *number > std::numeric_limits<uint64_t>::max() >> *shift) {
-    throw wrong(where, text, "is more than 64 bits can hold");
+    throw wrong_value(where, text, "is more than 64 bits can hold");
   }
   const uint64_t bytes = *number << *shift;
   if (bytes == 0 || bytes % kPage != 0) {
-    throw wrong(where, text, "is no RAM size; give a multiple of 4K that is not 0");
+    throw wrong_value(where, text, "is no RAM size; give a multiple of 4K that is not 0");
   }
   return bytes;
 }
@@ -145,13 +139,13 @@ IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
   if (text == "auto") return IrqchipChoice::kAuto;
   if (text == "aia") return IrqchipChoice::kAia;
   if (text == "plic") return IrqchipChoice::kPlic;
-  throw wrong(where, text, "is no interrupt controller; give auto, aia or plic");
+  throw wrong_value(where, text, "is no interrupt controller; give auto, aia or plic");
 }
 
 Transport parse_transport(const std::string& where, std::string_view text) {
   if (text == "pci") return Transport::kPci;
   if (text == "mmio") return Transport::kMmio;
-  throw wrong(where, text, "is no transport of virtio devices; give pci or mmio");
+  throw wrong_value(where, text, "is no transport of virtio devices; give pci or mmio");
 }
 
 ConsoleChoice parse_console(const std::string& where, std::string_view text) {
@@ -165,8 +159,8 @@ ConsoleChoice parse_console(const std::string& where, std::string_view text) {
   if (options.head() == "virtio") {
     choice.device = ConsoleDevice::kVirtio;
   } else if (options.head() != "uart" && !(options.head().empty() && !options.all().empty())) {
-    throw wrong(where, options.head(),
-                "is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
+    throw wrong_value(where, options.head(),
+                      "is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
   }
   if (options.all().size() > 1) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: {} and {}: it can go to one place only", where,
@@ -185,14 +179,14 @@ SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {
   for_each_part(text, [&](std::string_view part) {
     const size_t equals = std::min(part.find('='), part.size());
     const std::string_view value = part.substr(std::min(equals + 1, part.size()));
-    if (part.empty()) throw wrong(where, part, "is no choice; give a list like dbcn=off,mpxy=on");
+    if (part.empty()) throw wrong_value(where, part, "is no choice; give a list like dbcn=off,mpxy=on");
     const size_t row = parse_sbi_name(where, part.substr(0, equals));
     const SbiSwitch& extension = kSbiSwitches[row];
     if (value != "on" && value != "off") {
-      throw wrong(where, part, std::format("is no choice; give {0}=on or {0}=off", extension.name));
+      throw wrong_value(where, part, std::format("is no choice; give {0}=on or {0}=off", extension.name));
     }
     if (choices.chosen(row) != SbiSetting::kLeave) {
-      throw SetupError{ExitStatus::kUsage, std::format("{}: {} given twice", where, extension.name)};
+      throw usage(std::format("{}: {} given twice", where, extension.name));
     }
     choices.choose(row, value == "on");
   });
@@ -206,8 +200,8 @@ std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view 
     const auto first = parse_decimal<uint32_t>(part.substr(0, dash));
     const auto last = dash == part.size() ? first : parse_decimal<uint32_t>(part.substr(dash + 1));
     if (!first || !last || *last < *first || *last > kMaxCpu) {
-      throw wrong(where, part,
-                  std::format("is no CPU or range of CPUs from 0 to {}; give a list like 0,2,4-7", kMaxCpu));
+      throw wrong_value(where, part,
+                        std::format("is no CPU or range of CPUs from 0 to {}; give a list like 0,2,4-7", kMaxCpu));
     }
     for (uint32_t cpu = *first; cpu <= *last; ++cpu)
       cpus.push_back(cpu);
@@ -235,11 +229,11 @@ std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string
 bool parse_switch(const std::string& where, std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;
-  throw wrong(where, text, "is neither true nor false");
+  throw wrong_value(where, text, "is neither true nor false");
 }
 
 std::string parse_path(const std::string& where, std::string_view text) {
-  if (text.empty()) throw wrong(where, text, "is no file; give a path");
+  if (text.empty()) throw wrong_value(where, text, "is no file; give a path");
   return std::string{text};
 }
 

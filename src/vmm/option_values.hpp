@@ -1,17 +1,34 @@
 // Values of options as people write them, checked and typed, and how messages show what was written.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/sbi_switches.hpp"
 #include "vmm/config.hpp"
 
 namespace rvvmm {
+
+/// What is wrong with how we were called, kUsage.
+SetupError usage(const std::string& message);
+/// The same for a value that was written: "<where>: "<text>" <what is wrong; what would be right>".
+SetupError wrong_value(const std::string& where, std::string_view text, std::string_view expected);
+
+/// Digits only, all of them: no sign, no spaces, no 0x.
+template <typename Number>
+std::optional<Number> parse_decimal(std::string_view text) noexcept {
+  Number value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 /// `text` on one line, printable; what is behind 100 characters becomes "...".
 std::string shortened(std::string_view text);
