@@ -48,7 +48,7 @@ std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
     throw SetupError{problem.status(), std::format("--net {}", problem.what())};
   }
   const MacAddress mac =
-      choice.mac.value_or(stable_mac(std::format("{} {} {}", identity_of(config), net.interface, number)));
+      choice.mac ? *choice.mac : stable_mac(std::format("{} {} {}", identity_of(config), net.interface, number));
   auto body =
       std::make_unique<VirtioNet>(VirtioNetOptions{.number = number, .mac = mac, .backend = std::move(net.backend)});
   body->launch();

@@ -30,7 +30,6 @@ class VirtioDevices {
 
   /// In the order in which the guest finds them.
   std::span<VirtioDevice* const> all() const noexcept { return all_; }
-  bool empty() const noexcept { return all_.empty(); }
 
   /// Has `loop` serve those that have no thread of their own, for as long as what is returned lives.
   [[nodiscard]] std::list<EventLoop::Watch> watch_doorbells(EventLoop& loop);

@@ -101,18 +101,21 @@ int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std
   }
 }
 
+Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop) {
+  return {.config = config_,
+          .hypervisor = hypervisor_,
+          .memory = memory_,
+          .images = images_,
+          .console = console,
+          .loop = loop,
+          .boot_marks = timeline_,
+          .guest_log = guest_log_,
+          .virtio = virtio_.all(),
+          .virtio_console = virtio_.console()};
+}
+
 StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
-  Machine machine{{.config = config_,
-                   .hypervisor = hypervisor_,
-                   .memory = memory_,
-                   .images = images_,
-                   .console = console,
-                   .loop = loop,
-                   .boot_marks = timeline_,
-                   .guest_log = guest_log_,
-                   .virtio = virtio_.all(),
-                   .virtio_console = virtio_.console()},
-                  irqchip_kinds_};
+  Machine machine{machine_parts(console, loop), irqchip_kinds_};
   machine.start([this] { timeline_.record("harts run"); });
   signals.set_on_wake([&machine] { machine.wake(); });
   signals.set_on_power_key([this, &machine] {
@@ -137,16 +140,7 @@ void Vm::dump_device_tree(const std::string& path) {
   ConsoleHub console{STDOUT_FILENO};
   std::optional<Notifier> output_room;
   add_virtio_console(loop, *open_console_place({}), console, output_room);
-  const Machine machine{{.config = config_,
-                         .hypervisor = hypervisor_,
-                         .memory = memory_,
-                         .images = images_,
-                         .console = console,
-                         .loop = loop,
-                         .boot_marks = timeline_,
-                         .guest_log = guest_log_,
-                         .virtio = virtio_.all()},
-                        irqchip_kinds_};
+  const Machine machine{machine_parts(console, loop), irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }
 

@@ -15,6 +15,7 @@
 #include "vmm/console_hub.hpp"
 #include "vmm/console_place.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/machine.hpp"
 #include "vmm/signals.hpp"
 #include "vmm/virtio_devices.hpp"
 
@@ -36,6 +37,7 @@ class Vm {
   /// With --console virtio: `output_room` tells it of room in `console`. Returns what looks at the terminal's size.
   std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
                                            std::optional<Notifier>& output_room);
+  Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop);
   /// One boot; no device uses RAM any more when it returns.
   StopReason run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
   int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
