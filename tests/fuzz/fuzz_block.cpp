@@ -14,6 +14,7 @@
 
 #include "devices/block_request.hpp"
 #include "fakes/fake_virtio_driver.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -116,10 +117,6 @@ class Guest {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   Guest guest{data[0]};
-  for (size_t at = 1; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof(step));
-    guest.run(step);
-  }
+  for_each_step<Step>(std::span{data, size}.subspan(1), [&](const Step& step) { guest.run(step); });
   return 0;
 }

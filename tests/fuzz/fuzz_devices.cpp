@@ -22,6 +22,7 @@
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_irq.hpp"
 #include "fakes/fake_virtio_driver.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -34,10 +35,6 @@ struct Step {
   uint32_t offset;
   uint64_t value;
 } __attribute__((packed));
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 /// A device with what it needs around it.
 class Rig {
@@ -310,10 +307,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }();
   if (!quiet || size == 0) return -1;
   const std::unique_ptr<Rig> rig = kRigs[data[0] % kRigs.size()]();
-  for (size_t at = 1; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof step);
-    run(*rig, step);
-  }
+  for_each_step<Step>(std::span{data, size}.subspan(1), [&](const Step& step) { run(*rig, step); });
   return 0;
 }

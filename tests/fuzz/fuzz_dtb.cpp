@@ -10,15 +10,12 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "fuzz/steps.hpp"
 #include "vmm/fdt_image.hpp"
 
 namespace {
 
 using namespace rvvmm;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
 
 void check(const std::vector<std::byte>& dtb) {
   require(dtb.size() <= kLargestDtb && fdt_check_full(dtb.data(), dtb.size()) == 0);

@@ -9,6 +9,7 @@
 
 #include "base/fd.hpp"
 #include "base/log.hpp"
+#include "fuzz/steps.hpp"
 #include "vmm/boot_images.hpp"
 
 namespace {
@@ -17,10 +18,6 @@ using namespace rvvmm;
 
 constexpr uint64_t kRam = 16_MiB;
 constexpr size_t kDtbSize = 5000;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
 
 void load(const GuestMemory& memory, const BootImages& images) {
   const BootLayout layout = images.load(memory);

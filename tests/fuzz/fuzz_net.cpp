@@ -14,6 +14,7 @@
 #include "devices/virtio_net.hpp"
 #include "fakes/fake_net_backend.hpp"
 #include "fakes/fake_virtio_driver.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -31,10 +32,6 @@ struct Step {
   uint32_t offset;
   uint64_t value;
 } __attribute__((packed));
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class Machine {
  public:
@@ -165,10 +162,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }();
   if (!quiet || size == 0) return -1;
   Machine machine{static_cast<uint16_t>(data[0] % 4 + 1)};
-  for (size_t at = 1; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof step);
-    machine.run(step);
-  }
+  for_each_step<Step>(std::span{data, size}.subspan(1), [&](const Step& step) { machine.run(step); });
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "devices/virtio_rng.hpp"
 #include "fakes/fake_doorbells.hpp"
 #include "fakes/fake_irq.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -170,10 +171,6 @@ class Machine {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Machine machine;
-  for (size_t at = 0; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof(step));
-    machine.run(step);
-  }
+  for_each_step<Step>({data, size}, [&](const Step& step) { machine.run(step); });
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/guest_memory.hpp"
 #include "base/log.hpp"
 #include "fakes/sbi_table.hpp"
+#include "fuzz/steps.hpp"
 #include "sbi/debug_console.hpp"
 #include "sbi/hsm.hpp"
 #include "sbi/hypercall.hpp"
@@ -65,17 +66,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SbiTable table{memory};
   table.in.waiting = "some input that waits";
   const std::string& out = table.out.text;
-  for (size_t at = 0; size - at >= sizeof(RawCall); at += sizeof(RawCall)) {
-    RawCall raw;
-    std::memcpy(&raw, data + at, sizeof(raw));
+  for_each_step<RawCall>({data, size}, [&](const RawCall& raw) {
     const size_t before = out.size();
     const SbiCall call = call_of(raw);
     const SbiRet ret = table.sbi.dispatch(HartId{0}, call);
     const bool legacy = call.eid <= 2;
-    if (!legacy && (ret.error > 0 || ret.error < -14)) std::abort();
+    require(legacy || (ret.error <= 0 && ret.error >= -14));
     const bool hypercall = call.eid == RVVMM_HYPERCALL_EID;  // which may be a batch of others
     const uint64_t calls = hypercall ? RVVMM_BATCH_MAX_ENTRIES : 1;
-    if (out.size() - before > calls * DebugConsole::kMaxBytesPerCall) std::abort();
-  }
+    require(out.size() - before <= calls * DebugConsole::kMaxBytesPerCall);
+  });
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "devices/uart16550.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_irq.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -107,10 +108,6 @@ class Machine {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Machine machine;
-  for (size_t at = 0; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof(step));
-    machine.run(step);
-  }
+  for_each_step<Step>({data, size}, [&](const Step& step) { machine.run(step); });
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "devices/virtqueue.hpp"
+#include "fuzz/steps.hpp"
 
 namespace {
 
@@ -31,10 +32,6 @@ struct Step {
   uint32_t length;
   uint64_t address;
 } __attribute__((packed));
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class Guest {
  public:
@@ -183,10 +180,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::ranges::fill(memory.bytes(), std::byte{0});
   Guest guest{memory, header};
   if (!guest.has_queue()) return 0;
-  for (size_t at = sizeof header; size - at >= sizeof(Step); at += sizeof(Step)) {
-    Step step;
-    std::memcpy(&step, data + at, sizeof step);
-    guest.run(step);
-  }
+  for_each_step<Step>(std::span{data, size}.subspan(sizeof header), [&](const Step& step) { guest.run(step); });
   return 0;
 }
