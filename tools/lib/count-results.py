@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""count-results.py FOLDER...: prints "passed failed skipped" of the test results in the folders.
+"""count-results.py FOLDER...: prints "passed failed skipped" of the test results in the folders, then a line with the
+name of each test that failed.
 
 A folder holds GoogleTest XML files and, where ctest ran, ctest.xml (JUnit) and ctest.json (--show-only=json-v1).
 A ctest entry that is a GoogleTest binary counts as its tests, any other as one. An entry that failed without a failed
@@ -13,16 +14,18 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 
-def count_gtest(file):
-    """Counts of one GoogleTest XML file; an unreadable one is a failure."""
+def count_gtest(file, failures):
+    """Counts of one GoogleTest XML file; an unreadable one is a failure. Adds the names of what failed to failures."""
     passed = failed = skipped = 0
     try:
         cases = list(ElementTree.parse(file).getroot().iter("testcase"))
     except ElementTree.ParseError:
+        failures.append(f"{file.name}: no results that can be read")
         return 0, 1, 0
     for case in cases:
         if case.find("failure") is not None:
             failed += 1
+            failures.append(".".join(filter(None, (case.get("classname"), case.get("name")))))
         elif case.get("result") in ("skipped", "suppressed") or case.get("status") == "notrun":
             skipped += 1
         else:
@@ -36,7 +39,7 @@ def binaries_of(folder):
     return {test["name"]: [Path(word).name for word in test.get("command", [])] for test in tests}
 
 
-def count_ctest(folder, gtest):
+def count_ctest(folder, gtest, failures):
     """Counts of what ctest ran beside the GoogleTest files; gtest: file -> its counts."""
     passed = failed = skipped = 0
     binaries = binaries_of(folder)
@@ -44,7 +47,9 @@ def count_ctest(folder, gtest):
         names = binaries.get(case.get("name"), [])
         files = [file for file in gtest if re.sub(r"(_\d+)?\.xml$", "", file.name) in names]
         if case.get("status") == "fail":
-            failed += not any(gtest[file][1] for file in files)
+            if not any(gtest[file][1] for file in files):
+                failed += 1
+                failures.append(f"{case.get('name')}: ended without saying which test failed")
         elif case.get("status") != "run":
             skipped += 1
         else:
@@ -54,14 +59,17 @@ def count_ctest(folder, gtest):
 
 def main():
     total = [0, 0, 0]
+    failures = []
     for folder in map(Path, sys.argv[1:]):
-        gtest = {file: count_gtest(file) for file in folder.glob("*.xml") if file.name != "ctest.xml"}
+        gtest = {file: count_gtest(file, failures) for file in folder.glob("*.xml") if file.name != "ctest.xml"}
         counts = list(gtest.values())
         if (folder / "ctest.xml").exists():
-            counts.append(count_ctest(folder, gtest))
+            counts.append(count_ctest(folder, gtest, failures))
         for each in counts:
             total = [sum(pair) for pair in zip(total, each)]
     print(*total)
+    for name in failures:
+        print(name)
 
 
 main()

@@ -66,14 +66,16 @@ start_phase() {
 
 # end_phase NAME STATUS [TOLERATED]: sets PHASE_FAILED to how many tests failed, tolerated ones too.
 end_phase() {
-    local name=$1 status=$2 tolerated=${3:-} passed failed skipped seconds
+    local name=$1 status=$2 tolerated=${3:-} results failure passed failed skipped seconds
     seconds=$(($(date +%s) - $(<"$RESULTS/$name/started")))
-    read -r passed failed skipped < <(in_sdk python3 tools/lib/count-results.py "build/results/$name") || true
+    mapfile -t results < <(in_sdk python3 tools/lib/count-results.py "build/results/$name")
+    read -r passed failed skipped <<<"${results[0]:-}" || true
     : "${passed:=0}" "${failed:=0}" "${skipped:=0}"
     ((status == 0 || failed > 0)) || failed=1
     ((passed + failed + skipped > 0)) || failed=1
     if ((failed)); then
-        say "    FAILED; the end of build/results/$name.log:"
+        for failure in "${results[@]:1}"; do say "    FAILED: $failure"; done
+        say "    the end of build/results/$name.log:"
         show_failure "$RESULTS/$name.log"
     fi
     PHASE_FAILED=$failed
