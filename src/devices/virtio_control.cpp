@@ -47,11 +47,11 @@ uint8_t VirtioControl::status() const noexcept {
 
 void VirtioControl::set_status(uint8_t status) noexcept {
   if (status == 0) return reset();
-  auto added = static_cast<uint8_t>(status & ~status_);
+  // What 2.1 has no name for, and needs-reset, which is the device's to set, a driver does not get to see set.
+  auto added = static_cast<uint8_t>(status & kDriverStatus & ~status_);
   if ((added & kVirtioFeaturesOk) != 0) {
     if (!acceptable(driver_features_)) added = static_cast<uint8_t>(added & ~kVirtioFeaturesOk);
   }
-  added = static_cast<uint8_t>(added & ~kVirtioNeedsReset);  // the device's to set
   status_ = static_cast<uint8_t>(status_ | added);
   if ((added & kVirtioDriverOk) != 0) start();
 }

@@ -139,6 +139,14 @@ TEST_F(VirtioControlTest, NeedsResetIsNotTheDriversToSet) {
   EXPECT_EQ(control->status(), kVirtioAcknowledge);
 }
 
+TEST_F(VirtioControlTest, StatusBitsThatNobodyKnowsAreNotKept) {
+  control->set_status(kVirtioAcknowledge | kVirtioDriver | 0x30);
+  EXPECT_EQ(control->status(), kVirtioAcknowledge | kVirtioDriver);
+  const VirtioControlState state = control->state();
+  control->restore(state);
+  EXPECT_EQ(control->state(), state);
+}
+
 TEST_F(VirtioControlTest, FeaturesThatNobodyOfferedAreRefused) {
   for (const uint64_t wrong : std::array<uint64_t, 5>{0, FakeVirtioDevice::kFeatures, kVirtioVersion1 | 1ULL << 6,
                                                       kVirtioVersion1 | 1ULL << 63, UINT64_MAX}) {
