@@ -13,6 +13,7 @@
 
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
+#include "base/thread_signals.hpp"
 #include "vmm/signals.hpp"
 
 namespace rvvmm {
@@ -62,6 +63,7 @@ void ConsoleHub::launch() noexcept {
 void ConsoleHub::launch_if_asked_for() noexcept {
   if (state_ != ThreadState::kAskedFor) return;
   try {
+    const AsynchronousSignalsBlocked for_the_thread;
     thread_ = std::jthread([this] { output_loop(); });
     state_ = ThreadState::kGathering;
   } catch (const std::system_error& problem) {

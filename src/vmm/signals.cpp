@@ -1,13 +1,16 @@
 #include "vmm/signals.hpp"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/eventfd.hpp"
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
 
@@ -23,6 +26,30 @@ int exit_status_for(int signal) noexcept {
 [[noreturn]] void end_now(int signal) noexcept {
   Terminal::restore_in_crash();
   ::_exit(exit_status_for(signal));
+}
+
+// An ending signal that came outside of the loop. A handler can reach nothing but statics; there is one Signals.
+struct Kept {
+  std::atomic<int> signal = 0;
+  int wake = -1;  // eventfd that the loop watches
+};
+constinit Kept kept;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void keep_or_end(int signal) noexcept {
+  const int saved_errno = errno;
+  if (kept.signal.exchange(signal) != 0) end_now(signal);
+  add_one(kept.wake);
+  errno = saved_errno;
+}
+
+void handle(const sigset_t& signals, void (*handler)(int)) noexcept {
+  struct sigaction action{};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : kEndingSignals) {
+    if (::sigismember(&signals, signal) == 1) ::sigaction(signal, &action, nullptr);
+  }
 }
 
 bool is_ignored(int signal) noexcept {
@@ -53,6 +80,12 @@ Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   return fd;
 }
 
+Fd open_kept_fd() {
+  Fd fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for signals", errno);
+  return fd;
+}
+
 }  // namespace
 
 Signals::Signals(EventLoop& loop, Terminal& terminal)
@@ -60,7 +93,15 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
       terminal_(terminal),
       ending_(ending_set()),
       fd_(open_signalfd(ending_, old_mask_)),
-      watch_(loop, fd_.get(), [this] { on_signal(); }) {
+      watch_(loop, fd_.get(), [this] { on_signal(); }),
+      kept_fd_(open_kept_fd()),
+      kept_watch_(loop, kept_fd_.get(), [this] {
+        take_count(kept_fd_.get());
+        if (const int signal = kept.signal.exchange(0); signal != 0) on_ending(signal);
+      }) {
+  kept.signal = 0;
+  kept.wake = kept_fd_.get();
+  handle(ending_, keep_or_end);
   // A blocked signal comes to us even where it is ignored; one that is left over when we go must not kill anybody.
   ::signal(SIGUSR2, SIG_IGN);
 }
@@ -68,12 +109,12 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
 Signals::~Signals() {
   // A signal that came since the loop ended may kill us as soon as it is let in.
   terminal_.restore();
-  if (stopping_) {
-    for (const int signal : kEndingSignals) {
-      if (::sigismember(&ending_, signal) == 1) ::signal(signal, SIG_DFL);
-    }
-  }
+  handle(ending_, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
+}
+
+void Signals::set_in_loop(bool in_loop) noexcept {
+  if (!stopping_) ::pthread_sigmask(in_loop ? SIG_BLOCK : SIG_UNBLOCK, &ending_, nullptr);
 }
 
 void Signals::on_signal() {
@@ -88,9 +129,12 @@ void Signals::on_signal() {
     case SIGCONT: terminal_.enter_raw(); return on_resize_();
     case SIGWINCH: return on_resize_();
     case SIGUSR2: return on_wake_();
-    default:
-      if (!power_key_takes(signal)) end(signal);
+    default: return on_ending(signal);
   }
+}
+
+void Signals::on_ending(int signal) {
+  if (!power_key_takes(signal)) end(signal);
 }
 
 void Signals::set_on_power_key(std::function<bool()> on_power_key) {
@@ -113,11 +157,7 @@ void Signals::end(int signal) {
   stopping_ = true;
   loop_.stop({.kind = StopReason::Kind::kExit, .status = exit_status_for(signal)});
   // From here on the main thread may be busy joining others: the next signal must not need the loop.
-  struct sigaction action{};
-  action.sa_handler = end_now;
-  for (const int ending : kEndingSignals) {
-    if (::sigismember(&ending_, ending) == 1) ::sigaction(ending, &action, nullptr);
-  }
+  handle(ending_, end_now);
   ::pthread_sigmask(SIG_UNBLOCK, &ending_, nullptr);
   // Last: it may wait for who reads the log.
   log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);

@@ -15,9 +15,10 @@ namespace rvvmm {
 ///
 /// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
 /// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
-/// whatever the main thread is doing. A SIGTERM that somebody takes for a press of the power key stops nothing, once;
-/// the next one counts like any. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us;
-/// SIGCONT makes it raw again.
+/// whatever the main thread is doing. Outside of the loop, where it may wait for a disk or a file without an end, the
+/// first one is kept for the loop, and the next one ends the process just so. A SIGTERM that somebody takes for a press
+/// of the power key stops nothing, once; the next one counts like any. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives
+/// the terminal back and stops us; SIGCONT makes it raw again.
 class Signals {
  public:
   /// Throws SetupError (kInternal).
@@ -26,6 +27,10 @@ class Signals {
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
+
+  /// Whether the main thread is in the loop, or comes to it soon; true at first. The main thread, which lets ending
+  /// signals in where it is not: threads that it starts then have to block them.
+  void set_in_loop(bool in_loop) noexcept;
 
   /// What SIGUSR2 does; nothing until then. The event loop's thread.
   void set_on_wake(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
@@ -37,6 +42,7 @@ class Signals {
 
  private:
   void on_signal();
+  void on_ending(int signal);
   bool power_key_takes(int signal);
   void end(int signal);
 
@@ -51,6 +57,8 @@ class Signals {
   bool power_key_pressed_ = false;
   Fd fd_;
   EventLoop::Watch watch_;
+  Fd kept_fd_;
+  EventLoop::Watch kept_watch_;
 };
 
 }  // namespace rvvmm

@@ -10,6 +10,7 @@
 
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
+#include "base/thread_signals.hpp"
 
 namespace rvvmm {
 
@@ -20,6 +21,7 @@ void VcpuThread::install_kick_handler() noexcept {
 }
 
 void VcpuThread::start() {
+  const AsynchronousSignalsBlocked for_the_thread;
   thread_ = std::jthread{[this] { main(); }};
 }
 

@@ -87,6 +87,7 @@ std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace
 }
 
 int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
+  signals.set_in_loop(false);
   for (;;) {
     const StopReason reason = run_machine(loop, signals, console, fault);
     // Only now: the devices of that machine had its last words, and its RAM.
@@ -123,7 +124,9 @@ StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& consol
     machine.wake();
     return true;
   });
+  signals.set_in_loop(true);
   const StopReason reason = loop.run();
+  signals.set_in_loop(false);
   signals.set_on_wake([] {});
   signals.set_on_power_key([] { return false; });
   console.limit_waits(true);

@@ -1,6 +1,7 @@
 // How a VM ends, restarts and idles: resets, signals, stdin that is no terminal, a reader that went away.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #include "process_facts.hpp"
@@ -92,6 +93,38 @@ TEST_F(Stop, AGuestWhoseOutputNobodyReadsCanBeStopped) {
   ASSERT_TRUE(vm.lives_for(milliseconds{2000})) << vm.errors();
   vm.signal(SIGTERM);
   EXPECT_TRUE(vm.ends_with(128 + SIGTERM, std::chrono::seconds{30}));
+}
+
+// Stands for a disk that never answers: a stop has to wait for this hart, and would for ever.
+TEST_F(Stop, TheSecondSignalEndsAResetThatWaitsForEver) {
+  VmProcess vm{arguments("reboot", 2)};
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  ASSERT_TRUE(comes_to_four_threads(vm));
+  pid_t hart = 0;
+  for (int tries = 0; hart == 0 && tries < 500 && vm.lives_for(milliseconds{20}); ++tries)
+    hart = thread_named(vm.pid(), "vcpu1");
+  ASSERT_NE(hart, 0);
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, hart, nullptr, nullptr), 0) << strerror(errno);
+  ASSERT_EQ(::ptrace(PTRACE_INTERRUPT, hart, nullptr, nullptr), 0) << strerror(errno);
+  int status = 0;
+  ASSERT_EQ(::waitpid(hart, &status, __WALL), hart);
+  EXPECT_TRUE(vm.send("c"));
+  EXPECT_TRUE(vm.lives_for(milliseconds{1000}));
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.lives_for(milliseconds{1000}));
+  vm.signal(SIGTERM);
+  // A thread that is traced is waited for by its tracer, and the process only then.
+  pid_t ended = 0;
+  for (int tries = 0; ended == 0 && tries < 500; ++tries) {
+    ended = ::waitpid(hart, &status, __WALL | WNOHANG);
+    if (ended == 0) usleep(20'000);
+  }
+  EXPECT_EQ(ended, hart);
+  if (ended == 0) {
+    vm.signal(SIGKILL);
+    ::waitpid(hart, &status, __WALL);
+  }
+  EXPECT_TRUE(vm.ends_with(128 + SIGTERM));
 }
 
 class NoInput : public KvmTest, public ::testing::WithParamInterface<Console> {};

@@ -54,6 +54,15 @@ size_t thread_count(pid_t pid) {
   return entries_of(proc(pid, "task"));
 }
 
+pid_t thread_named(pid_t pid, std::string_view wanted) {
+  for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
+    std::string name;
+    std::getline(std::ifstream{task.path() / "comm"}, name);
+    if (name == wanted) return std::stoi(task.path().filename());
+  }
+  return 0;
+}
+
 std::map<std::string, std::string> thread_cpus(pid_t pid) {
   std::map<std::string, std::string> threads;
   for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
@@ -73,15 +82,10 @@ bool counts_write_calls() {
 }
 
 uint64_t write_calls(pid_t pid, std::string_view thread) {
-  for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
-    std::string name;
-    std::getline(std::ifstream{task.path() / "comm"}, name);
-    if (name != thread) continue;
-    std::ifstream io{task.path() / "io"};
-    uint64_t count = 0;
-    for (std::string key; io >> key >> count;) {
-      if (key == "syscw:") return count;
-    }
+  std::ifstream io{proc(pid, "task/" + std::to_string(thread_named(pid, thread)) + "/io")};
+  uint64_t count = 0;
+  for (std::string key; io >> key >> count;) {
+    if (key == "syscw:") return count;
   }
   return 0;
 }

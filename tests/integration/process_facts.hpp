@@ -20,6 +20,8 @@ uint64_t main_thread_ticks(pid_t pid);
 size_t open_descriptors(pid_t pid);
 /// Threads, also those that have not given themselves a name yet.
 size_t thread_count(pid_t pid);
+/// The thread of that name; 0 where there is none.
+pid_t thread_named(pid_t pid, std::string_view wanted);
 /// Names of the threads, each with its Cpus_allowed_list.
 std::map<std::string, std::string> thread_cpus(pid_t pid);
 /// Whether this kernel counts what write_calls() says: CONFIG_TASK_IO_ACCOUNTING.

@@ -170,6 +170,55 @@ TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
   EXPECT_FALSE(pty.is_raw());
 }
 
+TEST(Signals, OneThatComesOutsideOfTheLoopIsKeptForIt) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    EXPECT_EQ(status_of_child([&] {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+                signals.set_in_loop(false);
+                ::kill(::getpid(), signal);
+                signals.set_in_loop(true);
+                return loop.run().status;
+              }),
+              128 + signal);
+  }
+}
+
+TEST(Signals, OneThatIsKeptMayPressThePowerKey) {
+  EXPECT_EQ(status_of_child([] {
+              EventLoop loop;
+              Terminal terminal(-1);
+              Signals signals(loop, terminal);
+              signals.set_on_power_key([&] {
+                loop.stop({.status = 7});
+                return true;
+              });
+              signals.set_in_loop(false);
+              ::kill(::getpid(), SIGTERM);
+              signals.set_in_loop(true);
+              return loop.run().status;
+            }),
+            7);
+}
+
+TEST(Signals, OutsideOfTheLoopTheSecondOneEndsTheProcessWithItsTerminalRestored) {
+  const Pty pty;
+  EXPECT_EQ(status_of_child([&] {
+              EventLoop loop;
+              Terminal terminal(pty.tty.get());
+              Signals signals(loop, terminal);
+              loop.stop({.status = 1});
+              loop.run();
+              signals.set_in_loop(false);
+              ::kill(::getpid(), SIGTERM);
+              ::kill(::getpid(), SIGINT);  // nobody is in run(), and nobody comes
+              return 1;
+            }),
+            128 + SIGINT);
+  EXPECT_FALSE(pty.is_raw());
+}
+
 TEST(Signals, OtherThreadsAreNotInterrupted) {
   EXPECT_EQ(status_of_child([] {
               EventLoop loop;
