@@ -45,6 +45,10 @@ bool BlockRequest::begin(DiskImage& image, const BlockRules& rules) noexcept {
   return true;
 }
 
+bool BlockRequest::is_discard() const noexcept {
+  return type_ == VIRTIO_BLK_T_DISCARD;
+}
+
 void BlockRequest::begin_transfer(uint64_t sector) noexcept {
   const bool in = type_ == VIRTIO_BLK_T_IN;
   const uint64_t bytes = in ? chain_.writable_bytes() - 1 : chain_.readable_bytes() - sizeof(virtio_blk_outhdr);
@@ -106,8 +110,9 @@ void BlockRequest::begin_ranges() noexcept {
   if (!(zeroes ? rules_->may_write_zeroes : rules_->may_discard)) return fail(VIRTIO_BLK_S_UNSUPP);
   if (image_->read_only()) return fail(VIRTIO_BLK_S_IOERR);
   const uint64_t bytes = chain_.readable_bytes() - sizeof(virtio_blk_outhdr);
-  std::array<virtio_blk_discard_write_zeroes, kMostBlockRanges> asked{};
-  if (bytes == 0 || bytes % sizeof asked[0] != 0 || bytes > sizeof asked) return fail(VIRTIO_BLK_S_IOERR);
+  std::array<virtio_blk_discard_write_zeroes, kMostDiscardRanges> asked{};
+  const uint64_t most = (zeroes ? kMostWriteZeroesRanges : kMostDiscardRanges) * sizeof asked[0];
+  if (bytes == 0 || bytes % sizeof asked[0] != 0 || bytes > most) return fail(VIRTIO_BLK_S_IOERR);
   const auto count = static_cast<size_t>(bytes / sizeof asked[0]);
   copy_from_buffers(chain_.readable(), sizeof(virtio_blk_outhdr),
                     std::as_writable_bytes(std::span{asked}.first(count)));
@@ -139,7 +144,7 @@ std::optional<DiskStep> BlockRequest::next_step() noexcept {
   if (status_ != VIRTIO_BLK_S_OK) return std::nullopt;
   if (left_ > 0) return transfer_step();
   if (next_range_ < ranges_.size()) {
-    if (type_ == VIRTIO_BLK_T_DISCARD || zeroing_ != Zeroing::kWrite) return allocate_step();
+    if (is_discard() || zeroing_ != Zeroing::kWrite) return allocate_step();
     offset_ = ranges_[next_range_].offset;
     left_ = ranges_[next_range_].length;
     ++next_range_;
@@ -175,7 +180,7 @@ void BlockRequest::refill_with_zeroes() noexcept {
 
 DiskStep BlockRequest::allocate_step() noexcept {
   const Range& range = ranges_[next_range_];
-  const bool hole = type_ == VIRTIO_BLK_T_DISCARD || zeroing_ == Zeroing::kUnmap;
+  const bool hole = is_discard() || zeroing_ == Zeroing::kUnmap;
   step_ = DiskStep::Kind::kAllocate;
   offset_ = range.offset;
   return {.kind = step_,
@@ -206,7 +211,7 @@ void BlockRequest::allocation_ended(int64_t result) noexcept {
   }
   const bool cannot = result == -EOPNOTSUPP || result == -EINVAL || result == -ENOSYS;
   if (!cannot) return fail_on_host(static_cast<int>(-result));
-  if (type_ == VIRTIO_BLK_T_DISCARD) return fail(VIRTIO_BLK_S_UNSUPP);
+  if (is_discard()) return fail(VIRTIO_BLK_S_UNSUPP);
   zeroing_ = zeroing_ == Zeroing::kUnmap ? Zeroing::kZeroRange : Zeroing::kWrite;
 }
 

@@ -12,10 +12,11 @@
 
 namespace rvvmm {
 
-/// Ranges that one DISCARD or WRITE_ZEROES may name.
-inline constexpr uint32_t kMostBlockRanges = 16;
-/// Sectors of one range. Zeroes may have to be written one by one; giving back is quick.
+/// Ranges that one DISCARD or WRITE_ZEROES may name, and sectors of one range. Giving back is quick; zeroes may have to
+/// be written one by one, and a stop waits for all of them.
+inline constexpr uint32_t kMostDiscardRanges = 16;
 inline constexpr uint32_t kMostDiscardSectors = 1U << 21;
+inline constexpr uint32_t kMostWriteZeroesRanges = 1;
 inline constexpr uint32_t kMostWriteZeroesSectors = 1U << 16;
 
 /// What requests are answered from. The same for all queues, but for `end`.
@@ -61,8 +62,8 @@ class BlockRequest {
   uint64_t offset() const noexcept { return offset_; }
   /// Bytes that the request names.
   uint64_t length() const noexcept { return length_; }
-  /// Those of them that are moved between the guest and the disk.
-  uint64_t moved_bytes() const noexcept { return ranges_.empty() ? length_ : 0; }
+  /// Those of them that are moved to or from the disk, or may have to be.
+  uint64_t moved_bytes() const noexcept { return is_discard() ? 0 : length_; }
 
  private:
   struct Range {
@@ -72,6 +73,7 @@ class BlockRequest {
   /// How the present range of a WRITE_ZEROES becomes zero: the first that the host can do.
   enum class Zeroing : uint8_t { kUnmap, kZeroRange, kWrite };
 
+  bool is_discard() const noexcept;
   void begin_transfer(uint64_t sector) noexcept;
   void begin_ranges() noexcept;
   void begin_get_id() noexcept;

@@ -63,11 +63,11 @@ void VirtioBlock::describe(const Options& options) {
   }
   features_ |= bit(VIRTIO_BLK_F_WRITE_ZEROES);
   config_.max_write_zeroes_sectors = kMostWriteZeroesSectors;
-  config_.max_write_zeroes_seg = kMostBlockRanges;
+  config_.max_write_zeroes_seg = kMostWriteZeroesRanges;
   if (!options.discard) return;
   features_ |= bit(VIRTIO_BLK_F_DISCARD);
   config_.max_discard_sectors = kMostDiscardSectors;
-  config_.max_discard_seg = kMostBlockRanges;
+  config_.max_discard_seg = kMostDiscardRanges;
   config_.discard_sector_alignment = sectors_per_block;
   config_.write_zeroes_may_unmap = 1;
 }

@@ -162,6 +162,16 @@ TEST_F(BlockRequestTest, ZeroesFallBackToWhatTheHostCanDo) {
   EXPECT_EQ(status(), VIRTIO_BLK_S_IOERR);
 }
 
+TEST_F(BlockRequestTest, ZeroesCountAsMovedAndDiscardsDoNot) {
+  // A stop waits for what is in hand, and the host may have to write each of these.
+  ASSERT_TRUE(begin_write_zeroes(0));
+  EXPECT_EQ(request.moved_bytes(), 131'072U);
+  memory.store(kData, virtio_blk_discard_write_zeroes{.sector = 1, .num_sectors = 8, .flags = 0});
+  ASSERT_TRUE(begin(VIRTIO_BLK_T_DISCARD, 0, {{.address = kData.value, .length = 16}}));
+  EXPECT_EQ(request.moved_bytes(), 0U);
+  EXPECT_EQ(request.length(), 4096U);
+}
+
 TEST_F(BlockRequestTest, ADiscardThatTheHostCannotDoIsUnsupported) {
   memory.store(kData, virtio_blk_discard_write_zeroes{.sector = 1, .num_sectors = 8, .flags = 0});
   ASSERT_TRUE(begin(VIRTIO_BLK_T_DISCARD, 0, {{.address = kData.value, .length = 16}}));

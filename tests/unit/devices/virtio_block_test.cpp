@@ -276,7 +276,7 @@ TEST_P(VirtioBlockTest, RangesAreCheckedBeforeAnyIsTouched) {
   EXPECT_EQ(discard({}), kError);
   EXPECT_EQ(discard({to_write(0, 15)}), kError);
   EXPECT_EQ(discard({to_write(0, 17)}), kError);
-  EXPECT_EQ(discard({to_write(0, 16 * (kMostBlockRanges + 1))}), kError);
+  EXPECT_EQ(discard({to_write(0, 16 * (kMostDiscardRanges + 1))}), kError);
   EXPECT_EQ(discard({range(kSectors, 1)}), kError);
   EXPECT_EQ(discard({range(UINT64_MAX, 2)}), kError);
   EXPECT_EQ(discard({range(UINT64_MAX / 512 + 1, 8)}), kError);
@@ -284,6 +284,7 @@ TEST_P(VirtioBlockTest, RangesAreCheckedBeforeAnyIsTouched) {
   EXPECT_EQ(discard({range(0, 8, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)}), kUnsupported);
   EXPECT_EQ(discard({range(0, 8, 2)}), kUnsupported);
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(0, 8, 2)}), kUnsupported);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(0, 8), range(0, 8)}), kError);
   // A good one before a bad one.
   memory.store(Gpa{queue().data(16)},
                virtio_blk_discard_write_zeroes{.sector = kSectors, .num_sectors = 1, .flags = 0});
@@ -501,6 +502,7 @@ TEST_P(VirtioBlockTest, DescribesTheDisk) {
   EXPECT_EQ(config<uint8_t>(offsetof(virtio_blk_config, physical_block_exp)), 3);
   EXPECT_EQ(config<uint16_t>(offsetof(virtio_blk_config, num_queues)), 1);
   EXPECT_EQ(config<uint32_t>(offsetof(virtio_blk_config, max_write_zeroes_sectors)), kMostWriteZeroesSectors);
+  EXPECT_EQ(config<uint32_t>(offsetof(virtio_blk_config, max_write_zeroes_seg)), 1U);
   EXPECT_EQ(config<uint32_t>(offsetof(virtio_blk_config, max_discard_sectors)), 0U);
   EXPECT_EQ(config<uint64_t>(offsetof(virtio_blk_config, max_secure_erase_sectors)), 0U);
   EXPECT_EQ(config<uint64_t>(UINT64_MAX - 3), 0U);
