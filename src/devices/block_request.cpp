@@ -54,6 +54,7 @@ void BlockRequest::begin_transfer(uint64_t sector) noexcept {
   const uint64_t bytes = in ? chain_.writable_bytes() - 1 : chain_.readable_bytes() - sizeof(virtio_blk_outhdr);
   const uint64_t sectors = image_->size() / kSector;
   if (bytes % kSector != 0 || sector > sectors || bytes / kSector > sectors - sector) return fail(VIRTIO_BLK_S_IOERR);
+  if (!is_whole_blocks(sector, bytes / kSector)) return fail(VIRTIO_BLK_S_IOERR);
   if (!in && image_->read_only()) return fail(VIRTIO_BLK_S_IOERR);
   offset_ = sector * kSector;
   left_ = length_ = bytes;
@@ -130,6 +131,10 @@ void BlockRequest::begin_ranges() noexcept {
   zeroing_ = unmap_wanted_ ? Zeroing::kUnmap : Zeroing::kZeroRange;
 }
 
+bool BlockRequest::is_whole_blocks(uint64_t sector, uint64_t sectors) const noexcept {
+  return (sector | sectors) % (image_->logical_block_size() / kSector) == 0;
+}
+
 uint8_t BlockRequest::check_range(uint64_t sector, uint32_t sectors, uint32_t flags) const noexcept {
   const bool zeroes = type_ == VIRTIO_BLK_T_WRITE_ZEROES;
   const uint32_t known = zeroes ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
@@ -137,7 +142,7 @@ uint8_t BlockRequest::check_range(uint64_t sector, uint32_t sectors, uint32_t fl
   const uint64_t disk = image_->size() / kSector;
   const bool inside = sector <= disk && sectors <= disk - sector;
   const uint32_t most = zeroes ? kMostWriteZeroesSectors : kMostDiscardSectors;
-  return inside && sectors <= most ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+  return inside && sectors <= most && is_whole_blocks(sector, sectors) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 std::optional<DiskStep> BlockRequest::next_step() noexcept {

@@ -77,6 +77,7 @@ class BlockRequest {
   void begin_transfer(uint64_t sector) noexcept;
   void begin_ranges() noexcept;
   void begin_get_id() noexcept;
+  bool is_whole_blocks(uint64_t sector, uint64_t sectors) const noexcept;
   uint8_t check_range(uint64_t sector, uint32_t sectors, uint32_t flags) const noexcept;
   void add_data(std::span<const iovec> buffers, uint64_t skip, uint64_t length) noexcept;
   DiskStep transfer_step() noexcept;

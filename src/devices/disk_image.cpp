@@ -66,9 +66,11 @@ DiskImage::DiskImage(const Options& options)
   lock();
   find_size();
   refuse_other_formats();
-  find_alignment();
+  find_block_size();
   zeroes_ = Mapping::anonymous(kBufferSize, kPage, "zeroes of a disk");
-  if (direct_) bounce_ = Mapping::anonymous(kBufferSize, kPage, "bounce buffer of a disk");
+  if (!direct_) return;
+  bounce_ = Mapping::anonymous(kBufferSize, kPage, "bounce buffer of a disk");
+  find_direct_alignment(options.least_direct_block);
 }
 
 SetupError DiskImage::error(std::string_view what) const {
@@ -157,7 +159,7 @@ void DiskImage::refuse_other_formats() {
   }
 }
 
-void DiskImage::find_alignment() {
+void DiskImage::find_block_size() {
   struct statfs where{};
   if (is_regular_ && ::fstatfs(fd_.get(), &where) == 0) {
     in_memory_ = where.f_type == TMPFS_MAGIC || where.f_type == RAMFS_MAGIC;
@@ -168,16 +170,20 @@ void DiskImage::find_alignment() {
       block_size_ = std::clamp<uint32_t>(physical, kSectorSize, kBufferSize);
     }
   }
-  if (!direct_) return;
+}
+
+void DiskImage::find_direct_alignment(uint32_t least_block) {
   struct statx found{};
   if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &found) != 0 || (found.stx_mask & STATX_DIOALIGN) == 0) {
-    memory_alignment_ = block_size_;  // an old kernel does not say; what every device takes
+    // A kernel before Linux 6.1, or a file system that does not say.
+    block_size_ = memory_alignment_ = probe_direct_block();
   } else if (found.stx_dio_offset_align == 0) {
     throw error("has no direct I/O here; leave out direct");
   } else {
     block_size_ = found.stx_dio_offset_align;
     memory_alignment_ = found.stx_dio_mem_align;
   }
+  block_size_ = std::max(block_size_, least_block);
   if (block_size_ > kBufferSize || !std::has_single_bit(block_size_) || !std::has_single_bit(memory_alignment_)) {
     throw error(std::format("its direct I/O works in blocks of {} bytes; leave out direct", block_size_));
   }
@@ -188,6 +194,20 @@ void DiskImage::find_alignment() {
                     "or make it so with truncate --size %{}",
                     block_size_, block_size_));
   }
+  if (block_size_ == kSectorSize) return;
+  log::line(log::Module::kDevices, log::Level::kInfo,
+            "--disk {}: direct I/O works in blocks of {} bytes, and so does the guest's disk; partitions made for "
+            "sectors of 512 bytes are not found on it",
+            printable_path_, block_size_);
+}
+
+/// The smallest block that can be read: at an offset and to memory aligned to no more than that.
+uint32_t DiskImage::probe_direct_block() {
+  for (uint32_t block = kSectorSize; block <= kBufferSize / 2; block *= 2) {
+    const auto got = retried([&] { return ::pread(fd_.get(), bounce_.bytes().data() + block, block, block); });
+    if (got != -EINVAL) return block;
+  }
+  throw error("its direct I/O takes no blocks of up to 32 KiB; leave out direct");
 }
 
 bool DiskImage::is_unaligned(const DiskStep& step) const noexcept {
@@ -220,9 +240,9 @@ int64_t DiskImage::run(const DiskStep& step) noexcept {
   return -EINVAL;
 }
 
-// The blocks that hold the first part of the step, as much as fits, through a buffer of our own. For a write they are
-// read before, unless they are written whole; a guest that writes to the same block by another request meanwhile gets
-// what it would get from a disk that it writes to twice at once.
+// The blocks that hold the first part of the step, as much as fits, through a buffer of our own. A request has whole
+// blocks, but its buffers may cut one, and so do the steps: for a write a block is read before, unless it is written
+// whole. Nobody else writes to it meanwhile but a guest that writes to the same block by two requests at once.
 int64_t DiskImage::run_unaligned(const DiskStep& step) noexcept {
   const LockGuard lock{bounce_mu_};
   const std::span<std::byte> bounce = bounce_.bytes();

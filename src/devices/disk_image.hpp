@@ -22,6 +22,7 @@ class DiskImage {
     std::string path;
     bool read_only = false;
     bool direct = false;  ///< past the host's page cache (O_DIRECT)
+    uint32_t least_direct_block = kSectorSize;  ///< for tests: as if the host took no smaller blocks
   };
 
   /// Opens and locks the image: one writer, or any number of readers (OFD locks, which QEMU heeds too). Throws
@@ -37,6 +38,9 @@ class DiskImage {
   bool read_only() const noexcept { return read_only_; }
   /// What offsets and lengths are best multiples of; with direct I/O, have to be. A power of two.
   uint32_t block_size() const noexcept { return block_size_; }
+  /// What the guest's offsets and lengths have to be multiples of: a sector, or a block where I/O is direct. To write a
+  /// part of a block we would have to read it before and write back what others may have changed since.
+  uint32_t logical_block_size() const noexcept { return direct_ ? block_size_ : uint32_t{kSectorSize}; }
   /// True where I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on these,
   /// and needs none.
   bool in_memory() const noexcept { return in_memory_; }
@@ -59,7 +63,9 @@ class DiskImage {
   void open(const std::string& path);
   std::string reason_of(int error, const std::string& path) const;
   void find_size();
-  void find_alignment();
+  void find_block_size();
+  void find_direct_alignment(uint32_t least_block);
+  uint32_t probe_direct_block();
   void refuse_other_formats();
   void lock();
   int64_t run_unaligned(const DiskStep& step) noexcept;

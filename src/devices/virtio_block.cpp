@@ -44,17 +44,17 @@ VirtioBlock::~VirtioBlock() {
   stop();
 }
 
-// 5.2.4 and 5.2.5. Sectors have 512 bytes, since images are made and partitioned with these; that the host works in
-// larger blocks is in the topology.
+// 5.2.4 and 5.2.5. Blocks have 512 bytes, since images are made and partitioned with these; that the host works in
+// larger ones is in the topology. Where it works in nothing less, so does the guest.
 void VirtioBlock::describe(const Options& options) {
   features_ = bit(VIRTIO_BLK_F_SEG_MAX) | bit(VIRTIO_BLK_F_BLK_SIZE) | bit(VIRTIO_BLK_F_FLUSH) |
               bit(VIRTIO_BLK_F_TOPOLOGY) | (options.queues > 1 ? bit(VIRTIO_BLK_F_MQ) : 0);
-  const auto sectors_per_block = static_cast<uint32_t>(image_.block_size() / DiskImage::kSectorSize);
+  const uint32_t logical_per_physical = image_.block_size() / image_.logical_block_size();
   config_.capacity = image_.size() / DiskImage::kSectorSize;
   config_.seg_max = BlockQueue::kSize - 2;
-  config_.blk_size = DiskImage::kSectorSize;
-  config_.physical_block_exp = static_cast<uint8_t>(std::countr_zero(sectors_per_block));
-  config_.min_io_size = static_cast<uint16_t>(sectors_per_block);
+  config_.blk_size = image_.logical_block_size();
+  config_.physical_block_exp = static_cast<uint8_t>(std::countr_zero(logical_per_physical));
+  config_.min_io_size = static_cast<uint16_t>(logical_per_physical);
   config_.wce = 1;
   config_.num_queues = options.queues;
   if (image_.read_only()) {
@@ -68,7 +68,7 @@ void VirtioBlock::describe(const Options& options) {
   features_ |= bit(VIRTIO_BLK_F_DISCARD);
   config_.max_discard_sectors = kMostDiscardSectors;
   config_.max_discard_seg = kMostDiscardRanges;
-  config_.discard_sector_alignment = sectors_per_block;
+  config_.discard_sector_alignment = static_cast<uint32_t>(image_.block_size() / DiskImage::kSectorSize);
   config_.write_zeroes_may_unmap = 1;
 }
 

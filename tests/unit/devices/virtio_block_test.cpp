@@ -477,21 +477,51 @@ TEST_P(VirtioBlockTest, TheImageIsFreeOnceItsDiskIsGone) {
   }
 }
 
-TEST_P(VirtioBlockTest, DirectIoTakesWhateverTheGuestSends) {
-  VirtioBlock::Options wanted = options();
-  wanted.image.direct = true;
-  try {
-    make(wanted);
-  } catch (const SetupError& error) {
-    GTEST_SKIP() << error.what();
+/// On a disk whose direct I/O works in blocks of 4 KiB.
+class DirectVirtioBlockTest : public VirtioBlockTest {
+ protected:
+  void SetUp() override {
+    VirtioBlock::Options wanted = options();
+    wanted.discard = true;
+    wanted.image.direct = true;
+    wanted.image.least_direct_block = 4096;
+    try {
+      make(wanted);
+    } catch (const SetupError& error) {
+      GTEST_SKIP() << error.what();
+    }
   }
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, DirectVirtioBlockTest, ::testing::Values(DiskEngine::kBlocking, DiskEngine::kRing),
+                         [](const auto& tested) { return tested.param == DiskEngine::kRing ? "Ring" : "Blocking"; });
+
+TEST_P(DirectVirtioBlockTest, BuffersMayLieAnywhere) {
   queue().put(0, std::string(8192, 'a'));
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 0, {to_write(0, 8192)}), kDone);
-  queue().put(1, std::string(512, 'b'));
-  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 7, {to_write(1, 512)}), kDone);
+  queue().put(1, std::string(4096, 'b'));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 8, {to_write(1, 1000), to_write(1001, 3096)}), kDone);
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(1, 4000), to_read(9001, 4192)}).status, VIRTIO_BLK_S_OK);
-  EXPECT_EQ(queue().get(1, 4000) + queue().get(9001, 4192),
-            std::string(3584, 'a') + std::string(512, 'b') + std::string(4096, 'a'));
+  EXPECT_EQ(queue().get(1, 4000) + queue().get(9001, 4192), std::string(4096, 'a') + std::string(4096, 'b'));
+}
+
+// A part of a block could be written only with what was around it a moment ago.
+TEST_P(DirectVirtioBlockTest, PartsOfBlocksAreRefused) {
+  file.write(0, std::string(kImageSize, 'd'));
+  EXPECT_EQ(config<uint32_t>(offsetof(virtio_blk_config, blk_size)), 4096U);
+  EXPECT_EQ(config<uint8_t>(offsetof(virtio_blk_config, physical_block_exp)), 0);
+  EXPECT_EQ(config<uint16_t>(offsetof(virtio_blk_config, min_io_size)), 1);
+  EXPECT_EQ(config<uint32_t>(offsetof(virtio_blk_config, discard_sector_alignment)), 8U);
+  EXPECT_EQ(config<uint64_t>(offsetof(virtio_blk_config, capacity)), kSectors);
+  for (const auto& [sector, bytes] : {std::pair{0U, 512U}, std::pair{1U, 4096U}, std::pair{8U, 4096U + 512U}}) {
+    EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, sector, {to_write(0, bytes)}), kError);
+    EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, sector, {to_read(0, bytes)}), kReadError);
+    EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(sector, bytes / 512)}), kError);
+    EXPECT_EQ(queue().ask(VIRTIO_BLK_T_DISCARD, 0, {range(sector, bytes / 512)}), kError);
+  }
+  EXPECT_EQ(file.read(0, kImageSize), std::string(kImageSize, 'd'));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(8, 8)}), kDone);
+  EXPECT_EQ(file.read(4096, 4096), std::string(4096, '\0'));
 }
 
 TEST_P(VirtioBlockTest, DescribesTheDisk) {
