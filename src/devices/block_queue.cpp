@@ -179,9 +179,16 @@ void BlockQueue::report(const BlockRequest& request) noexcept {
   if (!error_lines_.allow()) return;
   const std::string_view shorter = "the image has become shorter";
   const int error = request.host_error();
-  log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} of {} bytes at {} failed: {}; the guest is told so",
-            device_name_, image_.printable_path(), request.name(), request.length(), request.offset(),
-            error == BlockRequest::kShorter ? shorter : std::generic_category().message(error));
+  const std::string why =
+      error == BlockRequest::kShorter ? std::string{shorter} : std::generic_category().message(error);
+  const BlockRequest::Part& part = request.last_part();
+  if (part.length == 0) {
+    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} failed: {}; the guest is told so", device_name_,
+              image_.printable_path(), request.name() == "flush" ? "flush" : "flush behind a write", why);
+  } else {
+    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} of {} bytes at {} failed: {}; the guest is told so",
+              device_name_, image_.printable_path(), request.name(), part.length, part.offset, why);
+  }
 }
 
 void BlockQueue::give_up(std::string_view why) noexcept {

@@ -29,6 +29,7 @@ bool BlockRequest::begin(DiskImage& image, const BlockRules& rules) noexcept {
   data_.clear();
   next_range_ = 0;
   ranges_.clear();
+  last_part_ = {};
   virtio_blk_outhdr header{};
   const size_t got = copy_from_buffers(chain_.readable(), 0, std::as_writable_bytes(std::span{&header, 1}));
   if (got != sizeof header || chain_.writable_bytes() == 0) return false;
@@ -58,6 +59,7 @@ void BlockRequest::begin_transfer(uint64_t sector) noexcept {
   if (!in && image_->read_only()) return fail(VIRTIO_BLK_S_IOERR);
   offset_ = sector * kSector;
   left_ = length_ = bytes;
+  last_part_ = {.offset = offset_, .length = bytes};
   if (!in) writes_up_to_ = offset_ + bytes;
   sync_at_end_ = !in && rules_->writethrough;
   if (in) {
@@ -126,6 +128,10 @@ void BlockRequest::begin_ranges() noexcept {
     ranges_.push_back({.offset = range.sector * kSector, .length = range.num_sectors * kSector});
     writes_up_to_ = std::max(writes_up_to_, ranges_.back().offset + ranges_.back().length);
     length_ += ranges_.back().length;
+    // From the first one's beginning to the last one's end.
+    if (last_part_.length == 0) last_part_.offset = ranges_.back().offset;
+    last_part_.offset = std::min(last_part_.offset, ranges_.back().offset);
+    last_part_.length = writes_up_to_ - last_part_.offset;
   }
   sync_at_end_ = zeroes && rules_->writethrough;
   zeroing_ = unmap_wanted_ ? Zeroing::kUnmap : Zeroing::kZeroRange;
@@ -147,6 +153,13 @@ uint8_t BlockRequest::check_range(uint64_t sector, uint32_t sectors, uint32_t fl
 
 std::optional<DiskStep> BlockRequest::next_step() noexcept {
   if (status_ != VIRTIO_BLK_S_OK) return std::nullopt;
+  if (left_ == 0 && next_range_ == ranges_.size() && !sync_at_end_) return std::nullopt;
+  const DiskStep step = make_step();
+  last_part_ = {.offset = step.offset, .length = step.length};
+  return step;
+}
+
+DiskStep BlockRequest::make_step() noexcept {
   if (left_ > 0) return transfer_step();
   if (next_range_ < ranges_.size()) {
     if (is_discard() || zeroing_ != Zeroing::kWrite) return allocate_step();
@@ -155,9 +168,8 @@ std::optional<DiskStep> BlockRequest::next_step() noexcept {
     ++next_range_;
     return transfer_step();
   }
-  if (!sync_at_end_) return std::nullopt;
   step_ = DiskStep::Kind::kSync;
-  return DiskStep{.kind = step_, .buffers = {}};
+  return {.kind = step_, .buffers = {}};
 }
 
 DiskStep BlockRequest::transfer_step() noexcept {
@@ -184,10 +196,9 @@ void BlockRequest::refill_with_zeroes() noexcept {
 }
 
 DiskStep BlockRequest::allocate_step() noexcept {
-  const Range& range = ranges_[next_range_];
+  const Part& range = ranges_[next_range_];
   const bool hole = is_discard() || zeroing_ == Zeroing::kUnmap;
   step_ = DiskStep::Kind::kAllocate;
-  offset_ = range.offset;
   return {.kind = step_,
           .mode = FALLOC_FL_KEEP_SIZE | (hole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE),
           .offset = range.offset,

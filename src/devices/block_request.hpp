@@ -58,18 +58,17 @@ class BlockRequest {
   int host_error() const noexcept { return host_error_; }
   /// "read", "write", ...
   std::string_view name() const noexcept;
-  /// Byte of the disk where the last step began.
-  uint64_t offset() const noexcept { return offset_; }
-  /// Bytes that the request names.
-  uint64_t length() const noexcept { return length_; }
-  /// Those of them that are moved to or from the disk, or may have to be.
-  uint64_t moved_bytes() const noexcept { return is_discard() ? 0 : length_; }
-
- private:
-  struct Range {
+  /// What of the disk the last step was to move or change, or, before the first, all of the request; no bytes for a
+  /// flush.
+  struct Part {
     uint64_t offset = 0;
     uint64_t length = 0;
   };
+  const Part& last_part() const noexcept { return last_part_; }
+  /// Bytes that it moves to or from the disk, or may have to.
+  uint64_t moved_bytes() const noexcept { return is_discard() ? 0 : length_; }
+
+ private:
   /// How the present range of a WRITE_ZEROES becomes zero: the first that the host can do.
   enum class Zeroing : uint8_t { kUnmap, kZeroRange, kWrite };
 
@@ -80,6 +79,7 @@ class BlockRequest {
   bool is_whole_blocks(uint64_t sector, uint64_t sectors) const noexcept;
   uint8_t check_range(uint64_t sector, uint32_t sectors, uint32_t flags) const noexcept;
   void add_data(std::span<const iovec> buffers, uint64_t skip, uint64_t length) noexcept;
+  DiskStep make_step() noexcept;
   DiskStep transfer_step() noexcept;
   DiskStep allocate_step() noexcept;
   void refill_with_zeroes() noexcept;
@@ -96,6 +96,7 @@ class BlockRequest {
   int host_error_ = 0;
   bool sync_at_end_ = false;
   DiskStep::Kind step_ = DiskStep::Kind::kSync;
+  Part last_part_;
 
   // What is left to transfer: from offset_ on, to or from data_[first_] on.
   uint64_t offset_ = 0;
@@ -110,7 +111,7 @@ class BlockRequest {
   size_t next_range_ = 0;
   Zeroing zeroing_ = Zeroing::kWrite;
   bool unmap_wanted_ = false;
-  std::vector<Range> ranges_;
+  std::vector<Part> ranges_;
 };
 
 }  // namespace rvvmm

@@ -128,6 +128,27 @@ TEST_F(BlockRequestTest, WithoutFlushEachWriteIsDurable) {
   EXPECT_EQ(status(), VIRTIO_BLK_S_OK);
 }
 
+TEST_F(BlockRequestTest, TellsWhichPartFailed) {
+  const auto part = [this] { return std::pair{request.last_part().offset, request.last_part().length}; };
+  ASSERT_TRUE(begin(VIRTIO_BLK_T_IN, 2, {{.address = kData.value, .length = 6U << 20, .flags = kDescWrite}}));
+  EXPECT_EQ(part(), std::pair(1024UL, 6_MiB));
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(4_MiB);
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(-EIO);
+  EXPECT_EQ(part(), std::pair(1024UL + 4_MiB, 2_MiB));
+  // All of a write is there when its flush fails.
+  rules.writethrough = true;
+  ASSERT_TRUE(begin(VIRTIO_BLK_T_OUT, 2, {{.address = kData.value, .length = 512}}));
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(512);
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(-EIO);
+  EXPECT_EQ(part(), std::pair(0UL, 0UL));
+  ASSERT_TRUE(begin_write_zeroes(0));
+  EXPECT_EQ(part(), std::pair(512UL, 131'072UL));
+}
+
 TEST_F(BlockRequestTest, FlushIsAFlushOfTheHost) {
   ASSERT_TRUE(begin(VIRTIO_BLK_T_FLUSH, 0, {}));
   EXPECT_EQ(request.next_step()->kind, DiskStep::Kind::kSync);
@@ -169,7 +190,7 @@ TEST_F(BlockRequestTest, ZeroesCountAsMovedAndDiscardsDoNot) {
   memory.store(kData, virtio_blk_discard_write_zeroes{.sector = 1, .num_sectors = 8, .flags = 0});
   ASSERT_TRUE(begin(VIRTIO_BLK_T_DISCARD, 0, {{.address = kData.value, .length = 16}}));
   EXPECT_EQ(request.moved_bytes(), 0U);
-  EXPECT_EQ(request.length(), 4096U);
+  EXPECT_EQ(request.last_part().length, 4096U);
 }
 
 TEST_F(BlockRequestTest, ADiscardThatTheHostCannotDoIsUnsupported) {
