@@ -102,14 +102,15 @@ void VirtioControl::start(std::span<const VirtqueueState> indices) noexcept {
   // A driver that skipped a step is wrong, and one that asked for nothing we offer could not be served: 3.1.1.
   if ((status_ & kVirtioFeaturesOk) == 0) return needs_reset("the driver is ready before its features are agreed on");
   VirtioSession session{.queues = {}, .features = driver_features_, .driver = this};
-  const Virtqueue::Options options{.indirect = (driver_features_ & kVirtioIndirectDescriptors) != 0,
-                                   .event_idx = (driver_features_ & kVirtioEventIdx) != 0};
+  Virtqueue::Options options{.indirect = (driver_features_ & kVirtioIndirectDescriptors) != 0,
+                             .event_idx = (driver_features_ & kVirtioEventIdx) != 0};
   for (size_t index = 0; index < queues_.size(); ++index) {
     const VirtioQueueSetup& setup = queues_[index];
     std::optional<Virtqueue>& queue = session.queues.emplace_back();
     if (!setup.enabled) continue;
     if (setup.layout.size > device_.queue_sizes()[index]) return needs_reset("a queue is larger than was offered");
     std::string_view why;
+    options.longest_chain = device_.queue_sizes()[index];
     queue = Virtqueue::create(memory_, setup.layout, options, why);
     if (!queue) return needs_reset(why);
     if (index < indices.size()) queue->set_state(indices[index]);

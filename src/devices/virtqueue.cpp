@@ -125,6 +125,7 @@ Virtqueue::Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, O
       available_(memory.slice(layout.driver_area, 0)->data()),
       used_(memory.slice(layout.device_area, 0)->data()),
       size_(layout.size),
+      longest_chain_(std::max(layout.size, options.longest_chain)),
       options_(options) {}
 
 uint16_t Virtqueue::available_index() const noexcept {
@@ -159,8 +160,7 @@ bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
   Table table{.entries = descriptors_, .count = size_};
   bool in_indirect = false;
   uint32_t index = head;
-  // This ends: each round adds a buffer, of which there are at most as many as the queue has descriptors, but for the
-  // one that goes on in a table.
+  // This ends: each round adds a buffer, of which there are at most so many, but for the one that goes on in a table.
   for (;;) {
     if (index >= table.count) [[unlikely]]
       return fail("a descriptor's number is beyond its table");
@@ -202,7 +202,7 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain)
   const auto bytes = memory_->slice(Gpa{descriptor.address}, descriptor.length);
   if (!bytes) [[unlikely]]
     return fail("a buffer does not lie in RAM");
-  if (chain.buffers_.size() == size_) [[unlikely]]
+  if (chain.buffers_.size() == longest_chain_) [[unlikely]]
     return fail("a chain is longer than the queue, or loops");
   if (chain.readable_bytes_ + chain.writable_bytes_ + descriptor.length > kLongestChain) [[unlikely]]
     return fail("a chain has more than 2^32-1 bytes");

@@ -15,7 +15,7 @@ namespace rvvmm {
 
 /// The buffers of one request, in our own address space. All of it is guest memory that the guest may write meanwhile:
 /// what is checked is a copy. Kept by its user and filled again and again: it allocates until it has seen the longest
-/// chain, which has at most as many buffers as its queue.
+/// chain, which has at most as many buffers as the device's queue has room for.
 class DescriptorChain {
  public:
   /// What the device reads, in order.
@@ -65,6 +65,10 @@ class Virtqueue {
   struct Options {
     bool indirect = false;   ///< VIRTIO_F_INDIRECT_DESC was negotiated
     bool event_idx = false;  ///< VIRTIO_F_EVENT_IDX was
+    /// Buffers of a chain: the queue's size as the device offers it. A driver that has made the queue smaller, as Linux
+    /// does where memory is scarce, still sends requests of that length in indirect tables; 2.7.5.3.1 forbids longer
+    /// ones than "the Queue Size of the device". At least the queue's own size.
+    uint16_t longest_chain = 0;
   };
 
   /// nullopt, and in `why` what is wrong, unless all of it lies in RAM, aligned, with a size that a queue can have.
@@ -123,6 +127,7 @@ class Virtqueue {
   std::byte* available_;
   std::byte* used_;
   uint16_t size_;
+  uint16_t longest_chain_;
   Options options_;
   VirtqueueState state_;
   uint16_t signalled_used_ = 0;  // next_used when wants_interrupt() was asked last

@@ -115,6 +115,31 @@ TEST_F(VirtioControlTest, QueuesGoByTheFeaturesAgreedOn) {
   }
 }
 
+// Linux halves a queue when memory is scarce, and goes by what the device says of its requests' length all the same.
+TEST_F(VirtioControlTest, ChainsMayBeAsLongAsTheQueueThatWasOffered) {
+  FakeDriverQueue smaller{memory, kRam, 4};
+  agree(kVirtioVersion1 | kVirtioIndirectDescriptors);
+  *control->queue_to_set_up(0) = {.layout = smaller.layout(), .enabled = true};
+  control->set_status(kReady);
+  const Gpa table = kRam + 0x2000;
+  for (uint16_t entry = 0; entry < 8; ++entry) {
+    const bool last = entry == 7;
+    memory.store(table + entry * sizeof(FakeDescriptor),
+                 FakeDescriptor{.address = table.value,
+                                .length = 16,
+                                .flags = last ? uint16_t{0} : uint16_t{kDescNext},
+                                .next = static_cast<uint16_t>(entry + 1)});
+  }
+  smaller.set_descriptor(0, {.address = table.value, .length = 8 * 16, .flags = kDescIndirect});
+  smaller.offer(0);
+  ASSERT_TRUE(device.session);
+  Virtqueue& queue = *device.session->queues[0];
+  ASSERT_EQ(queue.size(), 4);
+  DescriptorChain chain;
+  ASSERT_TRUE(queue.pop(chain)) << queue.broken();
+  EXPECT_EQ(chain.readable().size(), 8U);
+}
+
 TEST_F(VirtioControlTest, AQueueThatIsNotEnabledIsNotThere) {
   agree();
   enable_queue(1);

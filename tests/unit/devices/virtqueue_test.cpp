@@ -335,6 +335,27 @@ TEST_F(VirtqueueTest, AnIndirectTableMayHaveAsManyBuffersAsTheQueueAndSpareEntri
   EXPECT_EQ(chain.readable().size(), kSize);
 }
 
+TEST_F(VirtqueueTest, InAQueueThatTheDriverMadeSmallerAChainIsAsLongAsTheDevicesQueue) {
+  for (const int longest : {2 * kSize, 2 * kSize - 1}) {
+    driver->set_available_index(0);
+    use({.indirect = true, .longest_chain = static_cast<uint16_t>(longest)});
+    driver->set_descriptor(0, table(std::vector<FakeDescriptor>(2 * kSize, buffer(0, 8))));
+    driver->offer(0);
+    EXPECT_EQ(queue->pop(chain), longest == 2 * kSize);
+    EXPECT_EQ(queue->broken(), longest == 2 * kSize ? "" : "a chain is longer than the queue, or loops");
+  }
+}
+
+TEST_F(VirtqueueTest, AChainThatLoopsEndsHoweverLongItMayBe) {
+  use({.longest_chain = 1024});
+  FakeDescriptor loop = buffer(0, 8);
+  loop.flags = kDescNext;
+  driver->set_descriptor(0, loop);
+  driver->offer(0);
+  EXPECT_FALSE(queue->pop(chain));
+  EXPECT_EQ(queue->broken(), "a chain is longer than the queue, or loops");
+}
+
 // What drivers get wrong.
 
 TEST_F(VirtqueueTest, ChainsOfTheLargestSizeArePossibleAndNoMore) {
