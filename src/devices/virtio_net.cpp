@@ -31,6 +31,9 @@ struct Config {
 static_assert(sizeof(Config) == 12);
 constexpr uint16_t kLinkUp = 1;
 
+/// A tap holds 1000 (txqueuelen), passt's socket some hundred.
+constexpr unsigned kMostStaleFrames = 2000;
+
 // Control commands: virtio 1.2, 5.1.6.5.
 constexpr uint8_t kClassMultiQueue = 4;
 constexpr uint8_t kSetPairs = 0;
@@ -174,6 +177,7 @@ void VirtioNet::wait_for_room(uint16_t pair) noexcept {
 void VirtioNet::on_start() noexcept {
   backend_->start(driver_features());
   backend_->use_pairs(state_.active_pairs);
+  drop_stale_frames();
 }
 
 void VirtioNet::on_stop() noexcept {
@@ -305,6 +309,22 @@ void VirtioNet::drop_received(size_t bytes) noexcept {
             "{}: a frame of {} bytes, header included, does not fit the driver's buffers", name_, bytes);
 }
 
+// What came before the driver did, or for the one before it, is not for it. Not more than a queue of the host's kernel
+// holds: what comes while this is done has no end.
+void VirtioNet::drop_stale_frames() noexcept {
+  for (uint16_t pair = 0; pair < state_.active_pairs; ++pair) {
+    Receiver& receiver = receivers_[pair];
+    if (!std::exchange(receiver.is_stale, false) || !link_up_.load(std::memory_order_relaxed)) continue;
+    const iovec room{.iov_base = receiver.overflow.data(), .iov_len = receiver.overflow.size()};
+    for (unsigned left = kMostStaleFrames; left > 0; --left) {
+      const NetIo io = backend_->receive(pair, {&room, 1}).io;
+      if (io == NetIo::kGone) lose_link();
+      if (io != NetIo::kDone) break;
+      ++counters_.receive_drops;
+    }
+  }
+}
+
 // Transmitting ---------------------------------------------------------------------------------------------------
 
 bool VirtioNet::transmit_all(uint16_t pair, Virtqueue& queue) noexcept {
@@ -367,6 +387,7 @@ bool VirtioNet::obey(std::span<const iovec> command) noexcept {
   if (in.pairs < 1 || in.pairs > backend_->queue_pairs()) return false;
   state_.active_pairs = in.pairs;
   backend_->use_pairs(in.pairs);
+  drop_stale_frames();
   for (uint16_t pair = 0; pair < in.pairs; ++pair) {
     ring(receive_queue(pair));
     ring(transmit_queue(pair));
@@ -394,6 +415,13 @@ VirtioNetCounters VirtioNet::counters() const noexcept {
 VirtioNetState VirtioNet::state() const noexcept {
   const LockGuard lock{mu_};
   return state_;
+}
+
+void VirtioNet::reset() noexcept {
+  restore({});
+  const LockGuard lock{mu_};
+  for (Receiver& receiver : receivers_)
+    receiver.is_stale = true;
 }
 
 void VirtioNet::restore(const VirtioNetState& state) noexcept {

@@ -37,7 +37,7 @@ struct VirtioNetState {
 struct VirtioNetCounters {
   uint64_t received = 0;        ///< frames given to the driver
   uint64_t sent = 0;            ///< frames given to the backend
-  uint64_t receive_drops = 0;   ///< too long for the driver's buffers, or no frame at all
+  uint64_t receive_drops = 0;   ///< too long for the driver's buffers, no frame at all, or older than its driver
   uint64_t transmit_drops = 0;  ///< too short, too long, refused by the host, or the link was down
 };
 
@@ -64,7 +64,7 @@ class VirtioNet final : public ServedVirtioDevice {
   void serve_events(int timeout_ms) noexcept;
 
   VirtioNetCounters counters() const noexcept;
-  void reset() noexcept override { restore({}); }
+  void reset() noexcept override;
   VirtioNetState state() const noexcept;
   /// Before the driver is ready.
   void restore(const VirtioNetState& state) noexcept;
@@ -83,6 +83,7 @@ class VirtioNet final : public ServedVirtioDevice {
     size_t expected = 0;   // bytes that the next frame may well have
     size_t presented = 0;  // bytes of the chains that the last frame was read into; the rest of it is in `overflow`
     size_t frame = 0;      // bytes of a frame that waits for more buffers; 0: none
+    bool is_stale = false;  // the backend may have frames from before the driver's reset
     std::vector<std::byte> overflow;
   };
 
@@ -98,6 +99,7 @@ class VirtioNet final : public ServedVirtioDevice {
   std::span<const iovec> pieces_of(Receiver& receiver) noexcept REQUIRES(mu_);
   size_t chains_per_frame() noexcept REQUIRES(mu_);
   void drop_received(size_t bytes) noexcept REQUIRES(mu_);
+  void drop_stale_frames() noexcept REQUIRES(mu_);
 
   bool transmit_all(uint16_t pair, Virtqueue& queue) noexcept REQUIRES(mu_);
   NetIo transmit(uint16_t pair, const DescriptorChain& chain) noexcept REQUIRES(mu_);

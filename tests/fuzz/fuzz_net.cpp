@@ -65,6 +65,7 @@ class Machine {
 
   void start(const Step& step) {
     net_->stop();
+    if ((step.value >> 63) != 0) net_->reset();  // another driver
     std::ranges::fill(memory_.bytes(), std::byte{0});
     VirtioSession session{.queues = {}, .features = step.value & net_->features(), .driver = &side_};
     std::string_view why;

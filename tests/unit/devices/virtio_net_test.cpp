@@ -120,6 +120,18 @@ TEST_F(VirtioNetTest, AFrameComesInWithOneInterrupt) {
   EXPECT_EQ(net->counters().received, 1U);
 }
 
+TEST_F(VirtioNetTest, FramesWaitWhileItIsOnlyStopped) {
+  make();
+  net->reset();
+  start();
+  net->stop();
+  backend->put(0, pattern(100));
+  start();
+  give_buffer(0, 2048);
+  kick(0);
+  EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = 0, .length = 112}));
+}
+
 TEST_F(VirtioNetTest, SeveralFramesAreOneInterrupt) {
   make();
   start();
@@ -429,6 +441,28 @@ TEST_F(VirtioNetControl, SetsHowManyPairsAreInUse) {
   send(5, pattern(60), 7);
   kick(7);
   EXPECT_EQ(backend->sent[3].size(), 1U);
+}
+
+TEST_F(VirtioNetControl, FramesFromBeforeItsDriversResetAreDropped) {
+  make(2);
+  for (const uint16_t pair : {uint16_t{0}, uint16_t{1}}) {
+    backend->put(pair, pattern(100));
+    backend->put(pair, pattern(200));
+  }
+  net->reset();
+  start(kNetMergeBuffers | kNetControlQueue | kNetMultiQueue);
+  EXPECT_EQ(backend->incoming[0].size(), 0U);
+  EXPECT_EQ(backend->incoming[1].size(), 2U) << "its queue is not the driver's yet";
+  EXPECT_EQ(net->counters().receive_drops, 2U);
+  give_buffer(0, 2048);
+  kick(0);
+  EXPECT_EQ(queues[0].used_index(), 0);
+  backend->put(0, pattern(60));
+  net->serve_events(1000);
+  EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = 0, .length = 72}));
+  EXPECT_EQ(command(4, 0, 2, 4), 0);
+  EXPECT_EQ(backend->incoming[1].size(), 0U);
+  EXPECT_EQ(net->counters().receive_drops, 4U);
 }
 
 TEST_F(VirtioNetControl, RefusesEverythingElse) {
