@@ -119,7 +119,6 @@ Terminal::Terminal(int fd) noexcept : fd_(fd), is_terminal_(::tcgetattr(fd, &cra
   crash_state.fd = fd;
   install_handlers();
   crash_state.exists.store(true);
-  enter_raw();
 }
 
 Terminal::~Terminal() {

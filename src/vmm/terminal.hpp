@@ -9,8 +9,9 @@ namespace rvvmm {
 /// console. First thing in main.
 void open_missing_standard_fds() noexcept;
 
-/// Puts the terminal behind a descriptor into raw mode for its own lifetime. If it is not a terminal, every method
-/// does nothing. One at a time in a process; the main thread only, but for restore_in_crash().
+/// Puts the terminal behind a descriptor into raw mode, and gives it back at the latest when it is destroyed. If it is
+/// not a terminal, every method does nothing. One at a time in a process; the main thread only, but for
+/// restore_in_crash().
 ///
 /// Every key, Ctrl-C too, goes to the guest as a byte. Output post-processing is off as well: programs in the
 /// guest drive the screen and a bare line feed must stay one. Our own lines on a terminal end in "\r\n" instead.
@@ -21,7 +22,8 @@ void open_missing_standard_fds() noexcept;
 /// sane` then.
 class Terminal {
  public:
-  /// Enters raw mode unless we are in the background of the terminal.
+  /// Leaves it as it is: before enter_raw() those signals are to be blocked that nobody serves yet, and that would end
+  /// us with the terminal raw.
   explicit Terminal(int fd) noexcept;
   ~Terminal();
   Terminal(const Terminal&) = delete;
@@ -30,7 +32,7 @@ class Terminal {
   bool is_terminal() const noexcept { return is_terminal_; }
   /// False while another job has the terminal: neither its mode nor its input is ours then.
   bool in_foreground() const noexcept;
-  /// Raw mode if it can be had; also after somebody else changed it (SIGCONT).
+  /// Raw mode unless we are in the background of the terminal; also after somebody else changed it (SIGCONT).
   void enter_raw() noexcept;
   /// Back to what it was; enter_raw() may follow.
   void restore() noexcept;

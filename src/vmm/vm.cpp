@@ -53,10 +53,11 @@ int Vm::run() {
   std::optional<std::string> fault;
   int status = 0;
   {
-    // Before the terminal is raw: this may fail, and say something.
+    // Before the terminal is raw: these may fail, and say something, and an ending signal must find it served.
     const std::unique_ptr<ConsolePlace> place = open_console_place(config_.console);
     Terminal terminal{place->terminal_fd()};
     Signals signals{loop, terminal};
+    terminal.enter_raw();
     std::optional<Notifier> output_room;  // the console's thread uses it
     ConsoleHub console{place->output_fd(), place->reader()};
     const auto on_resize = add_virtio_console(loop, *place, console, output_room);

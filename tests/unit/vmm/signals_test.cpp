@@ -161,6 +161,7 @@ TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
               EventLoop loop;
               Terminal terminal(pty.tty.get());
               Signals signals(loop, terminal);
+              terminal.enter_raw();
               ::kill(::getpid(), SIGTERM);
               loop.run();
               ::kill(::getpid(), SIGINT);  // nobody is in run()
@@ -208,6 +209,7 @@ TEST(Signals, OutsideOfTheLoopTheSecondOneEndsTheProcessWithItsTerminalRestored)
               EventLoop loop;
               Terminal terminal(pty.tty.get());
               Signals signals(loop, terminal);
+              terminal.enter_raw();
               loop.stop({.status = 1});
               loop.run();
               signals.set_in_loop(false);
@@ -257,6 +259,7 @@ TEST(Signals, SuspendGivesTheTerminalBackAndContinueTakesIt) {
     EventLoop loop;
     Terminal terminal(pty.tty.get());
     Signals signals(loop, terminal);
+    terminal.enter_raw();
     ::kill(::getpid(), SIGTSTP);
     Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = pty.is_raw() ? 0 : 1}); });
     timer.arm_every(std::chrono::milliseconds{1});

@@ -113,6 +113,7 @@ TEST(StdinReader, SlowGuestGetsAMegabyteWhole) {
 int rounds_after_end(int fd) {
   EventLoop loop;
   Terminal terminal(fd);
+  terminal.enter_raw();
   ConsoleHub hub(-1);
   StdinReader reader(fd, loop, terminal, hub);
   int rounds = 0;
@@ -180,6 +181,7 @@ TEST(StdinReader, EscapeKeysQuitOnATerminal) {
   const Pty pty;
   EventLoop loop;
   Terminal terminal(pty.tty.get());
+  terminal.enter_raw();
   ConsoleHub hub(-1);
   GuestReader guest(hub, loop, 100);
   hub.set_listeners({&guest});
@@ -194,6 +196,7 @@ TEST(StdinReader, EscapeKeysQuitWhileTheGuestTakesNothing) {
   const Pty pty;
   EventLoop loop;
   Terminal terminal(pty.tty.get());
+  terminal.enter_raw();
   ConsoleHub hub(-1);
   StdinReader reader(pty.tty.get(), loop, terminal, hub);
   const std::string pasted(3 * ConsoleHub::kInputCapacity, 'p');
@@ -206,6 +209,7 @@ TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
   const Pty pty;
   EventLoop loop;
   Terminal terminal(pty.tty.get());
+  terminal.enter_raw();
   ConsoleHub hub(-1);
   StdinReader reader(pty.tty.get(), loop, terminal, hub);
   std::string pasted = noise(2 * StdinReader::kBacklog);

@@ -63,11 +63,13 @@ int status_of_child(const std::function<void()>& body) {
   return status;
 }
 
-TEST(Terminal, IsRawForItsLifetime) {
+TEST(Terminal, IsRawOnceItIsToldAndCookedInTheEnd) {
   const Pty pty;
   ASSERT_TRUE(pty.is_cooked());
   {
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    EXPECT_TRUE(pty.is_cooked());
+    terminal.enter_raw();
     EXPECT_TRUE(terminal.is_terminal());
     EXPECT_TRUE(terminal.in_foreground());
     EXPECT_TRUE(pty.is_raw());
@@ -78,6 +80,7 @@ TEST(Terminal, IsRawForItsLifetime) {
 TEST(Terminal, RestoreAndEnterAgain) {
   const Pty pty;
   Terminal terminal(pty.tty.get());
+  terminal.enter_raw();
   terminal.restore();
   EXPECT_TRUE(pty.is_cooked());
   terminal.enter_raw();
@@ -102,7 +105,8 @@ TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
                            SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
     const Pty pty;
     const int status = status_of_child([&] {
-      const Terminal terminal(pty.tty.get());
+      Terminal terminal(pty.tty.get());
+      terminal.enter_raw();
       if (!pty.is_raw()) ::_exit(98);
       ::raise(signal);
     });
@@ -115,7 +119,8 @@ TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
 TEST(Terminal, RealFaultGivesItBackToo) {
   const Pty pty;
   const int status = status_of_child([&] {
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
     const long page = ::sysconf(_SC_PAGESIZE);
     void* const forbidden = ::aligned_alloc(static_cast<size_t>(page), static_cast<size_t>(page));
     ::mprotect(forbidden, static_cast<size_t>(page), PROT_NONE);
@@ -130,7 +135,8 @@ TEST(Terminal, RealFaultGivesItBackToo) {
 TEST(Terminal, SignalOfTheKernelGivesItBack) {
   const Pty pty;
   const int status = status_of_child([&] {
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
     const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 1000}};
     ::setitimer(ITIMER_REAL, &soon, nullptr);
     for (;;)
@@ -145,7 +151,8 @@ TEST(Terminal, IgnoredSignalStaysIgnored) {
   const Pty pty;
   const int status = status_of_child([&] {
     ::signal(SIGUSR1, SIG_IGN);
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
     ::raise(SIGUSR1);
     ::_exit(pty.is_raw() ? 0 : 1);
   });
@@ -167,7 +174,8 @@ TEST(Terminal, OverflowOfTheStackGivesItBack) {
     // The thread that this child is has the stack of the main one.
     const rlimit small{.rlim_cur = 256 << 10, .rlim_max = 256 << 10};
     ::setrlimit(RLIMIT_STACK, &small);
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
     const int start = 0;
     ::_exit(overflow(&start));
   });
@@ -183,7 +191,8 @@ TEST(Terminal, HandlersAndStackGoWithIt) {
   stack_t stack_before{};
   ::sigaltstack(nullptr, &stack_before);
   {
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
   }
   struct sigaction after{};
   ::sigaction(SIGUSR1, nullptr, &after);
@@ -196,7 +205,8 @@ TEST(Terminal, HandlersAndStackGoWithIt) {
 TEST(Terminal, UncaughtExceptionGivesItBack) {
   const Pty pty;
   const int status = status_of_child([&] {
-    const Terminal terminal(pty.tty.get());
+    Terminal terminal(pty.tty.get());
+    terminal.enter_raw();
     std::terminate();
   });
   ASSERT_TRUE(WIFSIGNALED(status)) << status;
@@ -214,6 +224,7 @@ TEST(Terminal, BackgroundJobLeavesItAlone) {
     if (job == 0) {
       ::setpgid(0, 0);
       Terminal terminal(pty.tty.get());
+      terminal.enter_raw();
       terminal.enter_raw();
       ::_exit(!terminal.in_foreground() && pty.is_cooked() ? 0 : 1);
     }
