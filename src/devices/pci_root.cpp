@@ -66,13 +66,6 @@ PciRoot::Hit PciRoot::find(Gpa at, uint64_t width) const noexcept {
   return {};
 }
 
-bool PciRoot::asks_for_interrupt() noexcept {
-  return std::ranges::any_of(lines_, [](Line& line) {
-    const LockGuard lock{line.mu};
-    return line.high_pins != 0;
-  });
-}
-
 // The mutex is held while the controller is told: what it hears last must be what is true.
 void PciRoot::Pin::set(bool asserted) noexcept {
   const LockGuard lock{line_.mu};

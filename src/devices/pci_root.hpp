@@ -41,9 +41,6 @@ class PciRoot {
   Device& low_window() noexcept { return low_window_; }
   Device& high_window() noexcept { return high_window_; }
 
-  /// Whether a pin is high.
-  bool asks_for_interrupt() noexcept;
-
  private:
   class Ecam final : public Device {
    public:
