@@ -105,8 +105,11 @@ void KvmVm::signal_msi(const MsiMessage& message) noexcept {
 
 bool KvmVm::add_doorbell(const Doorbell& doorbell) noexcept {
   if (set_ioeventfd(fd_.get(), doorbell, 0) == 0) return true;
-  log::line(log::Module::kKvm, log::Level::kInfo, "KVM_IOEVENTFD at {:#x}: errno {}; its stores will be exits",
-            doorbell.at.value, errno);
+  if (const int error = errno; refused_doorbells_.allow()) {
+    log::line(log::Module::kKvm, log::Level::kInfo,
+              "KVM_IOEVENTFD at {:#x}: errno {}; its stores will be exits ({} times so far)", doorbell.at.value, error,
+              refused_doorbells_.count());
+  }
   return false;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
+#include "base/log.hpp"
 #include "kvm/riscv64/aia.hpp"
 #include "kvm/riscv64/signed_load.hpp"
 
@@ -36,6 +37,7 @@ class KvmVm final : public VmBackend {
   SignExtension sign_extension_;
   int first_vcpu_fd_ = -1;
   Aia aia_;
+  log::RateLimit refused_doorbells_;  // a guest may move its BARs as often as it likes
 };
 
 }  // namespace rvvmm
