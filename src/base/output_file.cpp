@@ -6,14 +6,15 @@
 
 #include <cerrno>
 #include <format>
+#include <utility>
 
 #include "base/printable.hpp"
 
 namespace rvvmm {
 
 OutputFile::OutputFile(const std::string& option, const std::string& path, Start start, Reader reader)
-    : option_(option), path_(path) {
-  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : O_TRUNC) |
+    : option_(option), path_(path), to_empty_(start == Start::kEmptied) {
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (start == Start::kAtEnd ? O_APPEND : 0) |
                     (reader == Reader::kNotWaitedFor ? O_NONBLOCK : 0);
   fd_ = Fd{::open(path.c_str(), flags | O_EXCL, 0666)};
   made_ = static_cast<bool>(fd_);
@@ -27,6 +28,8 @@ SetupError OutputFile::error(ExitStatus status, int errno_value) const {
 }
 
 int OutputFile::write(std::span<const std::byte> bytes) noexcept {
+  // EINVAL: a pipe or a device, which has nothing to empty.
+  if (std::exchange(to_empty_, false) && ::ftruncate(fd_.get(), 0) != 0 && errno != EINVAL) return errno;
   while (!bytes.empty()) {
     const ssize_t done = ::write(fd_.get(), bytes.data(), bytes.size());
     if (done < 0 && errno == EINTR) continue;

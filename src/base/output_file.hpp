@@ -14,7 +14,10 @@ namespace rvvmm {
 /// One thread at a time.
 class OutputFile {
  public:
-  enum class Start { kEmptied, kAtEnd };
+  enum class Start {
+    kEmptied,  ///< by the first write: a start that fails before leaves what was there
+    kAtEnd,
+  };
   /// What becomes of a pipe that nobody reads, or not fast enough: wait for the reader, or fail.
   enum class Reader { kWaitedFor, kNotWaitedFor };
 
@@ -40,6 +43,7 @@ class OutputFile {
   std::string option_;
   std::string path_;
   bool made_ = false;
+  bool to_empty_ = false;
   Fd fd_;
 };
 

@@ -38,6 +38,19 @@ TEST_F(OutputFileTest, EmptiesOrAppendsAsTold) {
   EXPECT_EQ(content(), "three");
 }
 
+TEST_F(OutputFileTest, AStartThatFailsBeforeTheFirstWriteLeavesWhatWasThere) {
+  std::ofstream{path_} << "the run before";
+  {
+    const OutputFile file{"--x", path_, Start::kEmptied};
+    file.remove_if_unused();
+  }
+  EXPECT_EQ(content(), "the run before");
+  OutputFile file{"--x", path_, Start::kEmptied};
+  EXPECT_EQ(file.write("one"), 0);
+  EXPECT_EQ(file.write("two"), 0);
+  EXPECT_EQ(content(), "onetwo");
+}
+
 TEST_F(OutputFileTest, FileThatItMadeAndNobodyWroteIsRemoved) {
   const OutputFile file{"--x", path_, Start::kAtEnd};
   EXPECT_TRUE(exists());
