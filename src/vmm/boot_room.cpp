@@ -5,6 +5,7 @@
 #include "base/size_text.hpp"
 
 namespace rvvmm {
+
 SetupError BootRoom::too_small(std::string_view what, Gpa from, uint64_t size) const {
   const GpaRange ram = memory.range();
   const uint64_t images = (from - ram.base) + size + align_up(initrd_bytes, 4_KiB);
@@ -12,13 +13,6 @@ SetupError BootRoom::too_small(std::string_view what, Gpa from, uint64_t size) c
   return SetupError{ExitStatus::kBadInput,
                     std::format("--mem {}: {} needs {} from {:#x}, give at least --mem {}", mem_text(ram.size), what,
                                 size_text(size), from.value, mem_text(advised))};
-}
-
-std::string size_text(uint64_t bytes) {
-  if (bytes >= 1_GiB && bytes % 1_GiB == 0) return std::format("{} GiB", bytes / 1_GiB);
-  if (bytes >= 1_MiB) return std::format("{} MiB", align_up(bytes, 1_MiB) / 1_MiB);
-  if (bytes >= 1_KiB) return std::format("{} KiB", align_up(bytes, 1_KiB) / 1_KiB);
-  return std::format("{} bytes", bytes);
 }
 
 }  // namespace rvvmm

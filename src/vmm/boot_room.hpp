@@ -29,7 +29,4 @@ struct BootRoom {
   SetupError too_small(std::string_view what, Gpa from, uint64_t size) const;
 };
 
-/// "3 GiB", "38 MiB", "5 KiB", "100 bytes": in the largest unit that divides it, or rounded up to KiB or MiB.
-std::string size_text(uint64_t bytes);
-
 }  // namespace rvvmm

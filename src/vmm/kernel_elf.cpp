@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/size_text.hpp"
 
 namespace rvvmm {
 namespace {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "base/size_text.hpp"
 #include "vmm/kernel_content.hpp"
 #include "vmm/kernel_elf.hpp"
 

@@ -16,5 +16,13 @@ TEST(MemText, TakesTheLargestSuffixThatDivides) {
   EXPECT_EQ(mem_text(0), "0");
 }
 
+TEST(SizeText, IsWholeOrRoundedUp) {
+  EXPECT_EQ(size_text(3_GiB), "3 GiB");
+  EXPECT_EQ(size_text(1_GiB + 1), "1025 MiB");
+  EXPECT_EQ(size_text(38_MiB), "38 MiB");
+  EXPECT_EQ(size_text(4_KiB + 1), "5 KiB");
+  EXPECT_EQ(size_text(100), "100 bytes");
+}
+
 }  // namespace
 }  // namespace rvvmm::size_text_test
