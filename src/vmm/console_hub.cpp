@@ -149,10 +149,11 @@ void ConsoleHub::output_loop() noexcept {
   while (!stopping_) {
     if (filled_ == 0) {
       state_ = ThreadState::kAsleep;
-      work_.wait(mu_, [this] { return filled_ > 0 || stopping_; });
+      work_.wait(mu_, [this]() REQUIRES(mu_) { return filled_ > 0 || stopping_; });
     }
     state_ = ThreadState::kGathering;
-    work_.wait_for(mu_, kGatherTime, [this] { return filled_ >= kHalfFull || flushers_ > 0 || stopping_; });
+    work_.wait_for(mu_, kGatherTime,
+                   [this]() REQUIRES(mu_) { return filled_ >= kHalfFull || flushers_ > 0 || stopping_; });
     if (stopping_) break;
     state_ = ThreadState::kWriting;
     const std::span<const std::byte> batch{buffers_[filling_].data(), filled_};
@@ -212,7 +213,8 @@ bool ConsoleHub::flush() noexcept {
   const auto limit = give_up_at_.value_or(std::chrono::steady_clock::now() + kFlushLimit);
   ++flushers_;
   work_.notify_one();
-  space_.wait_until(mu_, limit, [&] { return batches_out_ >= last || state_ == ThreadState::kFinished; });
+  space_.wait_until(mu_, limit,
+                    [&]() REQUIRES(mu_) { return batches_out_ >= last || state_ == ThreadState::kFinished; });
   --flushers_;
   const bool all_out = batches_out_ >= last;
   if (!all_out) flush_failed_at_ = batches_out_;
@@ -227,7 +229,7 @@ void ConsoleHub::stop() noexcept {
     space_.notify_all();
     // A signal that comes just before the thread enters write(2) is lost on it, hence one after the other.
     if (state_ == ThreadState::kNotStarted || state_ == ThreadState::kAskedFor) state_ = ThreadState::kFinished;
-    const auto finished = [this] { return state_ == ThreadState::kFinished; };
+    const auto finished = [this]() REQUIRES(mu_) { return state_ == ThreadState::kFinished; };
     while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
       ::pthread_kill(thread_.native_handle(), kKickSignal);
     }

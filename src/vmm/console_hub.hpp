@@ -112,28 +112,28 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   Mutex mu_;
   std::condition_variable_any work_;   // for the thread
   std::condition_variable_any space_;  // for harts that wait for room, and for flush() and stop()
-  std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_;
-  size_t filling_ = 0;          // index of the harts' buffer
-  size_t filled_ = 0;           // bytes in it
-  uint64_t batches_taken_ = 0;  // by the thread, from the harts' buffer
-  uint64_t batches_out_ = 0;
-  std::optional<uint64_t> flush_failed_at_;  // batches_out_ when a flush() waited in vain
-  uint32_t flushers_ = 0;
-  bool room_wanted_ = false;                                         // since a try_write() that found too little
-  std::optional<std::chrono::steady_clock::time_point> give_up_at_;  // of writers that wait for room
-  ThreadState state_ = ThreadState::kFinished;                       // until start()
-  std::atomic<bool> stopping_ = false;                               // set under mu_, read without it between writes
-  bool reader_gone_ = false;                                         // the thread's own
-  std::function<void()> on_first_output_;
+  std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_ GUARDED_BY(mu_);  // the one that is written is not
+  size_t filling_ GUARDED_BY(mu_) = 0;                                             // index of the harts' buffer
+  size_t filled_ GUARDED_BY(mu_) = 0;                                              // bytes in it
+  uint64_t batches_taken_ GUARDED_BY(mu_) = 0;  // by the thread, from the harts' buffer
+  uint64_t batches_out_ GUARDED_BY(mu_) = 0;
+  std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ when a flush() waited in vain
+  uint32_t flushers_ GUARDED_BY(mu_) = 0;
+  bool room_wanted_ GUARDED_BY(mu_) = false;  // since a try_write() that found too little
+  std::optional<std::chrono::steady_clock::time_point> give_up_at_ GUARDED_BY(mu_);  // of writers that wait for room
+  ThreadState state_ GUARDED_BY(mu_) = ThreadState::kFinished;                       // until start()
+  std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
+  bool reader_gone_ = false;            // the thread's own
+  std::function<void()> on_first_output_ GUARDED_BY(mu_);
   std::function<void()> on_output_room_;
   std::jthread thread_;
 
   // Input.
   Mutex input_mu_;
-  std::array<std::byte, kInputCapacity> ring_;
-  size_t ring_head_ = 0;                 // next byte to read
-  std::atomic<size_t> input_count_ = 0;  // written under input_mu_
-  bool input_was_full_ = false;
+  std::array<std::byte, kInputCapacity> ring_ GUARDED_BY(input_mu_);
+  size_t ring_head_ GUARDED_BY(input_mu_) = 0;  // next byte to read
+  std::atomic<size_t> input_count_ = 0;         // written under input_mu_
+  bool input_was_full_ GUARDED_BY(input_mu_) = false;
   std::vector<ConsoleListener*> listeners_;
   std::function<void()> on_input_room_;
 };

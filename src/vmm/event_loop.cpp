@@ -38,7 +38,7 @@ EventLoop::~EventLoop() = default;
 
 void EventLoop::stop(StopReason reason) noexcept {
   {
-    const std::scoped_lock lock(mu_);
+    const LockGuard lock{mu_};
     // Whoever asks for the end must not find the guest rebooted because it asked for a reset just before.
     const bool only_reset = stop_reason_ && stop_reason_->kind == StopReason::Kind::kReset;
     if (!stop_reason_ || only_reset) stop_reason_ = reason;
@@ -49,7 +49,7 @@ void EventLoop::stop(StopReason reason) noexcept {
 StopReason EventLoop::run() {
   for (;;) {
     {
-      const std::scoped_lock lock(mu_);
+      const LockGuard lock{mu_};
       if (stop_reason_) return *std::exchange(stop_reason_, std::nullopt);
     }
     compact();

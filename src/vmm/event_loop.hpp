@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <ctime>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "base/fd.hpp"
+#include "base/mutex.hpp"
 
 namespace rvvmm {
 
@@ -55,8 +55,8 @@ class EventLoop {
 
   std::vector<Watch*> watches_;  // nullptr: gone while a round of callbacks was under way
   std::vector<pollfd> polled_;
-  std::mutex mu_;
-  std::optional<StopReason> stop_reason_;  // guarded by mu_
+  Mutex mu_;
+  std::optional<StopReason> stop_reason_ GUARDED_BY(mu_);
   Fd wake_;
 };
 
