@@ -102,6 +102,10 @@ std::unique_ptr<TapBackend> TapBackend::open(const std::string& name, uint16_t p
   if (name.empty() || name.size() >= IFNAMSIZ) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: an interface's name has 1 to 15 characters", option)};
   }
+  // The kernel would take it for a pattern and make a name up, another for each queue.
+  if (name.contains('%')) {
+    throw SetupError{ExitStatus::kUsage, std::format("{}: an interface's name has no %; give one like tap0", option)};
+  }
   std::vector<Fd> queues;
   for (uint16_t pair = 0; pair < pairs; ++pair) {
     Fd fd = open_tun(option);

@@ -31,6 +31,9 @@ class VirtioBlock final : public VirtioDevice {
     DiskEngine engine = DiskEngine::kAuto;
   };
 
+  /// The image; of each queue its doorbell, and its ring.
+  static uint32_t descriptors(const Options& options) noexcept { return 1 + options.queues * 2U; }
+
   /// Disk number `index`. Opens the image and starts the threads, hence by the main thread before a hart runs. Throws
   /// SetupError "--disk <path>: ..." (DiskImage, and for options out of their range), or where the host has no thread
   /// or descriptor left.

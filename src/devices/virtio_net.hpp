@@ -48,6 +48,10 @@ class VirtioNet final : public ServedVirtioDevice {
  public:
   static constexpr uint16_t kQueueSize = 256;
 
+  /// Of so many pairs: two of its thread's and two of passt's; of each pair the tap's and two doorbells, and that of
+  /// the control queue.
+  static constexpr uint32_t descriptors(uint16_t pairs) noexcept { return 5 + pairs * 3U; }
+
   /// Throws SetupError where the host has no descriptor left.
   explicit VirtioNet(VirtioNetOptions options);
   ~VirtioNet() override;
@@ -78,11 +82,11 @@ class VirtioNet final : public ServedVirtioDevice {
   struct Receiver {
     std::array<DescriptorChain, kMostChains> chains;
     size_t first = 0;
-    size_t count = 0;      // chains in hand, from chains[first] on, in a ring
-    uint64_t bytes = 0;    // for which they have room
-    size_t expected = 0;   // bytes that the next frame may well have
-    size_t presented = 0;  // bytes of the chains that the last frame was read into; the rest of it is in `overflow`
-    size_t frame = 0;      // bytes of a frame that waits for more buffers; 0: none
+    size_t count = 0;       // chains in hand, from chains[first] on, in a ring
+    uint64_t bytes = 0;     // for which they have room
+    size_t expected = 0;    // bytes that the next frame may well have
+    size_t presented = 0;   // bytes of the chains that the last frame was read into; the rest of it is in `overflow`
+    size_t frame = 0;       // bytes of a frame that waits for more buffers; 0: none
     bool is_stale = false;  // the backend may have frames from before the driver's reset
     std::vector<std::byte> overflow;
   };

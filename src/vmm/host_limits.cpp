@@ -14,7 +14,8 @@
 namespace rvvmm {
 namespace {
 
-// KVM and its VM, the guest's files, the event loop with its timers and signals, the log: half as many.
+// KVM and its VM, the guest's files, the event loop with its timers and signals, the console, the log, devices that
+// there are one of: half as many.
 constexpr rlim_t kOthers = 32;
 
 /// Descriptors that we were started with: they are the lowest, and the next one gets the number behind them.
@@ -25,12 +26,18 @@ rlim_t already_open() noexcept {
 
 }  // namespace
 
-void make_room_for_vcpus(uint32_t harts) {
+void make_room_for_descriptors(uint32_t harts, uint32_t devices) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  const rlim_t others = already_open() + kOthers;
+  const rlim_t others = already_open() + kOthers + devices;
   const rlim_t needed = others + harts;
   if (needed <= files.rlim_cur) return;
+  if (devices > 0 && others >= files.rlim_max) {
+    throw SetupError{ExitStatus::kUsage,
+                     std::format("--disk, --net: need {} open files with all that goes with them, and this host allows "
+                                 "{} (ulimit -Hn); give fewer of them or fewer queues, or raise that limit",
+                                 needed, files.rlim_max)};
+  }
   if (needed > files.rlim_max) {
     throw SetupError{ExitStatus::kUsage,
                      std::format("--smp {}: needs {} open files, and this host allows {} (ulimit -Hn); give at most "

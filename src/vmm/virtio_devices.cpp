@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/printable.hpp"
 #include "devices/passt.hpp"
 #include "devices/tap_backend.hpp"
 #include "devices/virtio_rng.hpp"
@@ -55,10 +56,50 @@ std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
   return body;
 }
 
+/// Two descriptions of one file by us would be two virtual machines to it.
+void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
+  for (size_t second = 1; second < disks.size(); ++second) {
+    for (size_t first = 0; first < second; ++first) {
+      const DiskImage::Options& one = disks[first].image;
+      const DiskImage::Options& other = disks[second].image;
+      std::error_code missing;
+      if (one.read_only && other.read_only) continue;
+      if (!std::filesystem::equivalent(one.path, other.path, missing) || missing) continue;
+      throw SetupError{ExitStatus::kUsage,
+                       std::format("--disk {}: is given twice, as disk {} and disk {}; give each its "
+                                   "own image, or ,ro to both",
+                                   printable(other.path), first, second)};
+    }
+  }
+}
+
+void refuse_same_descriptor_twice(const std::vector<NetChoice>& nets) {
+  for (size_t second = 1; second < nets.size(); ++second) {
+    for (size_t first = 0; first < second; ++first) {
+      if (nets[first].kind != NetChoice::Kind::kTapDescriptor || nets[second].kind != nets[first].kind) continue;
+      if (nets[first].fd != nets[second].fd) continue;
+      throw SetupError{
+          ExitStatus::kUsage,
+          std::format("--net fd={}: is given twice; give each network device a tap of its own", nets[second].fd)};
+    }
+  }
+}
+
 }  // namespace
+
+uint32_t VirtioDevices::descriptors(const Config& config) noexcept {
+  uint32_t count = 0;
+  for (const VirtioBlock::Options& disk : config.disks)
+    count += VirtioBlock::descriptors(disk);
+  for (const NetChoice& net : config.nets)
+    count += VirtioNet::descriptors(net.queues);
+  return count;
+}
 
 // THE list: a new device is made here.
 VirtioDevices::VirtioDevices(const Config& config) {
+  refuse_same_image_twice(config.disks);
+  refuse_same_descriptor_twice(config.nets);
   for (unsigned number = 0; number < config.disks.size(); ++number)
     own(std::make_unique<VirtioBlock>(number, config.disks[number]));
   for (unsigned number = 0; number < config.nets.size(); ++number)

@@ -1,6 +1,7 @@
 // The virtio devices of the VM: THE list of them, and who serves them.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <span>
@@ -17,6 +18,9 @@ namespace rvvmm {
 /// Made once, before the first machine; a guest's reset finds them again.
 class VirtioDevices {
  public:
+  /// How many descriptors the disks and network devices of `config` take.
+  static uint32_t descriptors(const Config& config) noexcept;
+
   /// Opens what the options name. Throws SetupError.
   explicit VirtioDevices(const Config& config);
 

@@ -32,7 +32,7 @@ void check_against_host(const Config& config, Hypervisor& hypervisor) {
   if (config.smp > most) {
     throw SetupError{ExitStatus::kUsage, std::format("--smp {}: KVM allows at most {} vCPUs here", config.smp, most)};
   }
-  make_room_for_vcpus(config.smp);
+  make_room_for_descriptors(config.smp, VirtioDevices::descriptors(config));
   check_cpu_affinity(config.cpu_affinity);
   check_sbi_choices(hypervisor, config.sbi);
 }

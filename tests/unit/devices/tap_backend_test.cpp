@@ -174,6 +174,11 @@ TEST(TapBackend, TakesAnInheritedDescriptor) {
   });
 }
 
+TEST(TapBackend, ANameIsNoPattern) {
+  EXPECT_EQ(failure([] { TapBackend::open("tap%d", 1); }),
+            "tap=tap%d: an interface's name has no %; give one like tap0");
+}
+
 TEST(TapBackend, SaysWhatIsWrong) {
   in_own_network([] {
     EXPECT_EQ(failure([] { TapBackend::open("a-name-that-is-16", 1); }),

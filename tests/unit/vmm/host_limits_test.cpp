@@ -33,31 +33,49 @@ rlim_t soft_limit() {
 
 TEST(HostLimits, FewHartsLeaveTheLimitAlone) {
   EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
-    make_room_for_vcpus(100);
+    make_room_for_descriptors(100, 0);
     return soft_limit() == 200;
   }));
 }
 
 TEST(HostLimits, ManyHartsRaiseTheSoftLimitAsFarAsNeeded) {
   EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
-    make_room_for_vcpus(220);
+    make_room_for_descriptors(220, 0);
     return soft_limit() > 220 && soft_limit() < 400;
+  }));
+}
+
+TEST(HostLimits, DevicesNeedDescriptorsToo) {
+  EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
+    make_room_for_descriptors(1, 220);
+    return soft_limit() > 220 && soft_limit() < 400;
+  }));
+  EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
+    try {
+      make_room_for_descriptors(1, 400);
+    } catch (const SetupError& error) {
+      const std::string line = error.what();
+      EXPECT_THAT(line, StartsWith("--disk, --net: need "));
+      EXPECT_THAT(line, HasSubstr("this host allows 400 (ulimit -Hn); give fewer of them or fewer queues"));
+      return !::testing::Test::HasFailure() && error.status() == ExitStatus::kUsage;
+    }
+    return false;
   }));
 }
 
 TEST(HostLimits, HardLimitTooLowNamesTheMostHartsThatFit) {
   EXPECT_TRUE(holds_with({.rlim_cur = 200, .rlim_max = 400}, [] {
     try {
-      make_room_for_vcpus(1024);
+      make_room_for_descriptors(1024, 0);
     } catch (const SetupError& error) {
       const std::string line = error.what();
       EXPECT_THAT(line, StartsWith("--smp 1024: needs "));
       EXPECT_THAT(line, HasSubstr("this host allows 400 (ulimit -Hn); give at most --smp "));
       const auto most = static_cast<uint32_t>(std::stoul(line.substr(line.rfind("--smp ") + 6)));
-      make_room_for_vcpus(most);
+      make_room_for_descriptors(most, 0);
       const bool raised_to_the_end = soft_limit() == 400;
       try {
-        make_room_for_vcpus(most + 1);
+        make_room_for_descriptors(most + 1, 0);
       } catch (const SetupError&) {
         return !::testing::Test::HasFailure() && raised_to_the_end && error.status() == ExitStatus::kUsage;
       }
