@@ -111,11 +111,36 @@ void DiskImage::open(const std::string& path) {
   }
 }
 
+// QEMU says what it does by locks for reading on single bytes: 100 + n for what it does, 200 + n for what others must
+// not, where n is 0 for reading and 1 for writing (raw_apply_lock_bytes in its block/file-posix.c). A writer of ours
+// locks all bytes for writing, and so meets each of them. A reader leaves those of QEMU out, but for the two that a
+// reader of QEMU's has too, and asks whether somebody holds the writers' byte.
 void DiskImage::lock() {
-  struct flock range{};
-  range.l_type = static_cast<short>(read_only_ ? F_RDLCK : F_WRLCK);
-  range.l_whence = SEEK_SET;
-  if (::fcntl(fd_.get(), F_OFD_SETLK, &range) == 0) return;
+  constexpr off_t kReads = 100;
+  constexpr off_t kWrites = 101;
+  constexpr off_t kForbidsWriting = 201;
+  constexpr off_t kBehind = 300;
+  const auto take = [this](short type, off_t from, off_t length) {
+    struct flock range{};
+    range.l_type = type;
+    range.l_whence = SEEK_SET;
+    range.l_start = from;
+    range.l_len = length;
+    return ::fcntl(fd_.get(), F_OFD_SETLK, &range) == 0;
+  };
+  const bool taken =
+      read_only_ ? take(F_RDLCK, 0, kReads + 1) && take(F_RDLCK, kForbidsWriting, 1) && take(F_RDLCK, kBehind, 0)
+                 : take(F_WRLCK, 0, 0);
+  if (taken) {
+    if (!read_only_) return;
+    struct flock writer{};
+    writer.l_type = F_WRLCK;
+    writer.l_whence = SEEK_SET;
+    writer.l_start = kWrites;
+    writer.l_len = 1;
+    if (::fcntl(fd_.get(), F_OFD_GETLK, &writer) == 0 && writer.l_type == F_UNLCK) return;
+    errno = EAGAIN;
+  }
   if (errno == EAGAIN || errno == EACCES) {
     throw error(read_only_
                     ? "is being written to by another virtual machine; stop that first"

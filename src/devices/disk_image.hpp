@@ -21,11 +21,11 @@ class DiskImage {
   struct Options {
     std::string path;
     bool read_only = false;
-    bool direct = false;  ///< past the host's page cache (O_DIRECT)
+    bool direct = false;                        ///< past the host's page cache (O_DIRECT)
     uint32_t least_direct_block = kSectorSize;  ///< for tests: as if the host took no smaller blocks
   };
 
-  /// Opens and locks the image: one writer, or any number of readers (OFD locks, which QEMU heeds too). Throws
+  /// Opens and locks the image: one writer, or any number of readers (OFD locks, as QEMU takes them too). Throws
   /// SetupError(kBadInput) "--disk <path>: ...": missing, of the wrong kind, empty, in use, or in a format that is not
   /// raw. Never blocks.
   explicit DiskImage(const Options& options);

@@ -1,5 +1,6 @@
 #include "devices/disk_image.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/types.hpp"
 #include "fakes/temporary_image.hpp"
@@ -95,6 +97,55 @@ TEST(DiskImage, OneWriterOrManyReaders) {
   const DiskImage first{reading};
   const DiskImage second{reading};
   EXPECT_NE(problem(at(file.path())), "");
+}
+
+/// Whether a lock of that type on that byte could be had.
+bool is_free(const Fd& file, off_t byte) {
+  struct flock range{};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = byte;
+  range.l_len = 1;
+  EXPECT_EQ(::fcntl(file.get(), F_OFD_GETLK, &range), 0);
+  return range.l_type == F_UNLCK;
+}
+
+/// What QEMU has on an image: locks for reading on 100 + n for what it does, on 200 + n for what it forbids.
+Fd as_qemu(const std::string& path, const std::vector<off_t>& bytes) {
+  Fd file{::open(path.c_str(), O_RDWR | O_CLOEXEC)};
+  for (const off_t byte : bytes) {
+    struct flock range{};
+    range.l_type = F_RDLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = byte;
+    range.l_len = 1;
+    EXPECT_EQ(::fcntl(file.get(), F_OFD_SETLK, &range), 0) << byte;
+  }
+  return file;
+}
+
+TEST(DiskImage, KnowsWhatQemuDoesAndTellsIt) {
+  const TemporaryImage file{4096};
+  const DiskImage::Options reading{.path = file.path(), .read_only = true};
+  {
+    const Fd writer = as_qemu(file.path(), {100, 101, 103, 201, 203});
+    EXPECT_EQ(problem(reading), "is being written to by another virtual machine; stop that first");
+    EXPECT_NE(problem(at(file.path())), "");
+  }
+  {
+    const Fd reader = as_qemu(file.path(), {100, 201});
+    EXPECT_NE(problem(at(file.path())), "");
+    const DiskImage ours{reading};
+    // QEMU looks at what others forbid of what it does, and do of what it forbids.
+    EXPECT_TRUE(is_free(reader, 200)) << "it may read";
+    EXPECT_TRUE(is_free(reader, 101)) << "nobody writes";
+    EXPECT_FALSE(is_free(reader, 201)) << "but it may not write";
+    EXPECT_FALSE(is_free(reader, 100)) << "since somebody reads";
+  }
+  const DiskImage writer{at(file.path())};
+  const Fd qemu = as_qemu(file.path(), {});
+  EXPECT_FALSE(is_free(qemu, 101));
+  EXPECT_FALSE(is_free(qemu, 200));
 }
 
 TEST(DiskImage, AFileThatBecameShorterSaysSo) {
