@@ -107,7 +107,7 @@ constexpr std::array kNetSuboptions{
 
 int parse_descriptor(const Suboption& option) {
   const auto fd = parse_decimal<uint32_t>(option.value);
-  if (!fd || *fd > INT32_MAX) throw wrong(option, "is no number of a descriptor");
+  if (!fd || *fd > INT32_MAX) throw wrong(option, "is no number of a descriptor; give that of an open tap, such as 3");
   return static_cast<int>(*fd);
 }
 

@@ -126,7 +126,7 @@ uint64_t parse_size(const std::string& where, std::string_view text) {
   }
   const auto number = parse_decimal<uint64_t>(text.substr(0, digits));
   if (!number || *number > std::numeric_limits<uint64_t>::max() >> *shift) {
-    throw wrong_value(where, text, "is more than 64 bits can hold");
+    throw wrong_value(where, text, "is more than 64 bits can hold; give less, such as 4G");
   }
   const uint64_t bytes = *number << *shift;
   if (bytes == 0 || bytes % kPage != 0) {
@@ -148,28 +148,36 @@ Transport parse_transport(const std::string& where, std::string_view text) {
   throw wrong_value(where, text, "is no transport of virtio devices; give pci or mmio");
 }
 
+// In any order: the device, and where it goes.
 ConsoleChoice parse_console(const std::string& where, std::string_view text) {
-  static constexpr std::array kWhere{
-      SuboptionSpec{.name = "pty"}, SuboptionSpec{.name = "socket", .kind = SuboptionKind::kValue},
-      SuboptionSpec{.name = "file", .kind = SuboptionKind::kValue}, SuboptionSpec{.name = "null"}};
-  static constexpr std::array kPlaces{ConsoleWhere::kPty, ConsoleWhere::kSocket, ConsoleWhere::kFile,
-                                      ConsoleWhere::kNull};
-  const Suboptions options{where, text, kWhere, true};
-  ConsoleChoice choice;
-  if (options.head() == "virtio") {
-    choice.device = ConsoleDevice::kVirtio;
-  } else if (options.head() != "uart" && !(options.head().empty() && !options.all().empty())) {
+  static constexpr std::array kWords{SuboptionSpec{.name = "uart"},
+                                     SuboptionSpec{.name = "virtio"},
+                                     SuboptionSpec{.name = "pty"},
+                                     SuboptionSpec{.name = "socket", .kind = SuboptionKind::kValue},
+                                     SuboptionSpec{.name = "file", .kind = SuboptionKind::kValue},
+                                     SuboptionSpec{.name = "null"}};
+  const Suboptions options{where, text, kWords, true};
+  if (!options.head().empty() || options.all().empty()) {
     throw wrong_value(where, options.head(),
                       "is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
   }
-  if (options.all().size() > 1) {
-    throw SetupError{ExitStatus::kUsage, std::format("{}: {} and {}: it can go to one place only", where,
-                                                     options.all()[0].name, options.all()[1].name)};
-  }
+  ConsoleChoice choice;
+  const Suboption* device = nullptr;
+  const Suboption* place = nullptr;
   for (const Suboption& option : options.all()) {
-    choice.where =
-        kPlaces[static_cast<size_t>(std::ranges::find(kWhere, option.name, &SuboptionSpec::name) - kWhere.begin())];
-    choice.path = option.value;
+    const bool is_device = option.name == "uart" || option.name == "virtio";
+    const Suboption*& same_kind = is_device ? device : place;
+    if (same_kind != nullptr) {
+      throw usage(std::format("{}: {} and {}: {} only; leave one out", where, same_kind->name, option.name,
+                              is_device ? "it is one device" : "it can go to one place"));
+    }
+    same_kind = &option;
+    if (option.name == "virtio") choice.device = ConsoleDevice::kVirtio;
+    if (option.name == "pty") choice.where = ConsoleWhere::kPty;
+    if (option.name == "socket") choice.where = ConsoleWhere::kSocket;
+    if (option.name == "file") choice.where = ConsoleWhere::kFile;
+    if (option.name == "null") choice.where = ConsoleWhere::kNull;
+    choice.path += option.value;  // only one has any
   }
   return choice;
 }

@@ -48,7 +48,7 @@ uint32_t parse_smp(const std::string& where, std::string_view text);
 uint64_t parse_size(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
 Transport parse_transport(const std::string& where, std::string_view text);
-/// "virtio,socket=PATH": the device, uart or virtio, and where it goes, each of them optional.
+/// "virtio,socket=PATH": the device, uart or virtio, and where it goes, one of them at least, in any order.
 ConsoleChoice parse_console(const std::string& where, std::string_view text);
 /// "dbcn=off,mpxy=on": names of kSbiSwitches, each once.
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);

@@ -116,6 +116,8 @@ TEST(CommandLine, ConsoleIsADeviceAndAPlace) {
   EXPECT_EQ(config_of({"--console", "virtio"}).console, (ConsoleChoice{.device = ConsoleDevice::kVirtio}));
   EXPECT_EQ(config_of({"--console", "virtio,pty"}).console,
             (ConsoleChoice{.device = ConsoleDevice::kVirtio, .where = ConsoleWhere::kPty}));
+  EXPECT_EQ(config_of({"--console", "pty,virtio"}).console,
+            (ConsoleChoice{.device = ConsoleDevice::kVirtio, .where = ConsoleWhere::kPty}));
   EXPECT_EQ(config_of({"--console", "socket=/tmp/a,,b"}).console,
             (ConsoleChoice{.where = ConsoleWhere::kSocket, .path = "/tmp/a,b"}));
   EXPECT_EQ(config_of({"--console", "uart,file=log"}).console,
@@ -130,7 +132,9 @@ TEST(CommandLine, ConsoleThatIsNoneIsExplained) {
       "--console: \"serial\" is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or "
       "null");
   EXPECT_EQ(refusal("").find("--console: \"\" is no console"), 0U);
-  EXPECT_EQ(refusal("virtio,pty,null"), "--console: pty and null: it can go to one place only");
+  EXPECT_EQ(refusal("virtio,pty,null"), "--console: pty and null: it can go to one place only; leave one out");
+  EXPECT_EQ(refusal("pty,virtio,uart"), "--console: virtio and uart: it is one device only; leave one out");
+  EXPECT_EQ(refusal("serial,pty").find("--console: \"serial\" is no console; give uart"), 0U);
   EXPECT_EQ(refusal("socket=a,socket=b"), "--console: socket: given twice");
   EXPECT_EQ(refusal("virtio,socket"), "--console: socket: has no value; write socket=VALUE");
   EXPECT_EQ(refusal("file="), "--console: file: has no value; write file=VALUE");
@@ -216,7 +220,8 @@ TEST(CommandLine, BadSizesAreRefused) {
     EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("multiple of 4K")) << text;
   }
   for (const char* text : {"16777216T", "17592186044416", "18446744073709551616K", "99999999999999999999"}) {
-    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("64 bits")) << text;
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("64 bits can hold; give less, such as 4G"))
+        << text;
   }
 }
 

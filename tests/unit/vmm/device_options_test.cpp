@@ -95,7 +95,7 @@ TEST(ParseNet, MistakesAreNamed) {
   EXPECT_EQ(net_error("usr"), "--net: \"usr\": unknown suboption; did you mean user?");
   EXPECT_EQ(net_error("tap=x,hostfwd=tcp:1-:2"), "--net: hostfwd: only with user");
   EXPECT_EQ(net_error("user,queues=2"), "--net: queues: only with tap=NAME");
-  EXPECT_EQ(net_error("fd=-1"), "--net: fd: \"-1\" is no number of a descriptor");
+  EXPECT_EQ(net_error("fd=-1"), "--net: fd: \"-1\" is no number of a descriptor; give that of an open tap, such as 3");
   for (const char* const mac : {"52:54:00:12:34", "52:54:00:12:34:56:78", "5254:00:12:34:56", "52-54-00-12-34-56",
                                 "5:54:00:12:34:56", "g2:54:00:12:34:56", "52:54:00:12:34:5"}) {
     EXPECT_EQ(net_error(std::string{"user,mac="} + mac),
