@@ -1,6 +1,7 @@
 #include "vmm/socket_console.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
@@ -40,6 +42,21 @@ Fd unix_socket(const std::string& path) {
   return fd;
 }
 
+/// Held while a path is looked at and taken: another rvvmm would find the socket between bind() and listen() left over,
+/// and two would remove what is left over, the later one the other's. Without a right to read the folder there is none.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& path) {
+    const std::string folder = std::filesystem::path{path}.parent_path();
+    folder_ = Fd{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    while (folder_ && ::flock(folder_.get(), LOCK_EX) != 0 && errno == EINTR)
+      continue;
+  }
+
+ private:
+  Fd folder_;
+};
+
 // Only a socket, and only one on which nobody listens.
 void remove_left_over(const std::string& path, const sockaddr_un& address) {
   struct stat there{};
@@ -47,8 +64,14 @@ void remove_left_over(const std::string& path, const sockaddr_un& address) {
   if (!S_ISSOCK(there.st_mode)) throw refused(path, "is there already and no socket; give a path that is free");
   const Fd probe = unix_socket(path);
   const int answer = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (answer != 0 && errno == ENOENT) return;  // gone meanwhile
+  if (answer != 0 && errno == EACCES) {
+    throw refused(path, "is there already, and you may not connect to it; give another path");
+  }
   if (answer == 0 || errno != ECONNREFUSED) throw refused(path, "somebody listens there; give another path");
-  ::unlink(path.c_str());
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return;
+  throw refused(
+      path, std::format("is left over from before and cannot be removed: {}; give another path", std::strerror(errno)));
 }
 
 class SocketInput final : public ConsoleInput {
@@ -135,8 +158,10 @@ SocketConsole::SocketConsole(const std::string& path)
     throw refused(path, std::format("is too long for a socket; give at most {} bytes", sizeof address.sun_path - 1));
   }
   std::ranges::copy(path, address.sun_path);
+  const FolderLock no_other_rvvmm{path};
   remove_left_over(path, address);
   if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    if (errno == EACCES) throw refused(path, "you may not make one there; give a path in a folder of yours");
     throw failed(path, "cannot be made");
   }
   ::stat(path.c_str(), &identity_);

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -319,6 +320,49 @@ TEST_F(SocketConsoleTest, TakesThePlaceOfOneThatWasLeftOver) {
     ASSERT_EQ(::bind(left.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   }
   EXPECT_EQ(refusal_of(choice()), "accepted");
+}
+
+// Of two that find the same socket left over one takes its place, and the other says so.
+TEST_F(SocketConsoleTest, TwoAtOnceAreOneAndARefusal) {
+  for (int round = 0; round < 50; ++round) {
+    {
+      const Fd left{::socket(AF_UNIX, SOCK_STREAM, 0)};
+      sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+      path().copy(address.sun_path, sizeof address.sun_path - 1);
+      ASSERT_EQ(::bind(left.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    }
+    std::array<std::unique_ptr<SocketConsole>, 2> places;
+    std::atomic<int> ready = 0;
+    const auto take = [&](size_t number) {
+      ++ready;
+      while (ready < 2)
+        continue;
+      try {
+        places[number] = std::make_unique<SocketConsole>(path());
+      } catch (const SetupError& refusal) {
+        EXPECT_TRUE(std::string{refusal.what()}.ends_with("somebody listens there; give another path"));
+      }
+    };
+    std::thread other{[&] { take(1); }};
+    take(0);
+    other.join();
+    ASSERT_EQ((places[0] != nullptr) + (places[1] != nullptr), 1) << "round " << round;
+    ASSERT_TRUE(std::filesystem::exists(path()));
+  }
+}
+
+TEST_F(SocketConsoleTest, WithoutTheRightToUseItSaysSo) {
+  if (::geteuid() == 0 && ::seteuid(65534) != 0) GTEST_SKIP() << "cannot become another user";
+  const std::string theirs = "/tmp/rvvmm-theirs-" + std::to_string(::getpid());
+  std::string said;
+  {
+    std::filesystem::create_directory(theirs);
+    std::filesystem::permissions(theirs, std::filesystem::perms::none);
+    said = refusal_of({.where = ConsoleWhere::kSocket, .path = theirs + "/x"});
+    std::filesystem::remove(theirs);
+  }
+  EXPECT_EQ(::seteuid(::getuid()), 0);
+  EXPECT_EQ(said, "--console: socket " + theirs + "/x: you may not make one there; give a path in a folder of yours");
 }
 
 TEST_F(SocketConsoleTest, WhatIsInTheWayIsNamed) {
