@@ -211,7 +211,7 @@ class VirtioMmioRig final : public Rig {
 
   // The steps of a driver in good faith, which random writes would hardly find.
   void set_up(const Step& step) {
-    std::ranges::fill(memory_.bytes(), std::byte{0});
+    clear(memory_.bytes());
     put(0x70, 0);
     put(0x70, 3);
     put(0x24, 0);

@@ -1,7 +1,6 @@
 // A network device between any driver and any traffic: frames of any length, buffers of any kind, guest memory written
 // between any two steps, a backend without room, refusing or gone, starts and stops. No frame is counted twice or lost
 // without being counted, and what reaches the backend is as long as it may be.
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -66,7 +65,7 @@ class Machine {
   void start(const Step& step) {
     net_->stop();
     if ((step.value >> 63) != 0) net_->reset();  // another driver
-    std::ranges::fill(memory_.bytes(), std::byte{0});
+    clear(memory_.bytes());
     VirtioSession session{.queues = {}, .features = step.value & net_->features(), .driver = &side_};
     std::string_view why;
     for (size_t queue = 0; queue < net_->queue_sizes().size(); ++queue) {

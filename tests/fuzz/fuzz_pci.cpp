@@ -1,7 +1,6 @@
 // Any access of a guest to configuration space and BARs, with an entropy device behind virtio: doorbells lie just where
 // the BAR is decoded, the pin says what the registers say, messages come only where the guest has switched them on, and
 // the function is what it was.
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -56,7 +55,7 @@ class Machine {
  public:
   Machine() {
     log::set_level(log::Module::kDevices, log::Level::kOff);
-    std::ranges::fill(ram().bytes(), std::byte{0});
+    clear(ram().bytes());
     bus_.attach(kEcam, root_.ecam());
     bus_.attach(kWindows.low, root_.low_window());
     bus_.attach(kWindows.high, root_.high_window());

@@ -61,7 +61,7 @@ SbiCall call_of(const RawCall& raw) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const GuestMemory memory{kRam, 64_KiB};
   log::set_level(log::Module::kGuest, log::Level::kOff);
-  std::memset(memory.bytes().data(), 0, memory.bytes().size());
+  clear(memory.bytes());
   std::memcpy(memory.bytes().data(), data, std::min<size_t>(size, memory.bytes().size()));
   SbiTable table{memory};
   table.in.waiting = "some input that waits";

@@ -1,6 +1,5 @@
 // Any guest memory, rings anywhere in it, written between any two calls: only RAM is ever handed out, chains keep to
 // the queue's size, and what was given back is in the used ring.
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -177,7 +176,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Header header;
   if (size < sizeof header) return -1;
   std::memcpy(&header, data, sizeof header);
-  std::ranges::fill(memory.bytes(), std::byte{0});
+  clear(memory.bytes());
   Guest guest{memory, header};
   if (!guest.has_queue()) return 0;
   for_each_step<Step>(std::span{data, size}.subspan(sizeof header), [&](const Step& step) { guest.run(step); });

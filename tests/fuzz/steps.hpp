@@ -1,6 +1,7 @@
 // What fuzz targets have in common: input that is taken for a row of steps, and what must hold at each.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,11 @@ namespace rvvmm {
 
 inline void require(bool holds) {
   if (!holds) std::abort();
+}
+
+/// By one call: the sanitizers look at each turn of a loop, and that took most of the time there was.
+inline void clear(std::span<std::byte> memory) {
+  std::memset(memory.data(), 0, memory.size());
 }
 
 /// Calls `use` with each whole Step of the input, whose rest is left out.
