@@ -138,8 +138,10 @@ void DiskImage::lock() {
     writer.l_whence = SEEK_SET;
     writer.l_start = kWrites;
     writer.l_len = 1;
-    if (::fcntl(fd_.get(), F_OFD_GETLK, &writer) == 0 && writer.l_type == F_UNLCK) return;
-    errno = EAGAIN;
+    if (::fcntl(fd_.get(), F_OFD_GETLK, &writer) == 0) {
+      if (writer.l_type == F_UNLCK) return;
+      errno = EAGAIN;
+    }
   }
   if (errno == EAGAIN || errno == EACCES) {
     throw error(read_only_
@@ -200,8 +202,9 @@ void DiskImage::find_block_size() {
 void DiskImage::find_direct_alignment(uint32_t least_block) {
   struct statx found{};
   if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &found) != 0 || (found.stx_mask & STATX_DIOALIGN) == 0) {
-    // A kernel before Linux 6.1, or a file system that does not say.
-    block_size_ = memory_alignment_ = probe_direct_block();
+    // A kernel before Linux 6.1, or a file system that does not say. A hole may be read before anybody looks at how the
+    // read is aligned, so that a disk's answer is not to be trusted below what all disks take.
+    block_size_ = memory_alignment_ = std::max(probe_direct_block(), in_memory_ ? uint32_t{kSectorSize} : kPage);
   } else if (found.stx_dio_offset_align == 0) {
     throw error("has no direct I/O here; leave out direct");
   } else {
@@ -209,7 +212,8 @@ void DiskImage::find_direct_alignment(uint32_t least_block) {
     memory_alignment_ = found.stx_dio_mem_align;
   }
   block_size_ = std::max(block_size_, least_block);
-  if (block_size_ > kBufferSize || !std::has_single_bit(block_size_) || !std::has_single_bit(memory_alignment_)) {
+  // Drivers of Linux have no use for blocks larger than a page.
+  if (block_size_ > kPage || !std::has_single_bit(block_size_) || !std::has_single_bit(memory_alignment_)) {
     throw error(std::format("its direct I/O works in blocks of {} bytes; leave out direct", block_size_));
   }
   // Else its last sectors could not be written without making it longer.
@@ -220,7 +224,7 @@ void DiskImage::find_direct_alignment(uint32_t least_block) {
                     block_size_, block_size_));
   }
   if (block_size_ == kSectorSize) return;
-  log::line(log::Module::kDevices, log::Level::kInfo,
+  log::line(log::Module::kDevices, log::Level::kWarn,
             "--disk {}: direct I/O works in blocks of {} bytes, and so does the guest's disk; partitions made for "
             "sectors of 512 bytes are not found on it",
             printable_path_, block_size_);

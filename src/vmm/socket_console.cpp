@@ -43,14 +43,15 @@ Fd unix_socket(const std::string& path) {
 }
 
 /// Held while a path is looked at and taken: another rvvmm would find the socket between bind() and listen() left over,
-/// and two would remove what is left over, the later one the other's. Without a right to read the folder there is none.
+/// and two would remove what is left over, the later one the other's. It takes a moment; who holds it for longer is no
+/// rvvmm, and is not waited for. Without a right to read the folder there is none.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& path) {
     const std::string folder = std::filesystem::path{path}.parent_path();
     folder_ = Fd{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    while (folder_ && ::flock(folder_.get(), LOCK_EX) != 0 && errno == EINTR)
-      continue;
+    for (int wait = 0; folder_ && ::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0 && wait < 200; ++wait)
+      ::usleep(10'000);
   }
 
  private:

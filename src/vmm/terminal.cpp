@@ -56,8 +56,10 @@ void set_mode(int fd, const termios& mode) noexcept {
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
+// Disarmed last: a signal in between gives it back once more, and must not find that done which is not.
 void give_back() noexcept {
-  if (crash_state.armed.exchange(false) && foreground(crash_state.fd)) set_mode(crash_state.fd, crash_state.cooked);
+  if (crash_state.armed.load() && foreground(crash_state.fd)) set_mode(crash_state.fd, crash_state.cooked);
+  crash_state.armed.store(false);
 }
 
 /// A fault whose instruction runs into it again when the handler returns.

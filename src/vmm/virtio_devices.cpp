@@ -1,5 +1,7 @@
 #include "vmm/virtio_devices.hpp"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -56,15 +58,23 @@ std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
   return body;
 }
 
+bool is_same_file(const std::string& one, const std::string& other) noexcept {
+  struct stat first{};
+  struct stat second{};
+  if (::stat(one.c_str(), &first) != 0 || ::stat(other.c_str(), &second) != 0) return false;
+  // A block device may have several nodes.
+  if (S_ISBLK(first.st_mode) && S_ISBLK(second.st_mode)) return first.st_rdev == second.st_rdev;
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 /// Two descriptions of one file by us would be two virtual machines to it.
 void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
   for (size_t second = 1; second < disks.size(); ++second) {
     for (size_t first = 0; first < second; ++first) {
       const DiskImage::Options& one = disks[first].image;
       const DiskImage::Options& other = disks[second].image;
-      std::error_code missing;
       if (one.read_only && other.read_only) continue;
-      if (!std::filesystem::equivalent(one.path, other.path, missing) || missing) continue;
+      if (!is_same_file(one.path, other.path)) continue;
       throw SetupError{ExitStatus::kUsage,
                        std::format("--disk {}: is given twice, as disk {} and disk {}; give each its "
                                    "own image, or ,ro to both",
