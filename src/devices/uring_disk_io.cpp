@@ -1,6 +1,5 @@
 #include "devices/uring_disk_io.hpp"
 
-#include <liburing.h>
 #include <poll.h>
 
 #include <array>
@@ -34,7 +33,6 @@ class UringDiskIo final : public DiskIo {
  private:
   io_uring_sqe* next_entry() noexcept;
   void arm_doorbell() noexcept;
-  void fill(io_uring_sqe& entry, const DiskStep& step) const noexcept;
 
   DiskImage& image_;
   const int doorbell_;
@@ -81,36 +79,11 @@ void UringDiskIo::arm_doorbell() noexcept {
   armed_ = true;
 }
 
-void UringDiskIo::fill(io_uring_sqe& entry, const DiskStep& step) const noexcept {
-  const int fd = image_.fd();
-  const iovec* const buffers = step.buffers.data();
-  const auto count = static_cast<unsigned>(step.buffers.size());
-  const auto one_length = static_cast<unsigned>(count == 1 ? buffers->iov_len : 0);
-  switch (step.kind) {
-    case DiskStep::Kind::kRead:
-      if (count == 1) {
-        ::io_uring_prep_read(&entry, fd, buffers->iov_base, one_length, step.offset);
-      } else {
-        ::io_uring_prep_readv(&entry, fd, buffers, count, step.offset);
-      }
-      break;
-    case DiskStep::Kind::kWrite:
-      if (count == 1) {
-        ::io_uring_prep_write(&entry, fd, buffers->iov_base, one_length, step.offset);
-      } else {
-        ::io_uring_prep_writev(&entry, fd, buffers, count, step.offset);
-      }
-      break;
-    case DiskStep::Kind::kAllocate: ::io_uring_prep_fallocate(&entry, fd, step.mode, step.offset, step.length); break;
-    case DiskStep::Kind::kSync: ::io_uring_prep_fsync(&entry, fd, IORING_FSYNC_DATASYNC); break;
-  }
-}
-
 std::optional<int64_t> UringDiskIo::begin(const DiskStep& step, uint16_t tag) noexcept {
   if (image_.is_unaligned(step)) return image_.run(step);
   io_uring_sqe* const entry = next_entry();
   if (entry == nullptr) return image_.run(step);
-  fill(*entry, step);
+  fill_submission(*entry, image_.fd(), step);
   ::io_uring_sqe_set_data64(entry, tag);
   return std::nullopt;
 }
@@ -140,6 +113,30 @@ std::span<const DiskIo::Completion> UringDiskIo::collect(bool wait) noexcept {
 }
 
 }  // namespace
+
+void fill_submission(io_uring_sqe& entry, int fd, const DiskStep& step) noexcept {
+  const iovec* const buffers = step.buffers.data();
+  const auto count = static_cast<unsigned>(step.buffers.size());
+  const auto one_length = static_cast<unsigned>(count == 1 ? buffers->iov_len : 0);
+  switch (step.kind) {
+    case DiskStep::Kind::kRead:
+      if (count == 1) {
+        ::io_uring_prep_read(&entry, fd, buffers->iov_base, one_length, step.offset);
+      } else {
+        ::io_uring_prep_readv(&entry, fd, buffers, count, step.offset);
+      }
+      break;
+    case DiskStep::Kind::kWrite:
+      if (count == 1) {
+        ::io_uring_prep_write(&entry, fd, buffers->iov_base, one_length, step.offset);
+      } else {
+        ::io_uring_prep_writev(&entry, fd, buffers, count, step.offset);
+      }
+      break;
+    case DiskStep::Kind::kAllocate: ::io_uring_prep_fallocate(&entry, fd, step.mode, step.offset, step.length); break;
+    case DiskStep::Kind::kSync: ::io_uring_prep_fsync(&entry, fd, IORING_FSYNC_DATASYNC); break;
+  }
+}
 
 std::unique_ptr<DiskIo> make_uring_disk_io(DiskImage& image, int doorbell) {
   auto io = std::make_unique<UringDiskIo>(image, doorbell);

@@ -2,14 +2,38 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fakes/fake_block_driver.hpp"
 #include "fakes/temporary_image.hpp"
+
+namespace rvvmm::virtio_block_test {
+namespace {
+
+/// Calls of fdatasync(2), and whether they wait.
+std::atomic<int> syncs_begun = 0;
+std::atomic<bool> hold_syncs = false;
+
+}  // namespace
+}  // namespace rvvmm::virtio_block_test
+
+/// In the place of the C library's.
+extern "C" int fdatasync(int fd) {
+  using namespace rvvmm::virtio_block_test;
+  ++syncs_begun;
+  syncs_begun.notify_all();
+  hold_syncs.wait(true);
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
 
 namespace rvvmm::virtio_block_test {
 namespace {
@@ -32,6 +56,7 @@ constexpr Answer kReadError{.status = VIRTIO_BLK_S_IOERR, .length = 0};
 /// Each test once with each way to do I/O. On a host without io_uring the second is the first again.
 class VirtioBlockTest : public ::testing::TestWithParam<DiskEngine> {
  protected:
+  void SetUp() override { syncs_begun.store(0); }
   VirtioBlock::Options options() const {
     return {.image = {.path = file.path()}, .serial = "serial-0", .engine = GetParam()};
   }
@@ -467,6 +492,30 @@ TEST_P(VirtioBlockTest, ErrorsOfTheHostAreErrorsOfTheDisk) {
     EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 256_MiB / 512 - 8, {to_write(0, 4096)}), kError);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 256_MiB / 512 - 8, {to_write(0, 4096)}), kDone);
+}
+
+/// That of io_uring is made by the kernel: uring_disk_io_test has what it is asked for.
+class BlockingVirtioBlockTest : public VirtioBlockTest {};
+
+INSTANTIATE_TEST_SUITE_P(Engines, BlockingVirtioBlockTest, ::testing::Values(DiskEngine::kBlocking));
+
+TEST_P(BlockingVirtioBlockTest, AFlushIsAnsweredWhenTheHostHasSyncedAndNotBefore) {
+  make(options());
+  queue().put(0, std::string(512, 'w'));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 3, {to_write(0, 512)}), kDone);
+  EXPECT_EQ(syncs_begun.load(), 0);
+  hold_syncs.store(true);
+  queue().offer(0, VIRTIO_BLK_T_FLUSH, 0, {});
+  queue().kick();
+  syncs_begun.wait(0);
+  EXPECT_EQ(file.read(1536, 512), std::string(512, 'w')) << "what was answered before the flush is with the kernel";
+  std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  EXPECT_FALSE(queue().rings().take_used());
+  hold_syncs.store(false);
+  hold_syncs.notify_all();
+  EXPECT_TRUE(queue().wait_used());
+  EXPECT_EQ(queue().status(0), VIRTIO_BLK_S_OK);
+  EXPECT_EQ(syncs_begun.load(), 1);
 }
 
 TEST_P(VirtioBlockTest, TheImageIsFreeOnceItsDiskIsGone) {
