@@ -45,11 +45,16 @@ constexpr const char* kQuietShell =
 }  // namespace
 
 std::string initrd_with_programs(const TestEnvironment& environment) {
+  return initrd_with_programs(environment, {{.name = "read-time", .file = "read_time"},
+                                            {.name = "illegal", .file = "illegal_process"},
+                                            {.name = "rtc-alarm", .file = "rtc_alarm"}});
+}
+
+std::string initrd_with_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs) {
   std::string archive = read_file(environment.guest_initrd);
   pad_to_4(archive);
-  add_cpio_entry(archive, "usr/bin/read-time", 0100755, read_file(environment.guest("read_time")));
-  add_cpio_entry(archive, "usr/bin/illegal", 0100755, read_file(environment.guest("illegal_process")));
-  add_cpio_entry(archive, "usr/bin/rtc-alarm", 0100755, read_file(environment.guest("rtc_alarm")));
+  for (const GuestProgram& program : programs)
+    add_cpio_entry(archive, "usr/bin/" + program.name, 0100755, read_file(environment.guest(program.file)));
   add_cpio_entry(archive, "TRAILER!!!", 0, "");
   return archive;
 }

@@ -41,7 +41,15 @@ class LinuxGuest {
   std::string output_;
 };
 
+/// One of TestEnvironment::guests, and what it is called in the guest's /usr/bin.
+struct GuestProgram {
+  std::string name;
+  std::string file;
+};
+
 /// The guest's initramfs and behind it an archive with our own programs, as Linux takes several in a row.
 std::string initrd_with_programs(const TestEnvironment& environment);
+/// The same with these programs.
+std::string initrd_with_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs);
 
 }  // namespace rvvmm::test

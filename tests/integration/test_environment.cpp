@@ -30,6 +30,8 @@ TestEnvironment read_environment() {
       .guest_kernel_612 = variable("RVVMM_GUEST_KERNEL_612"),
       .guest_kernel_latest = variable("RVVMM_GUEST_KERNEL_LATEST"),
       .guest_initrd = variable("RVVMM_GUEST_INITRD"),
+      .ext4_image = variable("RVVMM_EXT4_IMAGE"),
+      .ext4_modules = variable("RVVMM_EXT4_MODULES"),
       .host_kernel = variable("RVVMM_HOST_KERNEL"),
       .host_irqchip = variable("RVVMM_HOST_IRQCHIP"),
       .host_zkr = variable("RVVMM_HOST_ZKR"),

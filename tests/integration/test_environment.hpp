@@ -15,6 +15,8 @@ struct TestEnvironment {
   std::string guest_kernel_612;     ///< RVVMM_GUEST_KERNEL_612
   std::string guest_kernel_latest;  ///< RVVMM_GUEST_KERNEL_LATEST
   std::string guest_initrd;         ///< RVVMM_GUEST_INITRD
+  std::string ext4_image;           ///< RVVMM_EXT4_IMAGE: a small file system
+  std::string ext4_modules;         ///< RVVMM_EXT4_MODULES: an initramfs with what the guests' kernels need for it
   std::string host_kernel;          ///< RVVMM_HOST_KERNEL: 6.12, latest, another version, or empty
   std::string host_irqchip;         ///< RVVMM_HOST_IRQCHIP: aia, emul, none, or empty: not known
   std::string host_zkr;             ///< RVVMM_HOST_ZKR: true or false, whether the CPUs have `seed`; or empty

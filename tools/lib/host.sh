@@ -18,6 +18,7 @@ stdin, stdout and stderr as they are. CMD runs in the corresponding directory of
   --icount                  deterministic: one instruction is 1 ns; fixed seed and clock
   --append WORDS            more for the host kernel's command line
   --disk FILE               a disk of the host, /dev/vda and on; what is written to it is forgotten (may be repeated)
+  --lasting-disk FILE       the same, but what is written to it stays
   --qemu ARGUMENT           one more argument for QEMU, e.g. -s for its gdb stub (may be repeated)
   --pack FILE               put FILE at /pack/ of the host's RAM disk (may be repeated)
   --timeout SECONDS         give up then, with status 124 (with CMD: 3600)
@@ -28,10 +29,12 @@ EOF
 # Defaults, then options; the rest is the command.
 parse_host_options() {
     HOST_KERNEL=latest HOST_IRQCHIP=aia HOST_SMP= HOST_MEM=4G HOST_CPU= HOST_PMU=off HOST_ICOUNT=0 HOST_APPEND=
-    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_DISKS=() HOST_QEMU=() HOST_COMMAND=()
+    HOST_TIMEOUT= HOST_PIPE=0 HOST_PACK=() HOST_DISKS=() HOST_SNAPSHOTS=() HOST_QEMU=()
+    HOST_COMMAND=()
     while (($# > 0)); do
         case $1 in
-        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --disk | --qemu | --timeout)
+        --kernel | --irqchip | --smp | --mem | --cpu | --append | --pack | --disk | --lasting-disk | --qemu | \
+            --timeout)
             (($# > 1)) || die "host: $1 needs a value"
             ;;&
         --kernel) HOST_KERNEL=$2 && shift ;;
@@ -41,7 +44,8 @@ parse_host_options() {
         --cpu) HOST_CPU=,$2 && shift ;;
         --append) HOST_APPEND=$2 && shift ;;
         --pack) HOST_PACK+=("$2") && shift ;;
-        --disk) HOST_DISKS+=("$2") && shift ;;
+        --disk) HOST_DISKS+=("$2") HOST_SNAPSHOTS+=(on) && shift ;;
+        --lasting-disk) HOST_DISKS+=("$2") HOST_SNAPSHOTS+=(off) && shift ;;
         --qemu) HOST_QEMU+=("$2") && shift ;;
         --timeout) HOST_TIMEOUT=$2 && shift ;;
         --pmu) HOST_PMU=on ;;
@@ -87,7 +91,8 @@ host_machine() {
     for disk in "${HOST_DISKS[@]}"; do
         [[ -f $disk ]] || die "host: --disk $disk: no such file"
         disk=$(inner_path "$(realpath "$disk")")
-        QEMU+=(-drive "file=$disk,format=raw,if=none,id=disk$number,snapshot=on,discard=unmap"
+        QEMU+=(-drive
+            "file=$disk,format=raw,if=none,id=disk$number,snapshot=${HOST_SNAPSHOTS[number]},discard=unmap"
             -device "virtio-blk-pci,drive=disk$number")
         number=$((number + 1))
     done

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The initramfs of the emulated host (one per kernel) and that of the Linux guest (one for both kernels).
+# The initramfs of the emulated host (one per kernel), that of the Linux guest (one for both kernels), and ext4.
 
 # What the host needs to reach /dev/kvm and the build tree, and what tests of devices may want.
 HOST_MODULES=(kvm 9pnet_virtio 9p virtio_console virtio_blk tun vhost_net vhost_vsock loop)
@@ -94,6 +94,33 @@ make_guest_image() {
     rm -rf "$tree"
 }
 
+# ext4 for kernels whose images do without: /ext4/VERSION/ has the modules, named in the order in which they are loaded;
+# and a file system. Guests take the archive behind their initramfs, the emulated host unpacks it.
+make_ext4_image() {
+    local tree kernel version folder number path
+    tree=$(mktemp -d)
+    chmod 755 "$tree"
+    for kernel in "${KERNELS[@]}"; do
+        add_modules "$tree" "$INNER_CACHE/kernels/$kernel" ext4
+        version=$(<"$INNER_CACHE/kernels/$kernel/version")
+        folder=$tree/ext4/$version number=10
+        mkdir -p "$folder"
+        for path in $(modprobe --dirname "$INNER_CACHE/kernels/$kernel" --set-version "$version" --show-depends ext4 |
+            awk '$1 == "insmod" { print $2 }'); do
+            path=${path#"$INNER_CACHE/kernels/$kernel/"} path=${path%.[xz][zs]*}
+            # A third of its size without the labels that the assembler made for the linker.
+            "$RISCV64_STRIP" --strip-unneeded -o "$folder/$number-${path##*/}" "$tree/$path"
+            number=$((number + 1))
+        done
+    done
+    rm -rf "${tree:?}/lib"
+    pack_tree "$tree" "$INNER_CACHE/images/ext4.cpio"
+    rm -rf "$tree"
+    # Nothing is left that the first mount would have to complete.
+    rm -f "$INNER_CACHE/images/ext4.img"
+    mke2fs -q -t ext4 -N 256 -J size=4 -E lazy_itable_init=0,lazy_journal_init=0 "$INNER_CACHE/images/ext4.img" 16M
+}
+
 # Runs one of the functions above in the SDK; on RISC-V, which has none, with this machine's own programs.
 in_sdk_function() {
     local INNER_CACHE RISCV64_BIN=/opt/riscv64/usr/bin RUN_RISCV64=(qemu-riscv64) RISCV64_STRIP=riscv64-linux-gnu-strip
@@ -101,7 +128,8 @@ in_sdk_function() {
     if on_riscv64; then RISCV64_BIN=/usr/bin RUN_RISCV64=(env) RISCV64_STRIP=strip; fi
     in_sdk bash -ec "set -o pipefail
         $(declare -p HOST_MODULES GUEST_MODULES KERNELS INNER_CACHE RISCV64_BIN RUN_RISCV64 RISCV64_STRIP)
-        $(declare -f add_modules base_tree pack_tree make_host_image make_guest_image); $(printf '%q ' "$@")"
+        $(declare -f add_modules base_tree pack_tree make_host_image make_guest_image make_ext4_image)
+        $(printf '%q ' "$@")"
 }
 
 # image_setup NAME TITLE KEY FUNCTION...: makes cache/images/NAME.cpio where its inputs have changed.
@@ -122,6 +150,8 @@ images_setup() {
     done
     key=$(hash_of "$common" "$ROOT"/tools/guest/{init,finish} "$ROOT"/tools/guest/tests/*)
     image_setup guest "initramfs of the guest" "$key" make_guest_image
+    key=$(hash_of "$(declare -f add_modules pack_tree make_ext4_image)" "$SDK" "$CACHE"/kernels/*/version)
+    image_setup ext4 "ext4 for guests" "$key" make_ext4_image
 }
 
 setup_all() { with_setup_lock setup_steps "$@"; }

@@ -116,7 +116,7 @@ inner_directory() { inner_path "$PWD"; }
 native_setup() {
     SDK=''
     need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" busybox-static cpio xz-utils zstd kmod python3 \
-        device-tree-compiler
+        device-tree-compiler e2fsprogs
 }
 
 sdk_verb() {
