@@ -2,7 +2,7 @@
 # Every check there is, in phases. A phase leaves GoogleTest and ctest files in build/results/PHASE, where they are
 # counted; its output goes to build/results/PHASE.log, of which the end is shown where it fails.
 
-TEST_ONLY='' TEST_FULL=0 TEST_FILTER='*' TEST_HOSTS=()
+TEST_ONLY='' TEST_FULL=0 TEST_FILTER='*' TEST_HOSTS=() TEST_HOSTS_GIVEN=1
 # What a run leaves to --full is named in docs/testing.md.
 DEFAULT_HOSTS=(latest:aia 6.12:aia 6.12:none)
 ALL_HOSTS=("${DEFAULT_HOSTS[@]}" latest:none latest:emul 6.12:emul)
@@ -18,9 +18,12 @@ parse_test_options() {
         esac
         shift
     done
-    : "${TEST_ONLY:=lint,unit,fuzz,integration,power-loss,demo}"
+    if [[ -z $TEST_ONLY ]]; then
+        TEST_ONLY=lint,unit,fuzz,integration,power-loss,demo
+        if ((TEST_FULL)); then TEST_ONLY+=,debian; fi
+    fi
     if ((${#TEST_HOSTS[@]} == 0)); then
-        TEST_HOSTS=("${DEFAULT_HOSTS[@]}")
+        TEST_HOSTS=("${DEFAULT_HOSTS[@]}") TEST_HOSTS_GIVEN=0
         if ((TEST_FULL)); then TEST_HOSTS=("${ALL_HOSTS[@]}"); fi
     fi
 }
@@ -308,6 +311,26 @@ integration_phases() {
     finish_new_kernels
 }
 
+# Debian in a guest, on each kind of host (docs/testing.md).
+DEBIAN_HOSTS=(6.12:aia 6.12:none latest:aia latest:none)
+debian_phases() {
+    local host hosts=("${DEBIAN_HOSTS[@]}")
+    if ((TEST_HOSTS_GIVEN)); then hosts=("${TEST_HOSTS[@]}"); fi
+    # Outside of a phase: it says what it is doing.
+    with_lock debian-image debian_image_setup
+    build_target riscv64 rvvmm >"$RESULTS/debian-build.log" 2>&1
+    forget_known_kernels
+    for host in "${hosts[@]}"; do phase_on "${host%%:*}" "debian-${host/:/-}" debian_phase "$host"; done
+}
+
+debian_phase() {
+    local image=$CACHE/images/debian/debian.img cache
+    cache=$(inner_path "$CACHE")
+    "$ROOT/tools/dev" host --pipe --kernel "${1%%:*}" --irqchip "${1##*:}" --disk "$image" --disk "$image" \
+        --timeout 3600 -- bash tools/lib/debian-job.sh build/riscv64/rvvmm "$cache/images/debian" \
+        "$cache/images/ext4.cpio" "build/results/debian-${1/:/-}/debian.xml"
+}
+
 emulated_phases() {
     if wanted lint; then
         phase lint-format lint_phase format check_format
@@ -323,6 +346,7 @@ emulated_phases() {
     if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
     if wanted integration; then integration_phases; fi
     if wanted power-loss; then power_loss_phases; fi
+    if wanted debian; then debian_phases; fi
     if wanted fuzz && wanted demo; then
         two_phases fuzz fuzz_phase demo demo_phase
     elif wanted fuzz; then
