@@ -118,7 +118,7 @@ make_ext4_image() {
     rm -rf "$tree"
     # Nothing is left that the first mount would have to complete.
     rm -f "$INNER_CACHE/images/ext4.img"
-    mke2fs -q -t ext4 -N 256 -J size=4 -E lazy_itable_init=0,lazy_journal_init=0 "$INNER_CACHE/images/ext4.img" 16M
+    mke2fs -q -t ext4 -b 4096 -N 1024 -J size=4 -E lazy_itable_init=0,lazy_journal_init=0 "$INNER_CACHE/images/ext4.img" 16M
 }
 
 # Runs one of the functions above in the SDK; on RISC-V, which has none, with this machine's own programs.

@@ -30,6 +30,7 @@ power_loss_phase() {
     for loss in "$@"; do
         # shellcheck disable=SC2086 # five words
         (PHASE=power-loss-$kernel as_one_test "${loss// /_}" power_loss $loss)
+        # shellcheck disable=SC2181 # see above
         (($? == 0)) || status=1
     done
     set -e
@@ -50,7 +51,8 @@ power_loss() {
     # All that belongs to it dies with it: sdk_command.
     kill -KILL "$host"
     wait "$host" 2>/dev/null || true
-    while pgrep -f "file=$(inner_path "$folder")/records.img" >/dev/null; do sleep 0.1; done
+    trap - EXIT
+    nobody_has_open "$folder/records.img"
     for name in cached direct file; do last+=("$(last_durable "$name" "$folder/first.out")"); done
     echo "power lost after $seconds s more: durable cached ${last[0]}, direct ${last[1]}, file ${last[2]}"
     disk_records check "$folder/records.img" 0 "${last[0]}"
@@ -90,6 +92,17 @@ power_loss_host() {
         build/riscv64/rvvmm --kernel "$cache/kernels/latest/Image" --initrd "$(inner_path "$folder/initrd")" --smp 2 \
         --mem 512M --transport "$transport" --disk "/dev/vda$suboption" --disk "/dev/vdb$suboption" \
         --log-level devices=info --append "console=ttyS0 quiet rvvmm.test=records records.durable=$7 $8" </dev/null
+}
+
+# nobody_has_open FILE: waits for that. What QEMU still has to write must be in the file.
+nobody_has_open() {
+    local end=$((SECONDS + 60))
+    while ((SECONDS < end)); do
+        [[ $(find -L /proc/[0-9]*/fd -maxdepth 1 -samefile "$1" -print -quit 2>/dev/null) ]] || return 0
+        sleep 0.1
+    done
+    echo "error: a process has $1 open a minute after QEMU was killed"
+    return 1
 }
 
 power_loss_waits_for() {

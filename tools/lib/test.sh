@@ -19,9 +19,14 @@ parse_test_options() {
         shift
     done
     if [[ -z $TEST_ONLY ]]; then
-        TEST_ONLY=lint,unit,fuzz,integration,power-loss,demo
-        if ((TEST_FULL)); then TEST_ONLY+=,debian; fi
+        TEST_ONLY=lint,unit,fuzz,integration,demo
+        if ((TEST_FULL)); then TEST_ONLY+=,power-loss,debian; fi
     fi
+    local word
+    for word in ${TEST_ONLY//,/ }; do
+        [[ " lint unit fuzz integration power-loss demo debian " == *" $word "* ]] ||
+            die "test --only: no such part: $word; there are lint, unit, fuzz, integration, power-loss, demo, debian"
+    done
     if ((${#TEST_HOSTS[@]} == 0)); then
         TEST_HOSTS=("${DEFAULT_HOSTS[@]}") TEST_HOSTS_GIVEN=0
         if ((TEST_FULL)); then TEST_HOSTS=("${ALL_HOSTS[@]}"); fi
@@ -156,7 +161,11 @@ fuzz_phase() {
     done < <(fuzz_targets)
     fuzz_row 120 "${long[@]:0:2}" &
     rows+=($!)
-    { fuzz_row 120 "${long[@]:2}" && fuzz_row "$seconds" "${short[@]}"; } &
+    (
+        fuzz_row 120 "${long[@]:2}" || status=1
+        fuzz_row "$seconds" "${short[@]}" || status=1
+        exit "$status"
+    ) &
     rows+=($!)
     for row in "${rows[@]}"; do wait "$row" || status=1; done
     return "$status"
@@ -316,16 +325,18 @@ DEBIAN_HOSTS=(6.12:aia 6.12:none latest:aia latest:none)
 debian_phases() {
     local host hosts=("${DEBIAN_HOSTS[@]}")
     if ((TEST_HOSTS_GIVEN)); then hosts=("${TEST_HOSTS[@]}"); fi
-    # Outside of a phase: it says what it is doing.
-    with_lock debian-image debian_image_setup
-    build_target riscv64 rvvmm >"$RESULTS/debian-build.log" 2>&1
+    phase debian-image debian_image_phase
+    ((PHASE_FAILED == 0)) || return 0
     forget_known_kernels
     for host in "${hosts[@]}"; do phase_on "${host%%:*}" "debian-${host/:/-}" debian_phase "$host"; done
 }
 
+debian_image_phase() { PHASE=debian-image as_one_test image with_lock debian-image debian_image_setup; }
+
 debian_phase() {
     local image=$CACHE/images/debian/debian.img cache
     cache=$(inner_path "$CACHE")
+    build_target riscv64 rvvmm
     "$ROOT/tools/dev" host --pipe --kernel "${1%%:*}" --irqchip "${1##*:}" --disk "$image" --disk "$image" \
         --timeout 3600 -- bash tools/lib/debian-job.sh build/riscv64/rvvmm "$cache/images/debian" \
         "$cache/images/ext4.cpio" "build/results/debian-${1/:/-}/debian.xml"
@@ -405,5 +416,6 @@ test_verb() {
     setup_all
     if on_riscv64; then native_phases; else emulated_phases; fi
     print_summary
+    ((PASSED + FAILED + SKIPPED > 0)) || die "no test ran"
     ((FAILED == 0))
 }
