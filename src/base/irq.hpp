@@ -31,6 +31,13 @@ class MsiSink {
   virtual ~MsiSink() = default;
   /// One that no interrupt file takes is lost, as it would be on hardware.
   virtual void signal_msi(const MsiMessage& message) noexcept = 0;
+
+  /// From now on a write to `eventfd` sends `message`, and so does one that nobody has read yet; no thread of ours
+  /// takes part. Again for the same eventfd: the message is another one now. False where the hypervisor refuses; what
+  /// was connected before may then still be, until it is disconnected.
+  virtual bool connect_msi(int /*eventfd*/, const MsiMessage& /*message*/) noexcept { return false; }
+  /// One that was connected: when this returns its writes send nothing any more, and wait for whoever reads them.
+  virtual void disconnect_msi(int /*eventfd*/) noexcept {}
 };
 
 /// A hart's supervisor external interrupt pin, driven by a PLIC in user space. Any thread.

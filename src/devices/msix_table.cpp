@@ -44,9 +44,18 @@ bool MsixTable::deliverable(uint16_t vector) const noexcept {
   return enabled_ && !masked_ && (entries_[vector * kEntryWords + kVectorControl] & kMasked) == 0;
 }
 
+std::optional<MsiMessage> MsixTable::message(uint16_t vector) const noexcept {
+  if (vector >= vectors() || !deliverable(vector)) return std::nullopt;
+  return entry(vector);
+}
+
+MsiMessage MsixTable::entry(uint16_t vector) const noexcept {
+  const uint32_t* const words = &entries_[vector * kEntryWords];
+  return {.address = words[kAddress] | uint64_t{words[kUpperAddress]} << 32, .data = words[kData]};
+}
+
 void MsixTable::send(uint16_t vector) noexcept {
-  const uint32_t* const entry = &entries_[vector * kEntryWords];
-  sink_.signal_msi({.address = entry[kAddress] | uint64_t{entry[kUpperAddress]} << 32, .data = entry[kData]});
+  sink_.signal_msi(entry(vector));
 }
 
 void MsixTable::send_if_pending(uint16_t vector) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,8 @@ class MsixTable {
   /// Sends that vector's message, now or when it is unmasked. Nothing while messages are off, or for a vector that
   /// there is not.
   void signal(uint16_t vector) noexcept;
+  /// What signal() would send at once; nullopt where it would send nothing, or not yet.
+  std::optional<MsiMessage> message(uint16_t vector) const noexcept;
 
   /// Aligned accesses of 4 and 8 bytes.
   IoStatus read_table(uint64_t offset, std::span<std::byte> out) const noexcept;
@@ -53,6 +56,7 @@ class MsixTable {
   static constexpr size_t kEntryWords = kEntrySize / sizeof(uint32_t);
 
   bool deliverable(uint16_t vector) const noexcept;
+  MsiMessage entry(uint16_t vector) const noexcept;
   void send(uint16_t vector) noexcept;
   void send_if_pending(uint16_t vector) noexcept;
   void send_all_pending() noexcept;

@@ -154,6 +154,7 @@ void PciFunction::apply_config() noexcept {
   if (msix_) {
     const uint16_t control = config16(msix_place_.capability + kMsixControl);
     msix_->set_control((control & kMsixEnable) != 0, (control & kMsixFunctionMask) != 0);
+    msix_changed();
   }
   drive_pin();
 }
@@ -206,8 +207,11 @@ IoStatus PciFunction::read_msix(uint64_t offset, std::span<std::byte> out) noexc
 
 IoStatus PciFunction::write_msix(uint64_t offset, std::span<const std::byte> in) noexcept {
   const LockGuard lock{irq_mu_};
-  if (msix_place_.table.contains(Gpa{offset}, 1)) return msix_->write_table(Gpa{offset} - msix_place_.table.base, in);
-  return IoStatus::kOk;  // pending bits: what is written to them is undefined (6.8.2.9)
+  // Pending bits: what is written to them is undefined (6.8.2.9).
+  if (!msix_place_.table.contains(Gpa{offset}, 1)) return IoStatus::kOk;
+  const IoStatus status = msix_->write_table(Gpa{offset} - msix_place_.table.base, in);
+  if (status == IoStatus::kOk) msix_changed();
+  return status;
 }
 
 IoStatus PciFunction::read_bar(uint8_t bar, uint64_t offset, std::span<std::byte> out) noexcept {

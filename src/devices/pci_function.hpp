@@ -104,6 +104,8 @@ class PciFunction {
   /// Before configuration space is read and after it was written, for registers that do something.
   virtual void before_config_read(uint64_t /*offset*/, size_t /*width*/) noexcept REQUIRES(mu_) {}
   virtual void after_config_write(uint64_t /*offset*/, size_t /*width*/) noexcept REQUIRES(mu_) {}
+  /// The messages of vectors, or which of them are sent, may be others now.
+  virtual void msix_changed() noexcept REQUIRES(irq_mu_) {}
 
   // What it may do.
 
@@ -118,6 +120,12 @@ class PciFunction {
   /// How many vectors there are; 0 without MSI-X.
   uint16_t msix_vectors() const noexcept REQUIRES(irq_mu_) { return msix_ ? msix_->vectors() : 0; }
   void signal_msix(uint16_t vector) noexcept REQUIRES(irq_mu_) { msix_->signal(vector); }
+  /// What signal_msix() would send now; nullopt where it would send nothing, or not yet.
+  std::optional<MsiMessage> msix_message(uint16_t vector) const noexcept REQUIRES(irq_mu_) {
+    return msix_ ? msix_->message(vector) : std::nullopt;
+  }
+  /// nullptr without MSI-X.
+  MsiSink* msi_sink() const noexcept { return msi_; }
   /// Whether the function wants an interrupt by its pin, which stays low while MSI-X is on.
   void set_intx(bool wanted) noexcept REQUIRES(irq_mu_);
 

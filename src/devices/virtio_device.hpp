@@ -70,6 +70,12 @@ class VirtioDevice {
   /// a counter of 64 bits that grows by one a kick never makes its writer wait.
   virtual std::span<const int> doorbells() const noexcept = 0;
 
+  /// For each queue an eventfd that is written where others call interrupt_queue(), by a server in the kernel; -1 for a
+  /// queue without, empty: for none. A transport connects it to the message that it would send
+  /// (MsiSink::connect_msi()), where there is one; what the eventfd keeps, the device reads and has interrupt_queue()
+  /// do the rest. The same, and open, for the device's whole life.
+  virtual std::span<const int> calls() const noexcept { return {}; }
+
   /// Whether kicks of that queue are to come to serve_on_hart(), an exit each, and not to its doorbell: for a queue
   /// whose driver stands and waits for each request. To wake another thread takes longer than to serve it here, and
   /// very long on a host of one CPU, which the waiting hart has.

@@ -110,6 +110,8 @@ VirtioPci::VirtioPci(const Parts& parts)
       doorbell_host_(parts.doorbells),
       name_(parts.device.name()),
       queue_vectors_(parts.device.queue_sizes().size(), kNoVector),
+      calls_(parts.device.calls()),
+      connected_(calls_.size()),
       control_(parts.device, parts.memory, *this) {
   assert(queue_vectors_.size() <= kMostQueues);
   add_bar(kBar, kBarSize, true);
@@ -120,6 +122,8 @@ VirtioPci::VirtioPci(const Parts& parts)
 
 VirtioPci::~VirtioPci() {
   remove_doorbells();
+  for (size_t queue = 0; queue < calls_.size(); ++queue)
+    connect_call(queue, std::nullopt);
 }
 
 void VirtioPci::add_capabilities() {
@@ -207,6 +211,23 @@ void VirtioPci::remove_doorbells() noexcept {
   for (const Doorbell& doorbell : doorbells_)
     doorbell_host_.remove_doorbell(doorbell);
   doorbells_.clear();
+}
+
+void VirtioPci::connect_calls() noexcept {
+  for (size_t queue = 0; queue < calls_.size(); ++queue)
+    connect_call(queue, msix_message(queue_vectors_[queue]));
+}
+
+// What comes while nothing is connected the device reads, and interrupt_queue() makes it pending or has the pin tell.
+void VirtioPci::connect_call(size_t queue, const std::optional<MsiMessage>& message) noexcept {
+  std::optional<MsiMessage>& connected = connected_[queue];
+  if (calls_[queue] < 0 || message == connected) return;
+  if (message && msi_sink()->connect_msi(calls_[queue], *message)) {
+    connected = message;
+    return;
+  }
+  if (connected) msi_sink()->disconnect_msi(calls_[queue]);
+  connected.reset();
 }
 
 IoStatus VirtioPci::load(uint8_t /*bar*/, uint64_t offset, std::span<std::byte> out) noexcept {
@@ -302,6 +323,7 @@ void VirtioPci::set_common(uint64_t offset, uint32_t value) noexcept {
       if (control_.queue(queue_) == nullptr) break;
       const LockGuard lock{irq_mu_};
       queue_vectors_[queue_] = checked_vector(value);
+      connect_calls();
       break;
     }
     default: set_queue_register(offset, value); break;
@@ -330,6 +352,7 @@ void VirtioPci::set_status(uint8_t status) noexcept {
   const LockGuard lock{irq_mu_};
   config_vector_ = kNoVector;
   std::ranges::fill(queue_vectors_, kNoVector);
+  connect_calls();
   causes_ = 0;
   set_intx(false);
 }
@@ -389,6 +412,7 @@ void VirtioPci::restore(const VirtioPciState& state) {
     config_vector_ = checked_vector(state.config_vector);
     for (size_t queue = 0; queue < std::min(state.queue_vectors.size(), queue_vectors_.size()); ++queue)
       queue_vectors_[queue] = checked_vector(state.queue_vectors[queue]);
+    connect_calls();
   }
   control_.restore(state.control);
 }

@@ -68,6 +68,7 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   void bar_moved(uint8_t bar, std::optional<Gpa> place) noexcept override REQUIRES(mu_);
   void before_config_read(uint64_t offset, size_t width) noexcept override REQUIRES(mu_);
   void after_config_write(uint64_t offset, size_t width) noexcept override REQUIRES(mu_);
+  void msix_changed() noexcept override REQUIRES(irq_mu_) { connect_calls(); }
 
   void interrupt_queue(uint16_t queue) noexcept override;
   void interrupt_config() noexcept override;
@@ -75,6 +76,9 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   void add_capabilities() REQUIRES(mu_);
   void remove_doorbells() noexcept REQUIRES(mu_);
   void follow_bus_master() noexcept REQUIRES(mu_);
+  /// Has each of the device's calls send what its queue's vector sends now, or nobody take it.
+  void connect_calls() noexcept REQUIRES(irq_mu_);
+  void connect_call(size_t queue, const std::optional<MsiMessage>& message) noexcept REQUIRES(irq_mu_);
 
   uint32_t common(uint64_t offset) noexcept REQUIRES(mu_);
   uint32_t queue_register(uint64_t offset) noexcept REQUIRES(mu_);
@@ -105,6 +109,8 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   uint8_t causes_ GUARDED_BY(irq_mu_) = 0;
   uint16_t config_vector_ GUARDED_BY(irq_mu_) = kNoVector;
   std::vector<uint16_t> queue_vectors_ GUARDED_BY(irq_mu_);
+  const std::span<const int> calls_;
+  std::vector<std::optional<MsiMessage>> connected_ GUARDED_BY(irq_mu_);  // what each of calls_ sends
 
   VirtioControl control_ GUARDED_BY(mu_);  // last: the device is stopped while all else is still there
 };

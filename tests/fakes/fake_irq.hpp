@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <vector>
 
 #include "base/irq.hpp"
@@ -27,8 +28,19 @@ class FakeIrqLine final : public IrqLine {
 class FakeMsiSink final : public MsiSink {
  public:
   void signal_msi(const MsiMessage& message) noexcept override { messages.push_back(message); }
+  bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
+    ++connects;
+    if (refuses) return false;
+    connected[eventfd] = message;
+    return true;
+  }
+  void disconnect_msi(int eventfd) noexcept override { wrong_disconnects += connected.erase(eventfd) == 1 ? 0 : 1; }
 
   std::vector<MsiMessage> messages;
+  std::map<int, MsiMessage> connected;  ///< by eventfd
+  bool refuses = false;
+  int connects = 0;
+  int wrong_disconnects = 0;
 };
 
 /// A hart's interrupt pin. Any thread.

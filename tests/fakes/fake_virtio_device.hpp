@@ -34,6 +34,7 @@ class FakeVirtioDevice final : public VirtioDevice {
       config[offset + i] = in[i];
   }
   std::span<const int> doorbells() const noexcept override { return doorbell_numbers; }
+  std::span<const int> calls() const noexcept override { return call_numbers; }
   bool served_on_hart(uint16_t queue) const noexcept override { return queue == served_on_hart_queue; }
   void serve_on_hart(uint16_t /*queue*/) noexcept override { ++served_on_hart_times; }
   void start(VirtioSession given) noexcept override {
@@ -66,6 +67,7 @@ class FakeVirtioDevice final : public VirtioDevice {
   int stops = 0;
   int resets = 0;
   std::array<VirtqueueState, 2> stopped{};
+  std::vector<int> call_numbers;  ///< set before it has a transport
 
  private:
   std::array<Fd, 2> owned{Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}, Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}};

@@ -8,6 +8,7 @@
 #include "base/hypervisor.hpp"
 #include "base/log.hpp"
 #include "kvm/riscv64/aia.hpp"
+#include "kvm/riscv64/msi_routes.hpp"
 #include "kvm/riscv64/signed_load.hpp"
 
 namespace rvvmm {
@@ -15,7 +16,8 @@ namespace rvvmm {
 class KvmVm final : public VmBackend {
  public:
   /// `run_size`: bytes of a vCPU's shared mapping (KVM_GET_VCPU_MMAP_SIZE).
-  KvmVm(Fd vm, size_t run_size, const SbiChoices& sbi) : fd_(std::move(vm)), run_size_(run_size), sbi_(sbi) {}
+  KvmVm(Fd vm, size_t run_size, const SbiChoices& sbi)
+      : fd_(std::move(vm)), run_size_(run_size), sbi_(sbi), msi_routes_(fd_.get()) {}
 
   void map_ram(Gpa base, std::span<std::byte> memory) override;
   bool map_rom(Gpa base, std::span<const std::byte> memory) noexcept override;
@@ -26,6 +28,10 @@ class KvmVm final : public VmBackend {
   std::optional<bool> sbi_extension_is_on(size_t row) noexcept override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
   void signal_msi(const MsiMessage& message) noexcept override;
+  bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
+    return msi_routes_.connect(eventfd, message);
+  }
+  void disconnect_msi(int eventfd) noexcept override { msi_routes_.disconnect(eventfd); }
   bool add_doorbell(const Doorbell& doorbell) noexcept override;
   void remove_doorbell(const Doorbell& doorbell) noexcept override;
 
@@ -38,6 +44,7 @@ class KvmVm final : public VmBackend {
   int first_vcpu_fd_ = -1;
   Aia aia_;
   log::RateLimit refused_doorbells_;  // a guest may move its BARs as often as it likes
+  MsiRoutes msi_routes_;
 };
 
 }  // namespace rvvmm

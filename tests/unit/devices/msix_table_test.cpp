@@ -72,6 +72,22 @@ TEST_F(MsixTableTest, SendsNothingWhileItIsOff) {
   EXPECT_TRUE(sink.messages.empty());
 }
 
+TEST_F(MsixTableTest, TellsWhatItWouldSend) {
+  set_up(0, false);
+  set_up(64, true);
+  EXPECT_EQ(table.message(0), std::nullopt);  // it is off
+  table.set_control(true, false);
+  EXPECT_EQ(table.message(0), message(0));
+  EXPECT_EQ(table.message(64), std::nullopt);
+  EXPECT_EQ(table.message(kVectors), std::nullopt);
+  EXPECT_EQ(table.message(0xFFFF), std::nullopt);
+  set_up(64, false);
+  EXPECT_EQ(table.message(64), message(64));
+  table.set_control(true, true);
+  EXPECT_EQ(table.message(0), std::nullopt);
+  EXPECT_TRUE(sink.messages.empty());
+}
+
 TEST_F(MsixTableTest, AMaskedVectorIsPendingAndFiresOnceWhenUnmasked) {
   table.set_control(true, false);
   set_up(64, true);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "devices/virtio_rng.hpp"
@@ -311,6 +313,128 @@ TEST_F(VirtioPciTest, ADoorbellThatIsRefusedIsNotTakenAway) {
   guest.place_bar(kBarPlace);
   guest.place_bar(kBarPlace + 0x8000);
   EXPECT_EQ(host.wrong_removals, 0);
+}
+
+/// A device that has the kernel serve its first queue, behind a function of its own.
+class VirtioPciCalls : public ::testing::Test {
+ protected:
+  static constexpr int kCall = 1001;  // a number that nobody uses
+  static MsiMessage message(uint32_t vector) { return {.address = 0x2800'0000, .data = 100U + vector}; }
+  static uint64_t entry(uint64_t vector) { return VirtioPci::kMsixTableOffset + vector * 16; }
+  void choose_vector(uint16_t vector, uint16_t queue = 0) {
+    guest.set_bar<uint16_t>(kQueueSelect, queue);
+    guest.set_bar<uint16_t>(kQueueVector, vector);
+  }
+  std::optional<MsiMessage> connected() const {
+    const auto found = sink.connected.find(kCall);
+    return found == sink.connected.end() ? std::nullopt : std::optional{found->second};
+  }
+  static std::unique_ptr<FakeVirtioDevice> make_body() {
+    auto body = std::make_unique<FakeVirtioDevice>();
+    body->call_numbers = {kCall, -1};
+    return body;
+  }
+  VirtioPci::Parts parts() {
+    return {
+        .device = *body, .memory = memory, .pci = {.windows = kWindows, .intx = line, .msi = &sink}, .doorbells = host};
+  }
+
+  const GuestMemory memory{kRam, 64_KiB};
+  FakeIrqLine line;
+  FakeMsiSink sink;
+  FakeDoorbellHost host;
+  std::unique_ptr<FakeVirtioDevice> body = make_body();
+  std::optional<VirtioPci> function{std::in_place, parts()};
+  Guest guest{*function};
+};
+
+TEST_F(VirtioPciCalls, SendWhatTheirQueuesVectorSends) {
+  guest.enable_msix(3);
+  EXPECT_EQ(connected(), std::nullopt);
+  choose_vector(1);
+  EXPECT_EQ(connected(), message(1));
+  choose_vector(2, 1);
+  EXPECT_EQ(sink.connected.size(), 1U) << "the other queue has no call";
+  choose_vector(2);
+  EXPECT_EQ(connected(), message(2));
+  choose_vector(kNone);
+  EXPECT_EQ(connected(), std::nullopt);
+  choose_vector(1);
+  guest.set_bar<uint8_t>(kStatus, 0);
+  EXPECT_EQ(connected(), std::nullopt);
+  EXPECT_TRUE(sink.messages.empty());
+  EXPECT_EQ(sink.wrong_disconnects, 0);
+}
+
+TEST_F(VirtioPciCalls, MaskedTheyAreTheDevicesAndPending) {
+  guest.enable_msix(3);
+  choose_vector(1);
+  guest.set_bar<uint32_t>(entry(1) + 12, 1);
+  EXPECT_EQ(connected(), std::nullopt);
+  guest.set_bar<uint32_t>(entry(1) + 12, 0);
+  EXPECT_EQ(connected(), message(1));
+  const uint8_t msix = guest.msix_capability();
+  guest.set_config<uint16_t>(msix + 2, 0xC000);  // the whole function
+  EXPECT_EQ(connected(), std::nullopt);
+  guest.set_config<uint16_t>(msix + 2, 0x8000);
+  EXPECT_EQ(connected(), message(1));
+  guest.set_config<uint16_t>(msix + 2, 0);  // off
+  EXPECT_EQ(connected(), std::nullopt);
+  EXPECT_EQ(sink.wrong_disconnects, 0);
+}
+
+TEST_F(VirtioPciCalls, WhatComesWhileMaskedIsSentOnceUnmasked) {
+  guest.enable_msix(3);
+  ASSERT_TRUE(guest.agree_on_features());
+  guest.set_bar<uint16_t>(kQueueSelect, 0);
+  guest.set_bar<uint16_t>(kQueueVector, 1);
+  guest.set_bar<uint8_t>(kStatus, 15);
+  ASSERT_TRUE(body->session);
+  guest.set_bar<uint32_t>(entry(1) + 12, 1);
+  body->session->driver->interrupt_queue(0);  // as the device does with a call that it reads
+  EXPECT_EQ(guest.bar<uint32_t>(VirtioPci::kMsixPendingOffset), 2U);
+  EXPECT_TRUE(sink.messages.empty());
+  guest.set_bar<uint32_t>(entry(1) + 12, 0);
+  EXPECT_EQ(sink.messages, (std::vector{message(1)}));
+  EXPECT_EQ(connected(), message(1));
+}
+
+TEST_F(VirtioPciCalls, FollowWhatTheGuestWritesToTheTable) {
+  guest.enable_msix(3);
+  choose_vector(1);
+  const int before = sink.connects;
+  guest.set_bar<uint32_t>(entry(2) + 8, 7);
+  EXPECT_EQ(sink.connects, before) << "another vector's message";
+  guest.set_bar<uint32_t>(entry(1) + 8, 7);
+  EXPECT_EQ(connected(), (MsiMessage{.address = 0x2800'0000, .data = 7}));
+  guest.set_bar<uint32_t>(entry(1) + 4, 9);
+  EXPECT_EQ(connected(), (MsiMessage{.address = 0x9'2800'0000, .data = 7}));
+}
+
+TEST_F(VirtioPciCalls, WhereTheHypervisorRefusesTheyStayTheDevices) {
+  guest.enable_msix(3);
+  sink.refuses = true;
+  choose_vector(1);
+  EXPECT_EQ(connected(), std::nullopt);
+  sink.refuses = false;
+  choose_vector(2);
+  EXPECT_EQ(connected(), message(2));
+  sink.refuses = true;
+  choose_vector(1);
+  EXPECT_EQ(connected(), std::nullopt) << "no longer the old message";
+  EXPECT_EQ(sink.wrong_disconnects, 0);
+}
+
+TEST_F(VirtioPciCalls, GoWithTheFunctionAndComeWithItsState) {
+  guest.enable_msix(3);
+  choose_vector(1);
+  const VirtioPciState state = function->state();
+  function.reset();
+  EXPECT_TRUE(sink.connected.empty());
+  function.emplace(parts());
+  EXPECT_TRUE(sink.connected.empty());
+  function->restore(state);
+  EXPECT_EQ(connected(), message(1));
 }
 
 TEST_F(VirtioPciTest, FeaturesComeInWords) {

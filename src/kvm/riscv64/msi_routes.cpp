@@ -1,0 +1,84 @@
+#include "kvm/riscv64/msi_routes.hpp"
+
+#include <linux/kvm.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "kvm/riscv64/kvm_ioctl.hpp"
+
+namespace rvvmm {
+
+MsiRoutes::Route* MsiRoutes::find(int eventfd) noexcept {
+  const auto found = std::ranges::find(routes_, eventfd, &Route::eventfd);
+  return found == routes_.end() ? nullptr : &*found;
+}
+
+bool MsiRoutes::connect(int eventfd, const MsiMessage& message) noexcept {
+  const LockGuard lock{mu_};
+  if (Route* const known = find(eventfd); known != nullptr) {
+    known->message = message;  // KVM has the irqfd follow its route
+    return set_routes();
+  }
+  Route* route = find(-1);
+  if (route == nullptr) route = &routes_.emplace_back();
+  *route = {.eventfd = eventfd, .message = message};
+  if (set_routes() && set_irqfd(*route, 0)) return true;
+  *route = {};
+  return false;
+}
+
+void MsiRoutes::disconnect(int eventfd) noexcept {
+  const LockGuard lock{mu_};
+  Route* const route = find(eventfd);
+  if (route == nullptr) return;
+  set_irqfd(*route, KVM_IRQFD_FLAG_DEASSIGN);
+  // What stays behind in KVM's table nobody triggers; the next table is without it.
+  *route = {};
+}
+
+// KVM_SET_GSI_ROUTING replaces the whole table: api.rst, 4.52. The entries that KVM_CREATE_DEVICE made for the wired
+// inputs are not missed, since KVM_IRQ_LINE does not look there (Linux, arch/riscv/kvm/vm.c, kvm_vm_ioctl_irq_line).
+bool MsiRoutes::set_routes() noexcept {
+  std::vector<kvm_irq_routing_entry> entries;
+  for (size_t gsi = 0; gsi < routes_.size(); ++gsi) {
+    const Route& route = routes_[gsi];
+    if (route.eventfd < 0) continue;
+    kvm_irq_routing_entry entry{};
+    entry.gsi = static_cast<uint32_t>(gsi);
+    entry.type = KVM_IRQ_ROUTING_MSI;
+    entry.u.msi.address_lo = static_cast<uint32_t>(route.message.address);
+    entry.u.msi.address_hi = static_cast<uint32_t>(route.message.address >> 32);
+    entry.u.msi.data = route.message.data;
+    entries.push_back(entry);
+  }
+  // struct kvm_irq_routing ends in the entries.
+  std::vector<std::byte> table(sizeof(kvm_irq_routing) + entries.size() * sizeof(kvm_irq_routing_entry));
+  const auto count = static_cast<uint32_t>(entries.size());
+  std::memcpy(table.data() + offsetof(kvm_irq_routing, nr), &count, sizeof count);
+  std::memcpy(table.data() + offsetof(kvm_irq_routing, entries), entries.data(),
+              entries.size() * sizeof(kvm_irq_routing_entry));
+  if (kvm_ioctl(vm_fd_, KVM_SET_GSI_ROUTING, table.data()) == 0) return true;
+  log_refusal("KVM_SET_GSI_ROUTING", errno);
+  return false;
+}
+
+bool MsiRoutes::set_irqfd(const Route& route, unsigned flags) noexcept {
+  const kvm_irqfd irqfd{.fd = static_cast<uint32_t>(route.eventfd),
+                        .gsi = static_cast<uint32_t>(&route - routes_.data()),
+                        .flags = flags,
+                        .resamplefd = 0,
+                        .pad = {}};
+  if (kvm_ioctl(vm_fd_, KVM_IRQFD, &irqfd) == 0) return true;
+  log_refusal("KVM_IRQFD", errno);
+  return false;
+}
+
+void MsiRoutes::log_refusal(const char* what, int error) noexcept {
+  if (!refusals_.allow()) return;
+  log::line(log::Module::kKvm, log::Level::kInfo, "{} for a message: errno {}; rvvmm sends it ({} times so far)", what,
+            error, refusals_.count());
+}
+
+}  // namespace rvvmm
