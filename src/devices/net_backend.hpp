@@ -87,6 +87,13 @@ class NetBackend {
   /// Goes on with what send() has accepted and not yet written. True if some is left: call it when fd() is writable.
   virtual bool flush(uint16_t /*pair*/) noexcept { return false; }
 
+  // For who leaves frames to vhost-net, and so hears of nothing:
+
+  /// Readable when the backend may be gone; -1 where it cannot tell. Opened when it is asked for, by one thread.
+  virtual int watch_fd() noexcept { return -1; }
+  /// When that is readable: whether no frame will ever come or go again.
+  virtual bool has_gone() noexcept { return false; }
+
   /// Of kGone: what is gone and why, for one line of the log.
   virtual std::string why() const = 0;
 };

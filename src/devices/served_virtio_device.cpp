@@ -67,6 +67,10 @@ void ServedVirtioDevice::serve_all(uint16_t index) noexcept {
   if (!queue->broken().empty()) session_->driver->needs_reset(queue->broken());
 }
 
+void ServedVirtioDevice::interrupt(uint16_t index) noexcept {
+  if (session_) session_->driver->interrupt_queue(index);
+}
+
 void ServedVirtioDevice::interrupt_if_wanted(uint16_t index) noexcept {
   Virtqueue* const queue = this->queue(index);
   if (queue != nullptr && queue->wants_interrupt()) session_->driver->interrupt_queue(index);
@@ -74,6 +78,10 @@ void ServedVirtioDevice::interrupt_if_wanted(uint16_t index) noexcept {
 
 void ServedVirtioDevice::config_changed() noexcept {
   if (session_) session_->driver->config_changed();
+}
+
+void ServedVirtioDevice::needs_reset(std::string_view why) noexcept {
+  if (session_) session_->driver->needs_reset(why);
 }
 
 }  // namespace rvvmm

@@ -38,11 +38,14 @@ class ServedVirtioDevice : public VirtioDevice {
   void ring(uint16_t index) noexcept;
   /// The queue, or nullptr while the device is not started or the driver did not enable it.
   Virtqueue* queue(uint16_t index) noexcept REQUIRES(mu_);
+  /// Interrupts the driver, if there is one: for who has seen that it wants that.
+  void interrupt(uint16_t index) noexcept REQUIRES(mu_);
   /// Behind push(): interrupts the driver if it wants that.
   void interrupt_if_wanted(uint16_t index) noexcept REQUIRES(mu_);
   /// serve(), where the queue can be served now, and all that goes with it.
   void serve_all(uint16_t index) noexcept REQUIRES(mu_);
   void config_changed() noexcept REQUIRES(mu_);
+  void needs_reset(std::string_view why) noexcept REQUIRES(mu_);
   uint64_t driver_features() const noexcept REQUIRES(mu_) { return session_ ? session_->features : 0; }
 
   mutable Mutex mu_;

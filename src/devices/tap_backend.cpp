@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -194,6 +196,30 @@ NetIo TapBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept {
   if (errno != EBADFD) return NetIo::kRefused;
   errno_ = errno;
   return NetIo::kGone;
+}
+
+// The tap's own descriptor tells of its end only together with every frame: rtnetlink(7) tells of changes alone, of any
+// interface of this network namespace.
+int TapBackend::watch_fd() noexcept {
+  if (link_news_) return link_news_.get();
+  Fd news{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)};
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK;
+  if (::bind(news.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    link_news_ = std::move(news);
+  return link_news_.get();
+}
+
+// What the news were does not matter, nor that some were lost (ENOBUFS): the descriptor knows.
+bool TapBackend::has_gone() noexcept {
+  char byte = 0;
+  while (::recv(link_news_.get(), &byte, sizeof byte, MSG_TRUNC) >= 0 || errno == ENOBUFS) {
+  }
+  pollfd tap{.fd = queues_[0].get(), .events = 0, .revents = 0};
+  if (::poll(&tap, 1, 0) != 1 || (tap.revents & POLLERR) == 0) return false;
+  errno_ = EBADFD;
+  return true;
 }
 
 std::string TapBackend::why() const {

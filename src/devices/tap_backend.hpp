@@ -32,6 +32,8 @@ class TapBackend final : public NetBackend {
   void use_pairs(uint16_t active) noexcept override;
   NetReceived receive(uint16_t pair, std::span<const iovec> buffers) noexcept override;
   NetIo send(uint16_t pair, std::span<const iovec> frame) noexcept override;
+  int watch_fd() noexcept override;
+  bool has_gone() noexcept override;
   std::string why() const override;
 
  private:
@@ -43,6 +45,7 @@ class TapBackend final : public NetBackend {
   uint64_t features_ = 0;
   uint16_t mtu_ = 0;
   uint16_t active_;
+  Fd link_news_;
   int errno_ = 0;  // why it is gone
 };
 

@@ -41,7 +41,7 @@ constexpr std::byte kAck{0};
 constexpr std::byte kError{1};
 
 /// What epoll_wait() tells us: which kind, and which number of it.
-enum class Source : uint32_t { kStop, kDoorbell, kBackend };
+enum class Source : uint32_t { kStop, kDoorbell, kBackend, kCall, kVhostError, kBackendNews };
 uint64_t tag(Source source, uint16_t number) noexcept {
   return uint64_t{std::to_underlying(source)} << 32 | number;
 }
@@ -62,6 +62,9 @@ std::vector<uint16_t> sizes_of_queues(const NetBackend& backend) {
 
 constexpr bool is_transmit(uint16_t queue) noexcept {
   return queue % 2 == 1;
+}
+constexpr VhostNet::Side side_of(uint16_t queue) noexcept {
+  return is_transmit(queue) ? VhostNet::Side::kTransmit : VhostNet::Side::kReceive;
 }
 constexpr uint16_t receive_queue(uint16_t pair) noexcept {
   return static_cast<uint16_t>(pair * 2);
@@ -91,21 +94,15 @@ VirtioNet::VirtioNet(VirtioNetOptions options)
       mac_(options.mac),
       backend_(std::move(options.backend)),
       features_(offered_features(*backend_)),
+      vhost_(std::move(options.vhost)),
       events_(::epoll_create1(EPOLL_CLOEXEC)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      in_kernel_(!vhost_.empty()),
       receivers_(backend_->queue_pairs()) {
   if (!events_ || !stop_) throw SetupError::from_errno(ExitStatus::kInternal, name_ + ": epoll and eventfd", errno);
-  const auto watch = [this](int fd, Source source, size_t number) {
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = tag(source, static_cast<uint16_t>(number))}};
-    if (::epoll_ctl(events_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      throw SetupError::from_errno(ExitStatus::kInternal, name_ + ": epoll_ctl", errno);
-    }
-  };
-  watch(stop_.get(), Source::kStop, 0);
-  for (size_t i = 0; i < doorbells().size(); ++i)
-    watch(doorbells()[i], Source::kDoorbell, i);
-  for (uint16_t pair = 0; pair < backend_->queue_pairs(); ++pair) {
-    if (watch_backend(pair, EPOLLIN, EPOLL_CTL_ADD)) continue;
+  for (uint16_t index = 0; in_kernel_ && index < queue_sizes().size(); ++index)
+    calls_.push_back(index / 2U < vhost_.size() ? vhost_[index / 2]->call_fd(side_of(index)) : -1);
+  if (!watch(stop_.get(), tag(Source::kStop, 0), EPOLLIN) || !(in_kernel_ ? watch_vhost() : watch_frames())) {
     throw SetupError::from_errno(ExitStatus::kInternal, name_ + ": epoll_ctl", errno);
   }
   for (Receiver& receiver : receivers_)
@@ -115,6 +112,20 @@ VirtioNet::VirtioNet(VirtioNetOptions options)
 VirtioNet::~VirtioNet() {
   stopping_.store(true);
   add_one(stop_.get());
+}
+
+bool VirtioNet::watch(int fd, uint64_t tag, uint32_t events) noexcept {
+  epoll_event event{.events = events, .data = {.u64 = tag}};
+  return ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
+}
+
+bool VirtioNet::watch_frames() noexcept {
+  bool all = true;
+  for (size_t index = 0; index < doorbells().size(); ++index)
+    all &= watch(doorbells()[index], tag(Source::kDoorbell, static_cast<uint16_t>(index)), EPOLLIN);
+  for (uint16_t pair = 0; pair < backend_->queue_pairs(); ++pair)
+    all &= watch_backend(pair, EPOLLIN, EPOLL_CTL_ADD);
+  return all;
 }
 
 // The backend's descriptors are edge-triggered: told once that there is something, we read when there are buffers, and
@@ -156,6 +167,9 @@ void VirtioNet::serve_events(int timeout_ms) noexcept {
       case Source::kStop: return;
       case Source::kDoorbell: on_doorbell(number); break;
       case Source::kBackend: on_backend(number, event.events); break;
+      case Source::kCall: on_call(number); break;
+      case Source::kVhostError: on_vhost_error(number); break;
+      case Source::kBackendNews: on_backend_news(); break;
     }
   }
 }
@@ -178,9 +192,11 @@ void VirtioNet::on_start() noexcept {
   backend_->start(driver_features());
   backend_->use_pairs(state_.active_pairs);
   drop_stale_frames();
+  if (in_kernel_) start_vhost();
 }
 
 void VirtioNet::on_stop() noexcept {
+  if (in_kernel_) stop_vhost();
   for (size_t pair = 0; pair < receivers_.size(); ++pair) {
     Receiver& receiver = receivers_[pair];
     if (Virtqueue* const rx = queue(receive_queue(static_cast<uint16_t>(pair))); rx != nullptr) {
@@ -194,6 +210,7 @@ void VirtioNet::on_stop() noexcept {
 
 bool VirtioNet::serve(uint16_t index, Virtqueue& queue) noexcept {
   if (index == control_queue()) return serve_control(index, queue);
+  if (in_kernel_) return false;  // a doorbell that rang for a driver before
   const auto pair = static_cast<uint16_t>(index / 2);
   // Not in use, or not yet: obey() has it served when it is.
   if (pair >= state_.active_pairs) return false;
@@ -386,12 +403,98 @@ bool VirtioNet::obey(std::span<const iovec> command) noexcept {
   if (in.what != kClassMultiQueue || in.which != kSetPairs || (driver_features() & kNetMultiQueue) == 0) return false;
   if (in.pairs < 1 || in.pairs > backend_->queue_pairs()) return false;
   state_.active_pairs = in.pairs;
+  if (in_kernel_) stop_vhost(in.pairs);
   backend_->use_pairs(in.pairs);
   drop_stale_frames();
+  if (in_kernel_) start_vhost();
   for (uint16_t pair = 0; pair < in.pairs; ++pair) {
     ring(receive_queue(pair));
     ring(transmit_queue(pair));
   }
+  return true;
+}
+
+// vhost-net ------------------------------------------------------------------------------------------------------
+
+bool VirtioNet::watch_vhost() noexcept {
+  bool all = true;
+  for (uint16_t index = 0; index < vhost_.size() * 2; ++index) {
+    all &= watch(calls_[index], tag(Source::kCall, index), EPOLLIN);
+    all &= watch(vhost_[index / 2]->error_fd(side_of(index)), tag(Source::kVhostError, index), EPOLLIN);
+  }
+  if (const int news = backend_->watch_fd(); news >= 0) all &= watch(news, tag(Source::kBackendNews, 0), EPOLLIN);
+  return all;
+}
+
+// The pairs in use, as far as they are not started yet.
+void VirtioNet::start_vhost() noexcept {
+  // The control queue is ours, and which one that is the driver has decided. Others' doorbells nobody reads but vhost,
+  // which leaves what they count: they would keep us awake.
+  if (const auto control = control_queue()) {
+    watch(doorbells()[*control], tag(Source::kDoorbell, *control), EPOLLIN);
+  }
+  for (uint16_t index = 0; index < state_.active_pairs * 2; ++index) {
+    const Virtqueue* const queue = this->queue(index);
+    VhostNet& vhost = *vhost_[index / 2];
+    if (queue == nullptr || vhost.start(side_of(index), *queue,
+                                        {.kick = doorbells()[index],
+                                         .tap = backend_->fd(static_cast<uint16_t>(index / 2)),
+                                         .features = driver_features()})) {
+      continue;
+    }
+    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; rvvmm moves its frames from now on", name_,
+              vhost.why());
+    return leave_vhost();
+  }
+}
+
+void VirtioNet::stop_vhost(uint16_t first_pair) noexcept {
+  for (uint16_t index = receive_queue(first_pair); index < vhost_.size() * 2; ++index)
+    stop_vhost_queue(index);
+  if (first_pair > 0) return;
+  if (const auto control = control_queue()) ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, doorbells()[*control], nullptr);
+}
+
+bool VirtioNet::stop_vhost_queue(uint16_t index) noexcept {
+  Virtqueue* const queue = this->queue(index);
+  if (queue == nullptr || !vhost_[index / 2]->stop(side_of(index), *queue)) return false;
+  // An interrupt that we have not read yet: the driver waits for it, unless it is about to be reset.
+  if (take_count(calls_[index])) interrupt(index);
+  return true;
+}
+
+void VirtioNet::leave_vhost() noexcept {
+  stop_vhost();
+  in_kernel_ = false;
+  watch_frames();
+  for (uint16_t index = 0; index < queue_sizes().size(); ++index)
+    ring(index);
+}
+
+void VirtioNet::on_call(uint16_t index) noexcept {
+  if (!take_count(calls_[index])) return;
+  const LockGuard lock{mu_};
+  interrupt(index);
+}
+
+void VirtioNet::on_vhost_error(uint16_t index) noexcept {
+  if (!take_count(vhost_[index / 2]->error_fd(side_of(index)))) return;
+  const LockGuard lock{mu_};
+  // Without its tap vhost-net cannot send either, which is no fault of the driver's.
+  if (lose_backend_if_gone() || !in_kernel_ || !stop_vhost_queue(index)) return;
+  needs_reset(is_transmit(index) ? "vhost-net cannot go on with what it finds in a transmit queue"
+                                 : "vhost-net cannot go on with what it finds in a receive queue");
+}
+
+void VirtioNet::on_backend_news() noexcept {
+  const LockGuard lock{mu_};
+  lose_backend_if_gone();
+}
+
+bool VirtioNet::lose_backend_if_gone() noexcept {
+  if (!backend_->has_gone()) return false;
+  if (in_kernel_) leave_vhost();
+  lose_link();
   return true;
 }
 

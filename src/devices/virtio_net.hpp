@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "devices/net_backend.hpp"
 #include "devices/served_virtio_device.hpp"
+#include "devices/vhost_net.hpp"
 
 namespace rvvmm {
 
@@ -25,6 +26,8 @@ struct VirtioNetOptions {
   unsigned number = 0;  ///< of the device: "net0"
   MacAddress mac{};
   std::unique_ptr<NetBackend> backend;
+  /// One for each pair of the backend, which is a tap: they move the frames. Empty: we do.
+  std::vector<std::unique_ptr<VhostNet>> vhost = {};
 };
 
 /// What the driver has configured by the control queue.
@@ -34,6 +37,7 @@ struct VirtioNetState {
   friend bool operator==(const VirtioNetState&, const VirtioNetState&) = default;
 };
 
+/// Of frames that we move: vhost-net counts none.
 struct VirtioNetCounters {
   uint64_t received = 0;        ///< frames given to the driver
   uint64_t sent = 0;            ///< frames given to the backend
@@ -43,7 +47,9 @@ struct VirtioNetCounters {
 
 /// Frames move on a thread of its own, "io-netN": it sleeps in epoll_wait(2) until a doorbell rings or the backend has
 /// something. A frame is read straight into the driver's buffers and written straight from them. Where the driver has
-/// no buffer the backend is not read: frames wait there, and the host sees to who has to wait.
+/// no buffer the backend is not read: frames wait there, and the host sees to who has to wait. With vhost-net the
+/// kernel does all that, and the thread sleeps but for the control queue, what a driver has broken, the end of the tap,
+/// and interrupts that nobody sends for it (VirtioDevice::calls()). Where vhost-net refuses, the thread does its work.
 class VirtioNet final : public ServedVirtioDevice {
  public:
   static constexpr uint16_t kQueueSize = 256;
@@ -60,6 +66,7 @@ class VirtioNet final : public ServedVirtioDevice {
   VirtioId id() const noexcept override { return VirtioId::kNet; }
   uint64_t features() const noexcept override { return features_; }
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
+  std::span<const int> calls() const noexcept override { return calls_; }
 
   /// Starts the thread; throws SetupError where there is none. The main thread, once.
   void launch();
@@ -112,9 +119,21 @@ class VirtioNet final : public ServedVirtioDevice {
   bool serve_control(uint16_t index, Virtqueue& queue) noexcept REQUIRES(mu_);
   bool obey(std::span<const iovec> command) noexcept REQUIRES(mu_);
 
+  void start_vhost() noexcept REQUIRES(mu_);
+  void stop_vhost(uint16_t first_pair = 0) noexcept REQUIRES(mu_);
+  bool stop_vhost_queue(uint16_t index) noexcept REQUIRES(mu_);
+  void leave_vhost() noexcept REQUIRES(mu_);
+  void on_call(uint16_t index) noexcept;
+  void on_vhost_error(uint16_t index) noexcept;
+  void on_backend_news() noexcept;
+  bool lose_backend_if_gone() noexcept REQUIRES(mu_);
+
   void lose_link() noexcept REQUIRES(mu_);
   void on_backend(uint16_t pair, uint32_t events) noexcept;
+  bool watch(int fd, uint64_t tag, uint32_t events) noexcept;
   bool watch_backend(uint16_t pair, uint32_t events, int operation) noexcept;
+  bool watch_frames() noexcept;
+  bool watch_vhost() noexcept;
   void wait_for_room(uint16_t pair) noexcept REQUIRES(mu_);
   void run() noexcept;
 
@@ -122,10 +141,13 @@ class VirtioNet final : public ServedVirtioDevice {
   const MacAddress mac_;
   const std::unique_ptr<NetBackend> backend_;
   const uint64_t features_;
+  const std::vector<std::unique_ptr<VhostNet>> vhost_;  // their eventfds stay open, whoever serves the queues
+  std::vector<int> calls_;
   Fd events_;
   Fd stop_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> link_up_ = true;
+  bool in_kernel_ GUARDED_BY(mu_);  // vhost_ serves the pairs
   std::vector<Receiver> receivers_ GUARDED_BY(mu_);
   DescriptorChain chain_ GUARDED_BY(mu_);
   std::array<iovec, kMostPieces + 1> pieces_ GUARDED_BY(mu_);

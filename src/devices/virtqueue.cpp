@@ -132,6 +132,11 @@ uint16_t Virtqueue::available_index() const noexcept {
   return word(available_ + kIndex).load(std::memory_order_acquire);
 }
 
+// The used index is the device's own to write; a guest that did it all the same has confused nobody but itself.
+void Virtqueue::take_back(uint16_t next_available) noexcept {
+  set_state({.next_available = next_available, .next_used = word(used_ + kIndex).load(std::memory_order_acquire)});
+}
+
 bool Virtqueue::fail(std::string_view why) noexcept {
   broken_ = why;
   return false;

@@ -104,6 +104,19 @@ class Virtqueue {
   std::string_view broken() const noexcept { return broken_; }
 
   uint16_t size() const noexcept { return size_; }
+
+  // For who has a server in the kernel work with the queue in our place: all that it needs, and how to go on behind it.
+
+  /// Begin of each ring, in our own address space.
+  struct Rings {
+    const void* descriptors;
+    const void* available;
+    const void* used;
+  };
+  Rings rings() const noexcept { return {.descriptors = descriptors_, .available = available_, .used = used_}; }
+  const GuestMemory& memory() const noexcept { return *memory_; }
+  /// The next available request is this one; what is used is what the driver has been shown.
+  void take_back(uint16_t next_available) noexcept;
   const VirtqueueState& state() const noexcept { return state_; }
   void set_state(const VirtqueueState& state) noexcept {
     state_ = state;

@@ -103,6 +103,7 @@ constexpr std::array kNetSuboptions{
     SuboptionSpec{.name = "hostfwd", .kind = SuboptionKind::kRepeatedValue},
     SuboptionSpec{.name = "mac", .kind = SuboptionKind::kValue},
     SuboptionSpec{.name = "queues", .kind = SuboptionKind::kValue},
+    SuboptionSpec{.name = "vhost", .kind = SuboptionKind::kValue},
 };
 
 int parse_descriptor(const Suboption& option) {
@@ -157,6 +158,11 @@ NetChoice parse_net(const std::string& where, std::string_view text) {
   if (const Suboption* const queues = given.find("queues")) {
     if (net.kind != NetChoice::Kind::kTap) throw usage(std::format("{}: only with tap=NAME", queues->where));
     net.queues = parse_queues(*queues, TapBackend::kMostPairs);
+  }
+  if (const Suboption* const vhost = given.find("vhost")) {
+    if (net.kind == NetChoice::Kind::kUser) throw usage(std::format("{}: only with tap=NAME or fd=N", vhost->where));
+    if (vhost->value != "on" && vhost->value != "off") throw wrong(*vhost, "is neither on nor off");
+    net.vhost = vhost->value == "on";
   }
   for (const Suboption& option : given.all()) {
     if (option.name != "hostfwd") continue;

@@ -23,13 +23,14 @@ struct NetChoice {
   std::vector<PortForward> forwards = {};  ///< kUser
   std::optional<MacAddress> mac = {};      ///< none: one that stays the same
   uint16_t queues = 1;                     ///< kTap: pairs of them
+  std::optional<bool> vhost = {};          ///< the kernel moves a tap's frames; none: where it can
 };
 
 /// Both throw SetupError (kUsage): "<where>: <what is wrong>; <what would be right>".
 
 /// "disk.img,ro,serial=...,direct,discard=unmap,queues=N".
 VirtioBlock::Options parse_disk(const std::string& where, std::string_view text);
-/// "user,hostfwd=tcp:2222-:22,mac=...", "tap=NAME,queues=N", "fd=N".
+/// "user,hostfwd=tcp:2222-:22,mac=...", "tap=NAME,queues=N,vhost=on", "fd=N".
 NetChoice parse_net(const std::string& where, std::string_view text);
 
 }  // namespace rvvmm

@@ -113,7 +113,7 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .name = "net",
      .argument = "WHERE",
      .group = kDevices,
-     .help = "user (needs no root), tap=NAME or fd=N; also\nhostfwd=tcp:2222-:22, mac=...",
+     .help = "user (needs no root), tap=NAME or fd=N; also\nhostfwd=tcp:2222-:22, mac=..., vhost=on|off, ...",
      .completion = Completion::kWords,
      .words = "user tap= fd=",
      .repeatable = true},

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/printable.hpp"
 #include "devices/passt.hpp"
 #include "devices/tap_backend.hpp"
@@ -32,14 +33,37 @@ std::string identity_of(const Config& config) {
 struct OpenNet {
   std::unique_ptr<NetBackend> backend;
   std::string interface{};  ///< of a tap
+  std::vector<std::unique_ptr<VhostNet>> vhost{};
 };
+
+/// One for each pair of queues; none where that was not asked for and the host has no vhost-net for us.
+std::vector<std::unique_ptr<VhostNet>> open_vhost(const NetChoice& choice, const TapBackend& tap) {
+  std::vector<std::unique_ptr<VhostNet>> vhost;
+  if (choice.vhost == false) return vhost;
+  try {
+    for (uint16_t pair = 0; pair < tap.queue_pairs(); ++pair)
+      vhost.push_back(VhostNet::open());
+  } catch (const SetupError& problem) {
+    if (choice.vhost == true) {
+      const std::string option =
+          choice.kind == NetChoice::Kind::kTap ? "tap=" + choice.tap : std::format("fd={}", choice.fd);
+      throw SetupError{problem.status(),
+                       std::format("{},vhost=on: {}; vhost=off does without", option, problem.what())};
+    }
+    log::line(log::Module::kVmm, log::Level::kInfo, "tap {}: {}; rvvmm moves its frames", tap.interface(),
+              problem.what());
+    vhost.clear();
+  }
+  return vhost;
+}
 
 OpenNet open_net(const NetChoice& choice) {
   if (choice.kind == NetChoice::Kind::kUser) return {.backend = Passt::launch({.forwards = choice.forwards})};
   auto tap = choice.kind == NetChoice::Kind::kTap ? TapBackend::open(choice.tap, choice.queues)
                                                   : TapBackend::inherited(choice.fd);
   std::string interface = tap->interface();
-  return {.backend = std::move(tap), .interface = std::move(interface)};
+  auto vhost = open_vhost(choice, *tap);
+  return {.backend = std::move(tap), .interface = std::move(interface), .vhost = std::move(vhost)};
 }
 
 std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
@@ -52,8 +76,8 @@ std::unique_ptr<VirtioNet> make_net(const Config& config, unsigned number) {
   }
   const MacAddress mac =
       choice.mac ? *choice.mac : stable_mac(std::format("{} {} {}", identity_of(config), net.interface, number));
-  auto body =
-      std::make_unique<VirtioNet>(VirtioNetOptions{.number = number, .mac = mac, .backend = std::move(net.backend)});
+  auto body = std::make_unique<VirtioNet>(
+      VirtioNetOptions{.number = number, .mac = mac, .backend = std::move(net.backend), .vhost = std::move(net.vhost)});
   body->launch();
   return body;
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
 
+#include "base/eventfd.hpp"
 #include "base/fd.hpp"
 #include "devices/net_backend.hpp"
 #include "devices/virtqueue.hpp"
@@ -28,9 +28,13 @@ class FakeNetBackend final : public NetBackend {
     incoming[pair].push_back(std::move(frame));
     signal(pair);
   }
-  void signal(uint16_t pair) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(fds_[pair].get(), &one, sizeof one);
+  void signal(uint16_t pair) { add_one(fds_[pair].get()); }
+
+  /// What has_gone() is asked about is there to be read.
+  void tell_news() const { add_one(news_.get()); }
+  void tell_that_it_is_gone() {
+    is_gone = true;
+    tell_news();
   }
 
   uint64_t features() const noexcept override { return kNetCsum | kNetMtu; }
@@ -57,6 +61,11 @@ class FakeNetBackend final : public NetBackend {
     sent[pair].push_back(std::move(bytes));
     return NetIo::kDone;
   }
+  int watch_fd() noexcept override { return news_.get(); }
+  bool has_gone() noexcept override {
+    take_count(news_.get());
+    return is_gone;
+  }
   std::string why() const override { return "the fake is gone"; }
 
   std::vector<std::deque<std::string>> incoming;
@@ -70,6 +79,7 @@ class FakeNetBackend final : public NetBackend {
 
  private:
   std::vector<Fd> fds_;
+  Fd news_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
 }  // namespace rvvmm

@@ -147,6 +147,35 @@ TEST(TapBackend, DeletedItIsGone) {
   });
 }
 
+bool is_readable(int fd, int timeout_ms) {
+  pollfd event{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&event, 1, timeout_ms) == 1;
+}
+
+TEST(TapBackend, TellsOfItsEndWhoDoesNotReadIt) {
+  in_own_network([] {
+    const auto tap = TapBackend::open("rvtap", 1);
+    const auto other = TapBackend::open("rvother", 1);
+    const int news = tap->watch_fd();
+    ASSERT_GE(news, 0);
+    EXPECT_EQ(tap->watch_fd(), news) << "one for all who ask";
+    EXPECT_FALSE(is_readable(news, 0));
+    bring_up("rvtap", "10.9.8.1");
+    EXPECT_TRUE(is_readable(news, 1000));
+    EXPECT_FALSE(tap->has_gone());
+    EXPECT_FALSE(is_readable(news, 0)) << "all of it was read";
+    remove_interface("rvother");
+    EXPECT_TRUE(is_readable(news, 1000));
+    EXPECT_FALSE(tap->has_gone()) << "that was another one";
+    EXPECT_EQ(send(*tap, arp_request()), NetIo::kDone);
+    EXPECT_FALSE(is_readable(news, 0)) << "frames are no news";
+    remove_interface("rvtap");
+    EXPECT_TRUE(is_readable(news, 1000));
+    EXPECT_TRUE(tap->has_gone());
+    EXPECT_EQ(tap->why(), "the tap interface rvtap was deleted");
+  });
+}
+
 TEST(TapBackend, HasSeveralQueues) {
   in_own_network([] {
     const auto tap = TapBackend::open("rvtap", 4);

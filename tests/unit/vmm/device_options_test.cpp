@@ -74,6 +74,9 @@ TEST(ParseNet, EveryKind) {
   EXPECT_EQ(tap.tap, "vmtap0");
   EXPECT_EQ(tap.queues, 2);
   EXPECT_FALSE(tap.mac);
+  EXPECT_EQ(tap.vhost, std::nullopt);
+  EXPECT_EQ(parse_net("--net", "tap=vmtap0,vhost=on").vhost, true);
+  EXPECT_EQ(parse_net("--net", "fd=7,vhost=off").vhost, false);
   const NetChoice fd = parse_net("--net", "fd=7");
   EXPECT_EQ(fd.kind, NetChoice::Kind::kTapDescriptor);
   EXPECT_EQ(fd.fd, 7);
@@ -96,6 +99,9 @@ TEST(ParseNet, MistakesAreNamed) {
   EXPECT_EQ(net_error("tap=x,hostfwd=tcp:1-:2"), "--net: hostfwd: only with user");
   EXPECT_EQ(net_error("user,queues=2"), "--net: queues: only with tap=NAME");
   EXPECT_EQ(net_error("fd=-1"), "--net: fd: \"-1\" is no number of a descriptor; give that of an open tap, such as 3");
+  EXPECT_EQ(net_error("user,vhost=on"), "--net: vhost: only with tap=NAME or fd=N");
+  EXPECT_EQ(net_error("tap=x,vhost=yes"), "--net: vhost: \"yes\" is neither on nor off");
+  EXPECT_EQ(net_error("tap=x,vhost"), "--net: vhost: has no value; write vhost=VALUE");
   for (const char* const mac : {"52:54:00:12:34", "52:54:00:12:34:56:78", "5254:00:12:34:56", "52-54-00-12-34-56",
                                 "5:54:00:12:34:56", "g2:54:00:12:34:56", "52:54:00:12:34:5"}) {
     EXPECT_EQ(net_error(std::string{"user,mac="} + mac),
