@@ -1,6 +1,7 @@
 // A network device between any driver and any traffic: frames of any length, buffers of any kind, guest memory written
 // between any two steps, a backend without room, refusing or gone, starts and stops. No frame is counted twice or lost
-// without being counted, and what reaches the backend is as long as it may be.
+// without being counted, and what reaches the backend is as long as it may be. Also with a vhost-net that refuses at
+// times: it has queues only while the device is started, and the device has none of those.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include "base/log.hpp"
 #include "devices/virtio_net.hpp"
 #include "fakes/fake_net_backend.hpp"
+#include "fakes/fake_vhost.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 #include "fuzz/steps.hpp"
 
@@ -34,17 +36,20 @@ struct Step {
 
 class Machine {
  public:
-  explicit Machine(uint16_t pairs) {
+  Machine(uint16_t pairs, bool with_vhost) : vhosts_(with_vhost ? pairs : 0) {
     auto made = std::make_unique<FakeNetBackend>(pairs);
     backend_ = made.get();
-    net_ = std::make_unique<VirtioNet>(VirtioNetOptions{.number = 0, .mac = {}, .backend = std::move(made)});
+    VirtioNetOptions options{.number = 0, .mac = {}, .backend = std::move(made)};
+    for (FakeVhostRecord& vhost : vhosts_)
+      options.vhost.push_back(std::make_unique<VhostNet>(std::make_unique<FakeVhost>(vhost)));
+    net_ = std::make_unique<VirtioNet>(std::move(options));
   }
 
   void run(const Step& step) {
     const auto queue = static_cast<uint16_t>(step.place % net_->queue_sizes().size());
     switch (step.action % 12) {
       case 0: start(step); break;
-      case 1: net_->stop(); break;
+      case 1: stop(); break;
       case 2:
       case 3: offer(queue, step); break;
       case 4: offer_at_random(queue, step); break;
@@ -62,8 +67,14 @@ class Machine {
  private:
   FakeDriverQueue ring(size_t queue) const { return {memory_, kRam + queue * 0x1000, kRingSize}; }
 
-  void start(const Step& step) {
+  void stop() {
     net_->stop();
+    for (const FakeVhostRecord& vhost : vhosts_)
+      require(!vhost.running(0) && !vhost.running(1));
+  }
+
+  void start(const Step& step) {
+    stop();
     if ((step.value >> 63) != 0) net_->reset();  // another driver
     clear(memory_.bytes());
     VirtioSession session{.queues = {}, .features = step.value & net_->features(), .driver = &side_};
@@ -118,6 +129,14 @@ class Machine {
     backend_->is_gone = backend_->is_gone || (step.value & 0x78) == 0x78;
     const auto pair = static_cast<uint16_t>(step.place % backend_->queue_pairs());
     backend_->signal(pair);
+    if (vhosts_.empty()) return;
+    FakeVhostRecord& vhost = vhosts_[pair];
+    vhost.refused = (step.value & 0xF00) == 0xF00 ? VHOST_SET_VRING_ADDR : 0;
+    const size_t side = step.value >> 12 & 1;
+    if ((step.value & 0x2000) != 0) vhost.signal_call(side);
+    if ((step.value & 0x4000) != 0) vhost.signal_error(side);
+    if ((step.value & 0x8000) != 0) vhost.rings[side].base = step.length;
+    if ((step.value & 0x1'0000) != 0) backend_->tell_news();
   }
   void read_config(const Step& step) {
     std::vector<std::byte> out(step.length % 16 + 1U);
@@ -143,10 +162,13 @@ class Machine {
     require(counters.sent == sent_);
     const VirtioNetState state = net_->state();
     require(state.active_pairs >= 1 && state.active_pairs <= backend_->queue_pairs());
+    for (size_t pair = state.active_pairs; pair < vhosts_.size(); ++pair)
+      require(!vhosts_[pair].running(0) && !vhosts_[pair].running(1));
   }
 
   const GuestMemory memory_{kRam, kRamSize};
   FakeDriverSide side_;
+  std::vector<FakeVhostRecord> vhosts_;  // empty: the device moves frames itself
   FakeNetBackend* backend_ = nullptr;
   std::unique_ptr<VirtioNet> net_;
   size_t put_ = 0;
@@ -161,7 +183,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return true;
   }();
   if (!quiet || size == 0) return -1;
-  Machine machine{static_cast<uint16_t>(data[0] % 4 + 1)};
+  Machine machine{static_cast<uint16_t>(data[0] % 4 + 1), data[0] >= 0x80};
   for_each_step<Step>(std::span{data, size}.subspan(1), [&](const Step& step) { machine.run(step); });
   return 0;
 }
