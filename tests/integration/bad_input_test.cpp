@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <regex>
 
+#include "host_tap.hpp"
 #include "kernel_files.hpp"
 #include "test_environment.hpp"
 #include "vm_process.hpp"
@@ -44,6 +45,16 @@ void take_permission_away() {
 void put_null_in_place_of_kvm() {
   own_mounts();
   require(mount("/dev/null", "/dev/kvm", nullptr, MS_BIND, nullptr) == 0);
+}
+
+void make_devices_without_vhost() {
+  hide_devices();
+  require(mknod("/dev/kvm", S_IFCHR | 0600, makedev(10, 232)) == 0 && mkdir("/dev/net", 0700) == 0 &&
+          mknod("/dev/net/tun", S_IFCHR | 0600, makedev(10, 200)) == 0);
+}
+void put_null_in_place_of_vhost() {
+  make_devices_without_vhost();
+  require(mknod("/dev/vhost-net", S_IFCHR | 0600, makedev(1, 3)) == 0);
 }
 
 void allow_300_files() {
@@ -232,6 +243,29 @@ TEST_F(BadInput, HostWithoutUsableKvm) {
                  take_permission_away);
   expect_refused({"--kernel", hello()}, kHostUnsupported, {"/dev/kvm: is not KVM's device; "},
                  put_null_in_place_of_kvm);
+}
+
+TEST_F(BadInput, HostWithoutUsableVhost) {
+  if (!HostTap::possible()) GTEST_SKIP() << "no tap interfaces for us";
+  const HostTap tap{"rvbad0", "10.9.8.1"};
+  expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=on"}, kHostUnsupported,
+                 {"rvvmm: --net tap=rvbad0,vhost=on: cannot open /dev/vhost-net: No such file or directory "
+                  "(is the kernel module vhost_net loaded?); vhost=off does without\n"},
+                 make_devices_without_vhost);
+  expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=on"}, kHostUnsupported,
+                 {"vhost-net refuses VHOST_SET_OWNER: Inappropriate ioctl for device; vhost=off does without\n"},
+                 put_null_in_place_of_vhost);
+  expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=maybe"}, kUsage,
+                 {"--net: vhost: \"maybe\" is neither on nor off\n"});
+  expect_refused({"--kernel", hello(), "--net", "user,vhost=on"}, kUsage,
+                 {"--net: vhost: only with tap=NAME or fd=N\n"});
+  // Nobody has insisted: the guest runs.
+  VmProcess vm{{"--kernel", hello(), "--log-level", "vmm=info", "--net", "tap=rvbad0"},
+               Console::kNullInput,
+               make_devices_without_vhost};
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_NE(vm.errors().find("tap rvbad0: cannot open /dev/vhost-net: "), std::string::npos) << vm.errors();
+  EXPECT_NE(vm.errors().find("; rvvmm moves its frames\n"), std::string::npos) << vm.errors();
 }
 
 TEST_F(BadInput, HelpAndVersionAreNoErrors) {

@@ -1,5 +1,4 @@
 // A Linux guest with one of each virtio device. One boot carries all checks: it costs seconds on the emulated host.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -18,76 +17,19 @@
 #include "base/fd.hpp"
 #include "linux_test_case.hpp"
 #include "process_facts.hpp"
+#include "web_server.hpp"
 
 namespace rvvmm::test::linux_virtio_test {
 namespace {
-
-sockaddr_in loopback(uint16_t port) {
-  return {
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
-}
-
-/// A TCP socket of the host's loopback, on a port that was free.
-class Listener {
- public:
-  Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address = loopback(0);
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
-    EXPECT_EQ(::listen(fd_.get(), 4), 0);
-    EXPECT_EQ(::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
-    port_ = ntohs(address.sin_port);
-  }
-  uint16_t port() const { return port_; }
-  int fd() const { return fd_.get(); }
-  /// Ends accept() in another thread.
-  void shut() const { ::shutdown(fd_.get(), SHUT_RDWR); }
-
- private:
-  Fd fd_;
-  uint16_t port_ = 0;
-};
 
 uint16_t free_port() {
   return Listener{}.port();
 }
 
-/// Gives every client the same file by HTTP, until its end.
-class WebServer {
- public:
-  explicit WebServer(std::string content) : content_(std::move(content)), thread_([this] { serve(); }) {}
-  ~WebServer() { listener_.shut(); }
-  uint16_t port() const { return listener_.port(); }
-
- private:
-  void serve() const {
-    for (;;) {
-      const Fd client{::accept(listener_.fd(), nullptr, nullptr)};
-      if (!client) return;
-      char request[4096];
-      if (::read(client.get(), request, sizeof request) <= 0) continue;
-      const std::string answer = "HTTP/1.0 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n";
-      send_all(client.get(), answer);
-      send_all(client.get(), content_);
-    }
-  }
-  static void send_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      text.remove_prefix(static_cast<size_t>(sent));
-    }
-  }
-
-  const std::string content_;
-  Listener listener_;
-  std::jthread thread_;
-};
-
 /// What whoever listens at that port of the host's loopback says, all of it; empty if nobody does.
 std::string heard_at(uint16_t port) {
   const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  const sockaddr_in address = loopback(port);
+  const sockaddr_in address = internet_address("127.0.0.1", port);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "";
   std::string heard;
   char piece[256];
@@ -109,16 +51,6 @@ std::string part_of(const std::string& path, size_t offset, size_t size) {
   file.read(part.data(), static_cast<std::streamsize>(size));
   EXPECT_TRUE(file) << path;
   return part;
-}
-
-std::string patterned(size_t size) {
-  std::string text(size, '\0');
-  uint32_t state = 1;
-  for (char& byte : text) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return text;
 }
 
 class LinuxVirtio : public LinuxTest, public ::testing::WithParamInterface<const char*> {

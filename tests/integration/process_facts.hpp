@@ -28,6 +28,8 @@ std::map<std::string, std::string> thread_cpus(pid_t pid);
 bool counts_write_calls();
 /// System calls of write(2)'s kind made by the thread of that name so far; 0 where there is none.
 uint64_t write_calls(pid_t pid, std::string_view thread);
+/// How often the thread of that name went to sleep by itself; nothing where there is none.
+std::optional<uint64_t> sleeps(pid_t pid, std::string_view thread);
 /// One of KVM's own counters, summed over the process's VMs; nothing where debugfs is not mounted, or not for us.
 std::optional<uint64_t> kvm_counter(pid_t pid, const std::string& name);
 

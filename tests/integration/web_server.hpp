@@ -1,0 +1,93 @@
+// Servers of the host that guests talk to.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/fd.hpp"
+
+namespace rvvmm::test {
+
+inline sockaddr_in internet_address(const char* address, uint16_t port) {
+  sockaddr_in all{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {}, .sin_zero = {}};
+  EXPECT_EQ(::inet_pton(AF_INET, address, &all.sin_addr), 1) << address;
+  return all;
+}
+
+/// A TCP socket of one of the host's addresses, on a port that was free.
+class Listener {
+ public:
+  explicit Listener(const char* at = "127.0.0.1") : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = internet_address(at, 0);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), length), 0) << at;
+    EXPECT_EQ(::listen(fd_.get(), 4), 0);
+    EXPECT_EQ(::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  uint16_t port() const { return port_; }
+  /// The next client; none after shut().
+  Fd accept() const { return Fd{::accept(fd_.get(), nullptr, nullptr)}; }
+  /// Ends accept() in another thread.
+  void shut() const { ::shutdown(fd_.get(), SHUT_RDWR); }
+
+ private:
+  Fd fd_;
+  uint16_t port_ = 0;
+};
+
+/// False where the other side is gone.
+inline bool send_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+/// Gives every client the same file by HTTP, until its end.
+class WebServer {
+ public:
+  explicit WebServer(std::string content, const char* at = "127.0.0.1")
+      : content_(std::move(content)), listener_(at), thread_([this] { serve(); }) {}
+  ~WebServer() { listener_.shut(); }
+  WebServer(const WebServer&) = delete;
+  WebServer& operator=(const WebServer&) = delete;
+  uint16_t port() const { return listener_.port(); }
+
+ private:
+  void serve() const {
+    while (const Fd client = listener_.accept()) {
+      char request[4096];
+      if (::read(client.get(), request, sizeof request) <= 0) continue;
+      send_all(client.get(), "HTTP/1.0 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n");
+      send_all(client.get(), content_);
+    }
+  }
+
+  const std::string content_;
+  Listener listener_;
+  std::jthread thread_;
+};
+
+/// Bytes in no order, the same each time.
+inline std::string patterned(size_t size) {
+  std::string text(size, '\0');
+  uint32_t state = 1;
+  for (char& byte : text) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  return text;
+}
+
+}  // namespace rvvmm::test
