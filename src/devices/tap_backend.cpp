@@ -203,6 +203,7 @@ NetIo TapBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept {
 int TapBackend::watch_fd() noexcept {
   if (link_news_) return link_news_.get();
   Fd news{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)};
+  if (!news) return -1;
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   address.nl_groups = RTMGRP_LINK;

@@ -75,19 +75,6 @@ constexpr uint16_t transmit_queue(uint16_t pair) noexcept {
 
 }  // namespace
 
-MacAddress stable_mac(std::string_view identity) noexcept {
-  // FNV-1a, 64 bits: nothing depends on its being hard to reverse.
-  uint64_t hash = 0xCBF2'9CE4'8422'2325;
-  for (const char c : identity)
-    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100'0000'01B3;
-  hash ^= hash >> 48;  // an address has 48 bits
-  MacAddress mac{};
-  for (size_t i = 0; i < mac.size(); ++i)
-    mac[i] = static_cast<uint8_t>(hash >> (8 * i));
-  mac[0] = static_cast<uint8_t>((mac[0] & 0xFC) | 0x02);  // not a group's, and of no vendor
-  return mac;
-}
-
 VirtioNet::VirtioNet(VirtioNetOptions options)
     : ServedVirtioDevice(sizes_of_queues(*options.backend)),
       name_(std::format("net{}", options.number)),
@@ -418,7 +405,7 @@ bool VirtioNet::obey(std::span<const iovec> command) noexcept {
 
 bool VirtioNet::watch_vhost() noexcept {
   bool all = true;
-  for (uint16_t index = 0; index < vhost_.size() * 2; ++index) {
+  for (uint16_t index = 0; index < vhost_queues(); ++index) {
     all &= watch(calls_[index], tag(Source::kCall, index), EPOLLIN);
     all &= watch(vhost_[index / 2]->error_fd(side_of(index)), tag(Source::kVhostError, index), EPOLLIN);
   }
@@ -449,7 +436,7 @@ void VirtioNet::start_vhost() noexcept {
 }
 
 void VirtioNet::stop_vhost(uint16_t first_pair) noexcept {
-  for (uint16_t index = receive_queue(first_pair); index < vhost_.size() * 2; ++index)
+  for (uint16_t index = receive_queue(first_pair); index < vhost_queues(); ++index)
     stop_vhost_queue(index);
   if (first_pair > 0) return;
   if (const auto control = control_queue()) ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, doorbells()[*control], nullptr);

@@ -10,17 +10,12 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "devices/mac_address.hpp"
 #include "devices/net_backend.hpp"
 #include "devices/served_virtio_device.hpp"
 #include "devices/vhost_net.hpp"
 
 namespace rvvmm {
-
-using MacAddress = std::array<uint8_t, 6>;
-
-/// A locally administered unicast address that is the same each time for the same `identity`: whatever tells this
-/// device from all others that it may meet, such as the machine's id, the tap interface and the place among options.
-MacAddress stable_mac(std::string_view identity) noexcept;
 
 struct VirtioNetOptions {
   unsigned number = 0;  ///< of the device: "net0"
@@ -119,6 +114,7 @@ class VirtioNet final : public ServedVirtioDevice {
   bool serve_control(uint16_t index, Virtqueue& queue) noexcept REQUIRES(mu_);
   bool obey(std::span<const iovec> command) noexcept REQUIRES(mu_);
 
+  uint16_t vhost_queues() const noexcept { return static_cast<uint16_t>(vhost_.size() * 2); }
   void start_vhost() noexcept REQUIRES(mu_);
   void stop_vhost(uint16_t first_pair = 0) noexcept REQUIRES(mu_);
   bool stop_vhost_queue(uint16_t index) noexcept REQUIRES(mu_);
