@@ -15,8 +15,12 @@
 #include "base/error.hpp"
 #include "base/eventfd.hpp"
 #include "base/thread_signals.hpp"
+#include "devices/virtio_net_parts.hpp"
 
 namespace rvvmm {
+
+using namespace virtio_net_parts;
+
 namespace {
 
 constexpr size_t kHeader = sizeof(VirtioNetHeader);
@@ -40,12 +44,6 @@ constexpr uint8_t kSetPairs = 0;
 constexpr std::byte kAck{0};
 constexpr std::byte kError{1};
 
-/// What epoll_wait() tells us: which kind, and which number of it.
-enum class Source : uint32_t { kStop, kDoorbell, kBackend, kCall, kVhostError, kBackendNews };
-uint64_t tag(Source source, uint16_t number) noexcept {
-  return uint64_t{std::to_underlying(source)} << 32 | number;
-}
-
 uint64_t offered_features(const NetBackend& backend) noexcept {
   uint64_t features = backend.features() | kNetMac | kNetStatus | kNetMergeBuffers;
   if (backend.queue_pairs() > 1) features |= kNetControlQueue | kNetMultiQueue;
@@ -58,19 +56,6 @@ std::vector<uint16_t> sizes_of_queues(const NetBackend& backend) {
   std::vector<uint16_t> sizes(size_t{pairs} * 2, VirtioNet::kQueueSize);
   if (pairs > 1) sizes.push_back(VirtioNet::kQueueSize);
   return sizes;
-}
-
-constexpr bool is_transmit(uint16_t queue) noexcept {
-  return queue % 2 == 1;
-}
-constexpr VhostNet::Side side_of(uint16_t queue) noexcept {
-  return is_transmit(queue) ? VhostNet::Side::kTransmit : VhostNet::Side::kReceive;
-}
-constexpr uint16_t receive_queue(uint16_t pair) noexcept {
-  return static_cast<uint16_t>(pair * 2);
-}
-constexpr uint16_t transmit_queue(uint16_t pair) noexcept {
-  return static_cast<uint16_t>(pair * 2 + 1);
 }
 
 }  // namespace
@@ -398,90 +383,6 @@ bool VirtioNet::obey(std::span<const iovec> command) noexcept {
     ring(receive_queue(pair));
     ring(transmit_queue(pair));
   }
-  return true;
-}
-
-// vhost-net ------------------------------------------------------------------------------------------------------
-
-bool VirtioNet::watch_vhost() noexcept {
-  bool all = true;
-  for (uint16_t index = 0; index < vhost_queues(); ++index) {
-    all &= watch(calls_[index], tag(Source::kCall, index), EPOLLIN);
-    all &= watch(vhost_[index / 2]->error_fd(side_of(index)), tag(Source::kVhostError, index), EPOLLIN);
-  }
-  if (const int news = backend_->watch_fd(); news >= 0) all &= watch(news, tag(Source::kBackendNews, 0), EPOLLIN);
-  return all;
-}
-
-// The pairs in use, as far as they are not started yet.
-void VirtioNet::start_vhost() noexcept {
-  // The control queue is ours, and which one that is the driver has decided. Others' doorbells nobody reads but vhost,
-  // which leaves what they count: they would keep us awake.
-  if (const auto control = control_queue()) {
-    watch(doorbells()[*control], tag(Source::kDoorbell, *control), EPOLLIN);
-  }
-  for (uint16_t index = 0; index < state_.active_pairs * 2; ++index) {
-    const Virtqueue* const queue = this->queue(index);
-    VhostNet& vhost = *vhost_[index / 2];
-    if (queue == nullptr || vhost.start(side_of(index), *queue,
-                                        {.kick = doorbells()[index],
-                                         .tap = backend_->fd(static_cast<uint16_t>(index / 2)),
-                                         .features = driver_features()})) {
-      continue;
-    }
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; rvvmm moves its frames from now on", name_,
-              vhost.why());
-    return leave_vhost();
-  }
-}
-
-void VirtioNet::stop_vhost(uint16_t first_pair) noexcept {
-  for (uint16_t index = receive_queue(first_pair); index < vhost_queues(); ++index)
-    stop_vhost_queue(index);
-  if (first_pair > 0) return;
-  if (const auto control = control_queue()) ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, doorbells()[*control], nullptr);
-}
-
-bool VirtioNet::stop_vhost_queue(uint16_t index) noexcept {
-  Virtqueue* const queue = this->queue(index);
-  if (queue == nullptr || !vhost_[index / 2]->stop(side_of(index), *queue)) return false;
-  // An interrupt that we have not read yet: the driver waits for it, unless it is about to be reset.
-  if (take_count(calls_[index])) interrupt(index);
-  return true;
-}
-
-void VirtioNet::leave_vhost() noexcept {
-  stop_vhost();
-  in_kernel_ = false;
-  watch_frames();
-  for (uint16_t index = 0; index < queue_sizes().size(); ++index)
-    ring(index);
-}
-
-void VirtioNet::on_call(uint16_t index) noexcept {
-  if (!take_count(calls_[index])) return;
-  const LockGuard lock{mu_};
-  interrupt(index);
-}
-
-void VirtioNet::on_vhost_error(uint16_t index) noexcept {
-  if (!take_count(vhost_[index / 2]->error_fd(side_of(index)))) return;
-  const LockGuard lock{mu_};
-  // Without its tap vhost-net cannot send either, which is no fault of the driver's.
-  if (lose_backend_if_gone() || !in_kernel_ || !stop_vhost_queue(index)) return;
-  needs_reset(is_transmit(index) ? "vhost-net cannot go on with what it finds in a transmit queue"
-                                 : "vhost-net cannot go on with what it finds in a receive queue");
-}
-
-void VirtioNet::on_backend_news() noexcept {
-  const LockGuard lock{mu_};
-  lose_backend_if_gone();
-}
-
-bool VirtioNet::lose_backend_if_gone() noexcept {
-  if (!backend_->has_gone()) return false;
-  if (in_kernel_) leave_vhost();
-  lose_link();
   return true;
 }
 

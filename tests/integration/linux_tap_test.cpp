@@ -31,8 +31,8 @@ struct Cost {
 /// One TCP connection of the guest's, watched while it is busy: neither its begin nor its end is counted.
 class WatchedTransfer {
  public:
-  static constexpr size_t kWarmUp = 2 * kMiB;
-  static constexpr size_t kWatched = 8 * kMiB;
+  static constexpr size_t kWarmUp = kMiB;
+  static constexpr size_t kWatched = 4 * kMiB;
 
   explicit WatchedTransfer(pid_t vmm) : vmm_(vmm) {}
   uint16_t port() const { return listener_.port(); }
@@ -114,7 +114,7 @@ class LinuxTap : public LinuxTest {
       const WatchedTransfer transfer{vmm};
       const std::string port = std::to_string(transfer.port());
       ASSERT_TRUE(guest.begin(to_guest ? "nc 10.9.7.1 " + port + " > /dev/null"
-                                       : "dd if=/dev/zero bs=64k count=400 2>/dev/null | nc 10.9.7.1 " + port,
+                                       : "dd if=/dev/zero bs=64k count=256 2>/dev/null | nc 10.9.7.1 " + port,
                               kBoot));
       const Cost cost = to_guest ? transfer.to_guest() : transfer.from_guest();
       EXPECT_TRUE(cost.complete);
