@@ -101,8 +101,11 @@ bool VhostNet::start(Side side, const Virtqueue& queue, const Connections& conne
   take_count(error_fd(side));  // of a driver that is gone
   ring(side).started = call(VHOST_SET_FEATURES, &features, "VHOST_SET_FEATURES") && set_memory(queue.memory()) &&
                        set_ring(side, queue, connections.kick) && set_backend(side, connections.tap);
-  // A kick without a backend does nothing; the next start sets all of it anew.
-  return ring(side).started;
+  if (ring(side).started) return true;
+  // Or each kick would wake the kernel's thread, for nothing. What was refused first stays what is said.
+  vhost_vring_file no_kick{.index = static_cast<unsigned>(side), .fd = -1};
+  calls_->call(VHOST_SET_VRING_KICK, &no_kick);
+  return false;
 }
 
 bool VhostNet::set_memory(const GuestMemory& memory) noexcept {

@@ -28,7 +28,7 @@ void VirtioNet::start_vhost() noexcept {
   if (const auto control = control_queue()) {
     watch(doorbells()[*control], tag(Source::kDoorbell, *control), EPOLLIN);
   }
-  for (uint16_t index = 0; index < state_.active_pairs * 2; ++index) {
+  for (uint16_t index = 0; index < state_.active_pairs * 2 && index != control_queue(); ++index) {
     const Virtqueue* const queue = this->queue(index);
     VhostNet& vhost = *vhost_[index / 2];
     if (queue == nullptr || vhost.start(side_of(index), *queue,
@@ -67,14 +67,16 @@ void VirtioNet::leave_vhost() noexcept {
 }
 
 void VirtioNet::on_call(uint16_t index) noexcept {
-  if (!take_count(calls_[index])) return;
+  // Under the lock: who stops the device meanwhile finds the count, or what it has led to.
   const LockGuard lock{mu_};
+  if (!take_count(calls_[index])) return;
   interrupt(index);
 }
 
 void VirtioNet::on_vhost_error(uint16_t index) noexcept {
-  if (!take_count(vhost_[index / 2]->error_fd(side_of(index)))) return;
+  // Under the lock: a count from a driver that is gone must not break the next one's queue.
   const LockGuard lock{mu_};
+  if (!take_count(vhost_[index / 2]->error_fd(side_of(index)))) return;
   // Without its tap vhost-net cannot send either, which is no fault of the driver's.
   if (lose_backend_if_gone() || !in_kernel_ || !stop_vhost_queue(index)) return;
   needs_reset(is_transmit(index) ? "vhost-net cannot go on with what it finds in a transmit queue"

@@ -124,7 +124,8 @@ class LinuxTap : public LinuxTest {
                   to_guest ? "to" : "from", cost.exits ? static_cast<long long>(*cost.exits) : -1LL,
                   static_cast<unsigned long long>(*cost.sleeps));
       if (!has_messages()) continue;
-      EXPECT_EQ(cost.exits.value_or(0), 0U);
+      ASSERT_TRUE(cost.exits);
+      EXPECT_EQ(*cost.exits, 0U);
       EXPECT_EQ(*cost.sleeps, 0U);
     }
   }
