@@ -34,8 +34,8 @@ void MsiRoutes::disconnect(int eventfd) noexcept {
   Route* const route = find(eventfd);
   if (route == nullptr) return;
   set_irqfd(*route, KVM_IRQFD_FLAG_DEASSIGN);
-  // KVM unhooks an irqfd some time after it was told to, and sends what is signalled until then by the route: that stays
-  // in KVM's table, and is gone from the next one.
+  // KVM unhooks an irqfd some time after it was told to, and sends what is signalled until then by the route: that
+  // stays in KVM's table, and is gone from the next one.
   *route = {};
 }
 
