@@ -1,30 +1,35 @@
 #!/usr/bin/env bash
 # Runs inside the emulated host of tools/dev bench: measures each VMM and prints "SECTION ROW VMM NAME VALUE" lines.
-# host-job.sh WHAT [SECTIONS], with WHAT "main" (one hart; sections start,exit,boot,watch) or "smp" (two).
+# host-job.sh WHAT [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net) or "smp" (two).
 # Everything it uses lies in RAM, at /pack and /tmp.
 set -euo pipefail
 what=$1
-sections=${2:-start,exit,boot,watch}
+sections=${2:-start,exit,boot,watch,console,blk,net}
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
-chmod 755 "$pack"/{rvvmm,measure,floor,in-root}
+chmod 755 "$pack"/{rvvmm,measure,floor,in-root,load}
 # A host that has just started still tests its ciphers, a second and more of CPU time beside what is measured.
 sleep 20
 
+# Disks lie in a file system of the host's memory.
+mkdir -p /tmp/disks
+mount -t tmpfs -o size=1g disks /tmp/disks
 QEMU_ROOT=
 if [[ -d /cache/bench/qemu ]]; then
     # Out of 9p and into RAM: the loader would read its libraries over the wire otherwise.
     QEMU_ROOT=/tmp/qemu
-    mkdir -p "$QEMU_ROOT"/{dev,proc,sys,pack,tmp}
+    mkdir -p "$QEMU_ROOT"/{dev,proc,sys,pack,tmp/disks}
     cp -a /cache/bench/qemu/. "$QEMU_ROOT/"
     mount --bind /dev "$QEMU_ROOT/dev"
     mount --bind /proc "$QEMU_ROOT/proc"
     mount --bind /sys "$QEMU_ROOT/sys"
     mount --bind "$pack" "$QEMU_ROOT/pack"
+    mount --bind /tmp/disks "$QEMU_ROOT/tmp/disks"
 fi
 VMMS=(rvvmm)
 [[ -z $QEMU_ROOT ]] || VMMS+=(qemu)
 
+INITRD=$pack/bench-guest.cpio
 # vmm NAME KERNEL MIB SMP [APPEND]: fills COMMAND.
 vmm() {
     local name=$1 kernel=$2 mib=$3 smp=$4
@@ -32,12 +37,13 @@ vmm() {
     case $name in
     rvvmm)
         COMMAND=("$pack/rvvmm" --kernel "$kernel" --mem "${mib}M" --smp "$smp")
-        [[ $# -lt 5 ]] || COMMAND+=(--initrd "$pack/bench-guest.cpio" --append "$5")
+        [[ $# -lt 5 ]] || COMMAND+=(--initrd "$INITRD" --append "$5")
         ;;
     qemu)
         COMMAND=("$pack/in-root" "$QEMU_ROOT" qemu-system-riscv64 -M virt,aia=aplic-imsic -accel kvm -cpu host
-            -nodefaults -no-user-config -display none -serial stdio -m "$mib" -smp "$smp" -kernel "$kernel")
-        [[ $# -lt 5 ]] || COMMAND+=(-initrd "$pack/bench-guest.cpio" -append "$5")
+            -nodefaults -no-user-config -display none -m "$mib" -smp "$smp" -kernel "$kernel")
+        [[ $# -lt 5 ]] || COMMAND+=(-initrd "$INITRD" -append "$5")
+        [[ ${5:-} == *hvc0* ]] || COMMAND+=(-serial stdio)
         ;;
     floor) COMMAND=("$pack/floor" "$kernel.bin" "$mib") ;;
     floor-aia) COMMAND=("$pack/floor" "$kernel.bin" "$mib" aia) ;;
@@ -108,12 +114,77 @@ watch_rows() {
     done
 }
 
+# The console is the guest's only one: its shell is there, and what it says goes down a pipe.
+console_rows() {
+    local name
+    for name in "${VMMS[@]}"; do
+        vmm "$name" "$pack/Image-latest" 256 1 "console=ttyS0 quiet bench=shell"
+        report console "UART, 64 KiB" "$name" console "bench# " 65536
+        vmm "$name" "$pack/Image-latest" 256 1 "console=hvc0 quiet bench=shell"
+        case $name in
+        rvvmm) COMMAND+=(--console virtio) ;;
+        qemu) COMMAND+=(-serial null -device virtio-serial-pci -chardev stdio,id=c,signal=off -device virtconsole,chardev=c) ;;
+        esac
+        report console "virtio-console, 256 KiB" "$name" console "bench# " 262144
+    done
+}
+
+# load_rows SECTION VMM NAME=COMMAND...: COMMAND has the device.
+load_rows() {
+    report "$1" load "$2" load "bench# " null="load null" "${@:3}"
+}
+
+blk_rows() {
+    local name disk=/tmp/disks/disk loads=(
+        seq-write-1M="load disk write 1048576 1 128 /dev/vda" seq-read-1M="load disk read 1048576 1 128 /dev/vda"
+        rnd-read-4k-qd1="load disk read 4096 1 2000 /dev/vda" rnd-write-4k-qd1="load disk write 4096 1 2000 /dev/vda"
+        rnd-read-4k-qd16="load disk read 4096 16 8000 /dev/vda")
+    # No holes.
+    head -c 134217728 /dev/zero | tr '\0' 'x' >"$disk"
+    for name in rvvmm rvvmm-mmio ${QEMU_ROOT:+qemu qemu-uring}; do
+        vmm "${name%-*}" "$pack/Image-latest" 256 1 "console=ttyS0 quiet bench=load"
+        case $name in
+        rvvmm) COMMAND+=(--disk "$disk") ;;
+        rvvmm-mmio) COMMAND+=(--disk "$disk" --transport mmio) ;;
+        qemu) COMMAND+=(-drive "file=$disk,format=raw,if=none,id=d,aio=threads" -device virtio-blk-pci,drive=d) ;;
+        qemu-uring) COMMAND+=(-drive "file=$disk,format=raw,if=none,id=d,aio=io_uring" -device virtio-blk-pci,drive=d) ;;
+        esac
+        load_rows blk "$name" "${loads[@]}"
+    done
+    rm "$disk"
+}
+
+net_rows() {
+    local name peer loads=(
+        tcp-guest-to-host="load tcp-send 65536 10.9.0.1" tcp-host-to-guest="load tcp-receive 65536 10.9.0.1"
+        udp-ping-pong="load udp 2000 10.9.0.1")
+    modprobe tun
+    tunctl -t tap0 >/dev/null
+    ip addr add 10.9.0.1/24 dev tap0
+    ip link set tap0 up
+    "$pack/load" serve &
+    peer=$!
+    for name in "${VMMS[@]}"; do
+        vmm "$name" "$pack/Image-latest" 256 1 "console=ttyS0 quiet bench=load"
+        case $name in
+        rvvmm) COMMAND+=(--net tap=tap0) ;;
+        qemu) COMMAND+=(-netdev tap,id=n,ifname=tap0,script=no,downscript=no,vhost=off -device virtio-net-pci,netdev=n,romfile=) ;;
+        esac
+        load_rows net "$name" "${loads[@]}"
+    done
+    kill "$peer"
+}
+
 case $what in
 main)
     [[ $sections != *start* ]] || start_rows
     [[ $sections != *exit* ]] || exit_rows
     [[ $sections != *boot* ]] || boot_rows latest 1
     [[ $sections != *watch* ]] || watch_rows
+    [[ $sections != *console* ]] || console_rows
+    INITRD=$pack/bench-load.cpio
+    [[ $sections != *blk* ]] || blk_rows
+    [[ $sections != *net* ]] || net_rows
     ;;
 smp) boot_rows latest 1 2 4 ;;
 esac

@@ -2,8 +2,10 @@
 //
 //   measure run -- CMD...               CPU time (user + system, children too) and elapsed time to the end
 //   measure until TEXT... -- CMD...     elapsed time until each text was on stdout, in turn, and to the end
-//   measure watch PROMPT MIB -- CMD...  at a shell prompt: memory beside MIB of guest RAM, threads, exits of KVM,
-//                                       10 s of idling, and the price of a byte on the console
+//   measure watch PROMPT MIB -- CMD...  at a shell prompt: memory beside MIB of guest RAM, threads, exits of KVM, and
+//                                       10 s of idling
+//   measure console PROMPT BYTES -- CMD...          at a shell prompt: the price of so many bytes on its console
+//   measure load PROMPT NAME=COMMAND... -- CMD...   at a shell prompt: what each command took, which is one of load.c
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +23,7 @@
 #include <ctime>
 #include <fstream>
 #include <functional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -28,7 +31,6 @@
 
 namespace {
 
-constexpr int kConsoleBytes = 65536;
 constexpr int kIdleSeconds = 10;
 constexpr int kRestSeconds = 2;
 constexpr int64_t kLimitNs = 30'000'000'000;
@@ -80,15 +82,16 @@ Child start(char** arguments, bool console) {
   return child;
 }
 
-// Reads on until `text` has come, or the end; returns when.
-int64_t wait_for(Child& child, std::string_view text) {
+// Reads on until `text` has come, or the end; returns what stood before it.
+std::string text_before(Child& child, std::string_view text) {
   std::array<char, 16384> bytes;
   size_t from = 0;
   while (true) {
     const size_t at = child.seen.find(text, from);
     if (at != std::string::npos) {
+      std::string before = child.seen.substr(0, at);
       child.seen.erase(0, at + text.size());
-      return now_ns();
+      return before;
     }
     from = child.seen.size() - std::min(child.seen.size(), text.size());
     pollfd ready{.fd = child.out, .events = POLLIN, .revents = 0};
@@ -97,6 +100,12 @@ int64_t wait_for(Child& child, std::string_view text) {
     if (count <= 0) die("it ended before: " + std::string{text} + "; it said: " + child.seen);
     child.seen.append(bytes.data(), static_cast<size_t>(count));
   }
+}
+
+// Returns when it had come.
+int64_t wait_for(Child& child, std::string_view text) {
+  text_before(child, text);
+  return now_ns();
 }
 
 int64_t nanoseconds(const timeval& time) {
@@ -208,19 +217,70 @@ void watch(Child& child, const std::string& prompt, int64_t ram_kib) {
   print("idle_cpu_ns", after.cpu_ns - before.cpu_ns);
   print("idle_switches", after.switches - before.switches);
   print("idle_exits", kvm_counter(child.pid, "exits") - exits_before);
+}
+
+void measure_console(Child& child, const std::string& prompt, int64_t bytes) {
+  wait_for(child, prompt);
+  sleep(kRestSeconds);
   // The text is made first, so that only its way to the console is measured.
-  type(child,
-       "yes 0123456789abcdef0123456789abcde | head -c " + std::to_string(kConsoleBytes) + " >/text; echo go\"\"es\n");
+  type(child, "yes 0123456789abcdef0123456789abcde | head -c " + std::to_string(bytes) + " >/text; echo go\"\"es\n");
   wait_for(child, "goes");
   wait_for(child, prompt);
   const int64_t cpu = usage_of(child.pid).cpu_ns;
   const int64_t elapsed = now_ns();
   type(child, "cat /text; echo do\"\"ne\n");
   wait_for(child, "done");
-  print("console_elapsed_ns_per_byte", (now_ns() - elapsed) / kConsoleBytes);
-  print("console_cpu_ns_per_byte", (usage_of(child.pid).cpu_ns - cpu) / kConsoleBytes);
-  kill(child.pid, SIGKILL);
-  waitpid(child.pid, nullptr, 0);
+  print("console_elapsed_ns_per_byte", (now_ns() - elapsed) / bytes);
+  print("console_cpu_ns_per_byte", (usage_of(child.pid).cpu_ns - cpu) / bytes);
+}
+
+struct Counters {
+  int64_t exits;  // of MMIO, to user space
+  int64_t kicks;  // of MMIO, answered in the kernel
+  int64_t switches;
+};
+
+Counters counters_of(pid_t pid) {
+  return {kvm_counter(pid, "mmio_exit_user"), kvm_counter(pid, "mmio_exit_kernel"), usage_of(pid).switches};
+}
+
+// The guest keeps the time, which is that of the host; only the counters have to be asked for here.
+void measure_loads(Child& child, const std::string& prompt, std::span<const std::string> loads) {
+  wait_for(child, prompt);
+  sleep(kRestSeconds);
+  for (const std::string& load : loads) {
+    const std::string name = load.substr(0, load.find('='));
+    type(child, load.substr(name.size() + 1) + "\n");
+    wait_for(child, "load: go");
+    const Counters before = counters_of(child.pid);
+    wait_for(child, "load: done ");
+    const std::string result = text_before(child, "\n");
+    const Counters after = counters_of(child.pid);
+    std::istringstream words{result};
+    int64_t count = 0;
+    int64_t ns = 0;
+    if (!(words >> count >> ns)) die("a load said: " + result);
+    print(name + ".count", count);
+    print(name + ".ns", ns);
+    print(name + ".exits", after.exits - before.exits);
+    print(name + ".kicks", after.kicks - before.kicks);
+    print(name + ".switches", after.switches - before.switches);
+    wait_for(child, prompt);
+  }
+}
+
+// False if `mode` is none of those that want a shell.
+bool at_shell(std::string_view mode, std::span<const std::string> words, Child& child) {
+  if (mode == "watch" && words.size() == 2) {
+    watch(child, words[0], std::atoll(words[1].c_str()) * 1024);
+  } else if (mode == "console" && words.size() == 2) {
+    measure_console(child, words[0], std::atoll(words[1].c_str()));
+  } else if (mode == "load" && words.size() >= 2) {
+    measure_loads(child, words[0], words.subspan(1));
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -234,8 +294,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 2, argv + command);
   char** arguments = argv + command + 1;
   Child child = start(arguments, mode != "run");
-  if (mode == "watch" && words.size() == 2) {
-    watch(child, words[0], std::atoll(words[1].c_str()) * 1024);
+  if (at_shell(mode, words, child)) {
+    kill(child.pid, SIGKILL);
+    waitpid(child.pid, nullptr, 0);
     return 0;
   }
   for (const std::string& text : words)

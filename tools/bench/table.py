@@ -20,6 +20,15 @@ BOUNDS = {
     ("boot, one hart", "guest latest, 1 vCPU, quiet: init", "ms"): 900,
     ("boot, two harts", "guest latest, 4 vCPU, quiet: init", "ms"): 1100,
     ("shell", "private memory outside guest RAM", "KiB"): 2048,
+    ("console", "UART, 64 KiB", "ns/byte"): 25000,
+    ("console", "virtio-console, 256 KiB", "ns/byte"): 2000,
+    ("blk", "seq-write-1M", "ns/KiB"): 1300,
+    ("blk", "seq-read-1M", "ns/KiB"): 1200,
+    ("blk", "rnd-read-4k-qd1", "ns"): 110_000,
+    ("blk", "rnd-write-4k-qd1", "ns"): 115_000,
+    ("blk", "rnd-read-4k-qd16", "ns"): 26_000,
+    ("net", "tcp-guest-to-host", "ns/KiB"): 3500,
+    ("net", "udp-ping-pong", "ns"): 200_000,
 }
 NAMES = {
     "calibrate": "calibration: 1003 guest instructions, no exit",
@@ -30,7 +39,28 @@ NAMES = {
     "thr_write": "UART THR write (MMIO)",
     "vendor_call": "SBI vendor call",
     "batch_64": "64 SBI vendor calls in one batch",
+    "seq-write-1M": "sequential write, 1 MiB",
+    "seq-read-1M": "sequential read, 1 MiB",
+    "rnd-read-4k-qd1": "random read, 4 KiB, depth 1",
+    "rnd-write-4k-qd1": "random write, 4 KiB, depth 1",
+    "rnd-read-4k-qd16": "random read, 4 KiB, depth 16",
+    "tcp-guest-to-host": "TCP, guest to host",
+    "tcp-host-to-guest": "TCP, host to guest",
+    "udp-ping-pong": "UDP, there and back",
 }
+# Work of the guest or the kernel alone, the same for all.
+LEVEL = ("calibrate", "sbi_base")
+EXITS = "  exits to user space"
+# KiB of one operation, where the price is one of a KiB; and of what exits are counted for.
+STREAMS = {
+    "seq-write-1M": (1024, "per MiB", 1),
+    "seq-read-1M": (1024, "per MiB", 1),
+    "tcp-guest-to-host": (1, "per MiB", 1024),
+    "tcp-host-to-guest": (1, "per MiB", 1024),
+}
+# Column, title: of what is measured without devices, and with them.
+PLAIN = [("floor", "floor"), ("floor-aia", "floor, AIA"), ("rvvmm", "rvvmm"), ("qemu", "QEMU")]
+DEVICES = [("rvvmm", "rvvmm"), ("rvvmm-mmio", "rvvmm, mmio"), ("qemu", "QEMU"), ("qemu-uring", "QEMU, io_uring")]
 SHELL = [
     ("rss_kib", "RSS outside guest RAM", "KiB", 1),
     ("pss_kib", "PSS outside guest RAM", "KiB", 1),
@@ -43,8 +73,6 @@ SHELL = [
     ("boot_exits", "KVM exits from exec to the shell", "", 1),
     ("boot_mmio_exit_user", "  of these MMIO, in user space", "", 1),
     ("boot_mmio_exit_kernel", "  of these MMIO, in the kernel", "", 1),
-    ("console_cpu_ns_per_byte", "UART console, 64 KiB: CPU time", "ns/byte", 1),
-    ("console_elapsed_ns_per_byte", "UART console, 64 KiB: elapsed", "ns/byte", 1),
 ]
 
 
@@ -92,6 +120,16 @@ def rows_of(data):
             for key, title, unit, scale in SHELL:
                 if key in values:
                     add("shell", title, unit, vmm, values[key][0] / scale)
+        elif section == "console":
+            add(section, row, "ns/byte", vmm, values["console_elapsed_ns_per_byte"][0])
+            add(section, f"{row}: CPU time", "ns/byte", vmm, values["console_cpu_ns_per_byte"][0])
+        elif section in ("blk", "net"):
+            for name in [key[: -len(".ns")] for key in values if key.endswith(".ns") and key != "null.ns"]:
+                kib, per, times = STREAMS.get(name, (0, "per operation", 1))
+                count = values[f"{name}.count"][0]
+                exits = (values[f"{name}.exits"][0] - values["null.exits"][0]) / count * times
+                add(section, name, "ns/KiB" if kib else "ns", vmm, values[f"{name}.ns"][0] / (count * (kib or 1)))
+                add(section, f"{NAMES[name]}:{EXITS}", per, vmm, exits)
         elif section == "size":
             add("size", "binary", "bytes", vmm, values["bytes"][0])
     return rows
@@ -105,18 +143,14 @@ def shown(value):
     return f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
-def main():
-    host, lines, json_path = sys.argv[1:4]
-    rows = rows_of(read_lines(lines))
-    vmms = ["floor", "floor-aia", "rvvmm", "qemu"]
-    missed = []
-    print(f"Host: {host}.\n")
-    print("| | unit | floor | floor, AIA | rvvmm | QEMU | bound |\n|---|---|---:|---:|---:|---:|---:|")
-    records = []
+def print_table(rows, columns, missed):
+    """Those with a section in them; what misses its bound, or is behind QEMU where there is one, goes to `missed`."""
+    print("| | unit | " + " | ".join(title for _, title in columns) + " | bound |")
+    print("|---|---|" + "---:|" * (len(columns) + 1))
     last = None
-    for (section, row, unit), values in rows.items():
+    for (section, row, unit), values in rows:
         if section != last:
-            print(f"| **{section}** | | | | | | |")
+            print(f"| **{section}** |" + " |" * (len(columns) + 2))
             last = section
         bound = BOUNDS.get((section, row, unit))
         value = values.get("rvvmm")
@@ -126,9 +160,30 @@ def main():
             mark = f"< {shown(bound)}" + (" **missed**" if over else "")
             if over:
                 missed.append(f"{section}: {row}: {shown(value)} {unit}, bound {shown(bound)}")
-        cells = " | ".join(shown(values[v]) if v in values else "" for v in vmms)
-        print(f"| {NAMES.get(row, row)} | {unit} | {cells} | {mark} |")
-        records.append({"section": section, "row": row, "unit": unit, "values": values, "bound": bound})
+        peers = [values[vmm] for vmm in ("qemu", "qemu-uring") if vmm in values]
+        if unit.startswith("ns") and value is not None and peers and value > min(peers) and row not in LEVEL:
+            mark += " **behind QEMU**"
+            missed.append(f"{section}: {row}: {shown(value)} {unit}, QEMU {shown(min(peers))}")
+        cells = " | ".join(shown(values[vmm]) if vmm in values else "" for vmm, _ in columns)
+        # Exits stand below what they belong to.
+        title = EXITS if row.endswith(EXITS) else NAMES.get(row, row)
+        print(f"| {title} | {unit} | {cells} | {mark} |")
+
+
+def main():
+    host, lines, json_path = sys.argv[1:4]
+    rows = rows_of(read_lines(lines))
+    missed = []
+    print(f"Host: {host}.")
+    for columns, with_devices in ((PLAIN, False), (DEVICES, True)):
+        part = [item for item in rows.items() if (item[0][0] in ("console", "blk", "net")) == with_devices]
+        if part:
+            print()
+            print_table(part, columns, missed)
+    records = [
+        {"section": section, "row": row, "unit": unit, "values": values, "bound": BOUNDS.get((section, row, unit))}
+        for (section, row, unit), values in rows.items()
+    ]
     with open(json_path, "w", encoding="utf-8") as file:
         json.dump({"host": host, "rows": records}, file, indent=1)
     print()

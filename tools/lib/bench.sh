@@ -6,7 +6,8 @@ bench_usage() {
 usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only SECTION,...]
        tools/dev bench --text-order
 
-  --only SECTION,...    start, exit, boot and watch (at a shell) on one hart; leaves out the two-hart boots
+  --only SECTION,...    start, exit, boot, watch (at a shell), console, blk and net, on one hart; leaves out the
+                        two-hart boots
   --text-order          makes tools/cmake/text-order.ld anew: the order of code for the linker
 
 Boots emulated hosts in exact mode (one instruction is one nanosecond) and measures; see docs/benchmarks.md.
@@ -61,18 +62,33 @@ make_bench_files() {
     mkdir -p "$tree"/{dev,proc,sys,tmp,usr/bin,usr/sbin}
     ln -s usr/bin "$tree/bin"
     cp /opt/riscv64/usr/bin/busybox "$tree/usr/bin/busybox"
-    for applet in sh mount cat poweroff setsid cttyhack echo yes head; do ln -s busybox "$tree/usr/bin/$applet"; done
+    for applet in sh mount cat poweroff setsid cttyhack echo yes head ip modprobe; do
+        ln -s busybox "$tree/usr/bin/$applet"
+    done
     mknod -m 600 "$tree/dev/console" c 5 1
     cp tools/bench/guest-init "$tree/init"
     chmod 755 "$tree/init"
-    (cd "$tree" && find . | sort | cpio --create --format=newc --owner=0:0 --quiet) >"$out/bench-guest.cpio"
+    pack_tree "$tree" "$out/bench-guest.cpio"
+    make_bench_load "$out"
+}
+
+# The same guest with drivers and tools/bench/load.c, apart: unpacking them would be part of what a boot takes.
+make_bench_load() {
+    local out=$1 tree=/tmp/bench-load
+    riscv64-linux-gnu-gcc -O2 -static -Wall -Wextra -Werror -o "$out/load" tools/bench/load.c
+    mkdir -p "$tree/usr/bin"
+    cp "$out/load" "$tree/usr/bin/"
+    riscv64-linux-gnu-strip "$tree/usr/bin/load"
+    add_modules "$tree" /cache/kernels/latest virtio_mmio virtio_blk virtio_net
+    pack_tree "$tree" "$out/load.cpio"
+    cat "$out/bench-guest.cpio" "$out/load.cpio" >"$out/bench-load.cpio"
 }
 
 # bench_host KERNEL WHAT SMP [SECTIONS]: one emulated host.
 bench_host() {
     local kernel=$1 what=$2 smp=$3 sections=${4:-} pack=() file
     local out=$ROOT/build/bench guests=$ROOT/build/riscv64/tests/guests
-    for file in "$ROOT/build/riscv64/rvvmm" "$out"/{floor,in-root,measure,bench-guest.cpio} \
+    for file in "$ROOT/build/riscv64/rvvmm" "$out"/{floor,in-root,measure,load,bench-guest.cpio,bench-load.cpio} \
         "$ROOT/tools/bench/host-job.sh" "$guests"/shutdown{,.bin} "$guests"/bench_*; do
         pack+=(--pack "$file")
     done
@@ -135,9 +151,11 @@ bench_verb() {
         make_text_order
         return
     fi
-    build_preset riscv64
+    in_sdk nice cmake --preset riscv64
+    in_sdk nice cmake --build build/riscv64 --target rvvmm bench_guests
     mkdir -p build/bench
-    in_sdk bash -ec "$(declare -f make_bench_files); make_bench_files build/bench"
+    in_sdk bash -ec "set -o pipefail; RISCV64_STRIP=riscv64-linux-gnu-strip
+        $(declare -f add_modules pack_tree make_bench_files make_bench_load); make_bench_files build/bench"
     if ((qemu)); then with_setup_lock bench_qemu_setup; fi
     for kernel in "${kernels[@]}"; do bench_kernel "$kernel" "$smp" "$sections"; done
 }
