@@ -1,11 +1,24 @@
 // Counters of the kernel (eventfd, timerfd) that wake whoever waits for them.
 #pragma once
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
 
 namespace rvvmm {
+
+/// A nonblocking eventfd, at zero. Throws SetupError (kInternal) "<what>: <the host's reason>".
+inline Fd open_eventfd(const std::string& what) {
+  Fd fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, what, errno);
+  return fd;
+}
 
 /// Wakes whoever waits for the eventfd. Any thread.
 inline void add_one(int eventfd) noexcept {

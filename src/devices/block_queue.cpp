@@ -177,10 +177,9 @@ void BlockQueue::finish_stopping() noexcept {
 
 void BlockQueue::report(const BlockRequest& request) noexcept {
   if (!error_lines_.allow()) return;
-  const std::string_view shorter = "the image has become shorter";
   const int error = request.host_error();
   const std::string why =
-      error == BlockRequest::kShorter ? std::string{shorter} : std::generic_category().message(error);
+      error == BlockRequest::kShorter ? "the image has become shorter" : std::generic_category().message(error);
   const BlockRequest::Part& part = request.last_part();
   if (part.length == 0) {
     log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} failed: {}; the guest is told so", device_name_,

@@ -153,13 +153,12 @@ uint8_t BlockRequest::check_range(uint64_t sector, uint32_t sectors, uint32_t fl
 
 std::optional<DiskStep> BlockRequest::next_step() noexcept {
   if (status_ != VIRTIO_BLK_S_OK) return std::nullopt;
-  if (left_ == 0 && next_range_ == ranges_.size() && !sync_at_end_) return std::nullopt;
-  const DiskStep step = make_step();
-  last_part_ = {.offset = step.offset, .length = step.length};
+  const std::optional<DiskStep> step = make_step();
+  if (step) last_part_ = {.offset = step->offset, .length = step->length};
   return step;
 }
 
-DiskStep BlockRequest::make_step() noexcept {
+std::optional<DiskStep> BlockRequest::make_step() noexcept {
   if (left_ > 0) return transfer_step();
   if (next_range_ < ranges_.size()) {
     if (is_discard() || zeroing_ != Zeroing::kWrite) return allocate_step();
@@ -168,8 +167,9 @@ DiskStep BlockRequest::make_step() noexcept {
     ++next_range_;
     return transfer_step();
   }
+  if (!sync_at_end_) return std::nullopt;
   step_ = DiskStep::Kind::kSync;
-  return {.kind = step_, .buffers = {}};
+  return DiskStep{.kind = step_, .buffers = {}};
 }
 
 DiskStep BlockRequest::transfer_step() noexcept {

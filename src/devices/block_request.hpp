@@ -79,7 +79,7 @@ class BlockRequest {
   bool is_whole_blocks(uint64_t sector, uint64_t sectors) const noexcept;
   uint8_t check_range(uint64_t sector, uint32_t sectors, uint32_t flags) const noexcept;
   void add_data(std::span<const iovec> buffers, uint64_t skip, uint64_t length) noexcept;
-  DiskStep make_step() noexcept;
+  std::optional<DiskStep> make_step() noexcept;
   DiskStep transfer_step() noexcept;
   DiskStep allocate_step() noexcept;
   void refill_with_zeroes() noexcept;

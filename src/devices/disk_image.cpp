@@ -58,6 +58,16 @@ int64_t retried(Call call) noexcept {
   }
 }
 
+/// `length` 0: to the end of the file, wherever that will be.
+struct flock lock_of(short type, off_t from, off_t length) noexcept {
+  struct flock lock{};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = from;
+  lock.l_len = length;
+  return lock;
+}
+
 }  // namespace
 
 DiskImage::DiskImage(const Options& options)
@@ -121,23 +131,15 @@ void DiskImage::lock() {
   constexpr off_t kForbidsWriting = 201;
   constexpr off_t kBehind = 300;
   const auto take = [this](short type, off_t from, off_t length) {
-    struct flock range{};
-    range.l_type = type;
-    range.l_whence = SEEK_SET;
-    range.l_start = from;
-    range.l_len = length;
-    return ::fcntl(fd_.get(), F_OFD_SETLK, &range) == 0;
+    struct flock bytes = lock_of(type, from, length);
+    return ::fcntl(fd_.get(), F_OFD_SETLK, &bytes) == 0;
   };
   const bool taken =
       read_only_ ? take(F_RDLCK, 0, kReads + 1) && take(F_RDLCK, kForbidsWriting, 1) && take(F_RDLCK, kBehind, 0)
                  : take(F_WRLCK, 0, 0);
   if (taken) {
     if (!read_only_) return;
-    struct flock writer{};
-    writer.l_type = F_WRLCK;
-    writer.l_whence = SEEK_SET;
-    writer.l_start = kWrites;
-    writer.l_len = 1;
+    struct flock writer = lock_of(F_WRLCK, kWrites, 1);
     if (::fcntl(fd_.get(), F_OFD_GETLK, &writer) == 0) {
       if (writer.l_type == F_UNLCK) return;
       errno = EAGAIN;

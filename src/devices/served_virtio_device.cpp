@@ -1,7 +1,5 @@
 #include "devices/served_virtio_device.hpp"
 
-#include <sys/eventfd.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -13,8 +11,7 @@ namespace rvvmm {
 ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes)
     : queue_sizes_(std::move(queue_sizes)), stopped_at_(queue_sizes_.size()) {
   for (size_t index = 0; index < queue_sizes_.size(); ++index) {
-    Fd doorbell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    if (!doorbell) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
+    Fd doorbell = open_eventfd("eventfd for a virtqueue");
     doorbell_numbers_.push_back(doorbell.get());
     doorbells_.push_back(std::move(doorbell));
   }

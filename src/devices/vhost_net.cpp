@@ -1,7 +1,6 @@
 #include "devices/vhost_net.hpp"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -62,9 +61,8 @@ std::unique_ptr<VhostNet> VhostNet::open() {
 
 VhostNet::VhostNet(std::unique_ptr<VhostCalls> calls) : calls_(std::move(calls)) {
   for (Ring& ring : rings_) {
-    ring.call = Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    ring.error = Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    if (!ring.call || !ring.error) throw SetupError::from_errno(ExitStatus::kInternal, "vhost-net: eventfd", errno);
+    ring.call = open_eventfd("vhost-net: eventfd");
+    ring.error = open_eventfd("vhost-net: eventfd");
   }
   // The kernel's thread is made here, and works in our address space from now on.
   uint64_t features = 0;

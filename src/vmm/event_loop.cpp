@@ -1,6 +1,5 @@
 #include "vmm/event_loop.hpp"
 
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -19,7 +18,7 @@ Fd checked(int fd, const char* what) {
 }
 
 Fd make_eventfd() {
-  return checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd for the event loop");
+  return open_eventfd("eventfd for the event loop");
 }
 
 timespec to_timespec(std::chrono::nanoseconds time) noexcept {

@@ -1,7 +1,6 @@
 #include "vmm/signals.hpp"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -80,12 +79,6 @@ Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   return fd;
 }
 
-Fd open_kept_fd() {
-  Fd fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!fd) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for signals", errno);
-  return fd;
-}
-
 }  // namespace
 
 Signals::Signals(EventLoop& loop, Terminal& terminal)
@@ -94,7 +87,7 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
       ending_(ending_set()),
       fd_(open_signalfd(ending_, old_mask_)),
       watch_(loop, fd_.get(), [this] { on_signal(); }),
-      kept_fd_(open_kept_fd()),
+      kept_fd_(open_eventfd("eventfd for signals")),
       kept_watch_(loop, kept_fd_.get(), [this] {
         take_count(kept_fd_.get());
         if (const int signal = kept.signal.exchange(0); signal != 0) on_ending(signal);

@@ -91,32 +91,37 @@ bool is_same_file(const std::string& one, const std::string& other) noexcept {
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-/// Two descriptions of one file by us would be two virtual machines to it.
-void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
-  for (size_t second = 1; second < disks.size(); ++second) {
+/// The numbers of the first two that `clash`, if any do.
+template <typename T, typename Clash>
+std::optional<std::pair<size_t, size_t>> find_clash(const std::vector<T>& all, Clash clash) {
+  for (size_t second = 1; second < all.size(); ++second) {
     for (size_t first = 0; first < second; ++first) {
-      const DiskImage::Options& one = disks[first].image;
-      const DiskImage::Options& other = disks[second].image;
-      if (one.read_only && other.read_only) continue;
-      if (!is_same_file(one.path, other.path)) continue;
-      throw SetupError{ExitStatus::kUsage,
-                       std::format("--disk {}: is given twice, as disk {} and disk {}; give each its "
-                                   "own image, or ,ro to both",
-                                   printable(other.path), first, second)};
+      if (clash(all[first], all[second])) return std::pair{first, second};
     }
   }
+  return std::nullopt;
+}
+
+/// Two descriptions of one file by us would be two virtual machines to it.
+void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
+  const auto clash = find_clash(disks, [](const VirtioBlock::Options& one, const VirtioBlock::Options& other) {
+    return !(one.image.read_only && other.image.read_only) && is_same_file(one.image.path, other.image.path);
+  });
+  if (!clash) return;
+  throw SetupError{ExitStatus::kUsage,
+                   std::format("--disk {}: is given twice, as disk {} and disk {}; give each its "
+                               "own image, or ,ro to both",
+                               printable(disks[clash->second].image.path), clash->first, clash->second)};
 }
 
 void refuse_same_descriptor_twice(const std::vector<NetChoice>& nets) {
-  for (size_t second = 1; second < nets.size(); ++second) {
-    for (size_t first = 0; first < second; ++first) {
-      if (nets[first].kind != NetChoice::Kind::kTapDescriptor || nets[second].kind != nets[first].kind) continue;
-      if (nets[first].fd != nets[second].fd) continue;
-      throw SetupError{
-          ExitStatus::kUsage,
-          std::format("--net fd={}: is given twice; give each network device a tap of its own", nets[second].fd)};
-    }
-  }
+  const auto clash = find_clash(nets, [](const NetChoice& one, const NetChoice& other) {
+    return one.kind == NetChoice::Kind::kTapDescriptor && other.kind == one.kind && one.fd == other.fd;
+  });
+  if (!clash) return;
+  throw SetupError{ExitStatus::kUsage, std::format("--net fd={}: is given twice; give each network device a tap of "
+                                                   "its own",
+                                                   nets[clash->second].fd)};
 }
 
 }  // namespace
