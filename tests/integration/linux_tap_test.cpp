@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "../pattern.hpp"
 #include "host_tap.hpp"
 #include "linux_test_case.hpp"
 #include "process_facts.hpp"
@@ -185,7 +186,7 @@ class LinuxTap : public LinuxTest {
   }
 
   std::optional<HostTap> tap_;
-  const std::string content_ = patterned(kMiB / 2 + 1);
+  const std::string content_ = pattern(kMiB / 2 + 1);
   const std::string sha256_ = sha256_of(TemporaryFile{content_}.path());
   std::optional<WebServer> server_;
 };

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "../pattern.hpp"
 #include "base/fd.hpp"
 #include "linux_test_case.hpp"
 #include "process_facts.hpp"
@@ -93,7 +94,7 @@ class LinuxVirtio : public LinuxTest, public ::testing::WithParamInterface<const
   }
 
   void check_network(LinuxGuest& guest) {
-    const std::string content = patterned(kMiB / 2 + 1);
+    const std::string content = pattern(kMiB / 2 + 1);
     const WebServer server{content};
     const TemporaryFile copy{content};
     ASSERT_TRUE(guest.run("/tests/net " + std::to_string(server.port()), 0, kBoot));
@@ -121,7 +122,7 @@ class LinuxVirtio : public LinuxTest, public ::testing::WithParamInterface<const
     EXPECT_NE(guest.vm().output().find("01 00 74 00 00 00 00 00"), std::string::npos);
   }
 
-  const TemporaryFile disk_{patterned(kMiB)};
+  const TemporaryFile disk_{pattern(kMiB)};
   const uint16_t forwarded_ = free_port();
 };
 

@@ -91,15 +91,10 @@ uint64_t write_calls(pid_t pid, std::string_view thread) {
 }
 
 std::optional<uint64_t> sleeps(pid_t pid, std::string_view thread) {
-  for (const auto& task : std::filesystem::directory_iterator{proc(pid, "task")}) {
-    std::string name;
-    std::getline(std::ifstream{task.path() / "comm"}, name);
-    if (name != thread) continue;
-    std::ifstream status{task.path() / "status"};
-    const std::string_view key = "voluntary_ctxt_switches:\t";
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with(key)) return std::stoull(line.substr(key.size()));
-    }
+  std::ifstream status{proc(pid, "task/" + std::to_string(thread_named(pid, thread)) + "/status")};
+  const std::string_view key = "voluntary_ctxt_switches:\t";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::stoull(line.substr(key.size()));
   }
   return std::nullopt;
 }

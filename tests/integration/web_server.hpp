@@ -79,15 +79,4 @@ class WebServer {
   std::jthread thread_;
 };
 
-/// Bytes in no order, the same each time.
-inline std::string patterned(size_t size) {
-  std::string text(size, '\0');
-  uint32_t state = 1;
-  for (char& byte : text) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return text;
-}
-
 }  // namespace rvvmm::test

@@ -22,6 +22,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "unit/devices/setup_failure.hpp"
 
 namespace rvvmm::tap_backend_test {
 namespace {
@@ -37,15 +38,6 @@ void in_own_network(const std::function<void()>& test) {
     if (allowed) test();
   }}.join();
   if (!allowed) GTEST_SKIP() << "no network namespace: " << std::strerror(errno);
-}
-
-std::string failure(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const SetupError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 ifreq request_for(const char* interface) {

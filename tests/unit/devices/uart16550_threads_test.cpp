@@ -7,23 +7,13 @@
 #include "devices/uart16550.hpp"
 #include "fakes/fake_console.hpp"
 #include "fakes/fake_irq.hpp"
+#include "pattern.hpp"
 #include "unit/devices/register_access.hpp"
 
 namespace rvvmm::uart16550_threads_test {
 namespace {
 
 constexpr size_t kPasted = 64_KiB;
-
-// Neighbours differ, and so do places at any distance that a FIFO could confuse.
-std::string text_to_paste() {
-  std::string text(kPasted, '\0');
-  uint32_t x = 1;
-  for (char& c : text) {
-    x = x * 1664525 + 1013904223;
-    c = static_cast<char>(x >> 24);
-  }
-  return text;
-}
 
 // Receives as a serial driver does by interrupt: identify, then read while there is data.
 class InterruptDriver {
@@ -71,7 +61,7 @@ class UartInput : public testing::TestWithParam<uint8_t> {
 
 TEST_P(UartInput, PastedAtOnceIsNeitherLostNorDoubled) {
   InterruptDriver driver{uart_, irq_, GetParam()};
-  const std::string text = text_to_paste();
+  const std::string text = pattern(kPasted);
   in_.type(text);
   while (irq_.level)
     driver.service();
@@ -80,7 +70,7 @@ TEST_P(UartInput, PastedAtOnceIsNeitherLostNorDoubled) {
 
 TEST_P(UartInput, TypedByAnotherThreadIsNeitherLostNorDoubled) {
   InterruptDriver driver{uart_, irq_, GetParam()};
-  const std::string text = text_to_paste();
+  const std::string text = pattern(kPasted);
   std::jthread typist{[&] {
     for (size_t at = 0, piece = 1; at < text.size(); at += piece, piece = piece % 37 + 1) {
       in_.type(std::string_view{text}.substr(at, piece));
@@ -94,7 +84,7 @@ TEST_P(UartInput, TypedByAnotherThreadIsNeitherLostNorDoubled) {
 
 TEST_P(UartInput, PolledWhileAnotherThreadTypesIsNeitherLostNorDoubled) {
   store_register(uart_, 2, GetParam());
-  const std::string text = text_to_paste();
+  const std::string text = pattern(kPasted);
   std::jthread typist{[&] {
     for (size_t at = 0, piece = 1; at < text.size(); at += piece, piece = piece % 37 + 1) {
       in_.type(std::string_view{text}.substr(at, piece));

@@ -15,6 +15,7 @@
 #include "devices/virtio_device.hpp"
 #include "fakes/fake_vhost.hpp"
 #include "fakes/fake_virtio_driver.hpp"
+#include "unit/devices/setup_failure.hpp"
 
 namespace rvvmm::vhost_net_test {
 namespace {
@@ -42,15 +43,6 @@ class VhostNetTest : public ::testing::Test {
   const GuestMemory memory{kRam, 16_MiB};
   FakeVhostRecord record;
 };
-
-std::string failure(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const SetupError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST_F(VhostNetTest, HandsAQueueOver) {
   VhostNet vhost{std::make_unique<FakeVhost>(record)};

@@ -17,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/guest_memory.hpp"
+#include "pattern.hpp"
 #include "vmm/board.hpp"
 #include "vmm/input_file.hpp"
 
@@ -77,18 +78,6 @@ template <typename T>
 void put(std::string& content, size_t offset, T value) {
   if (content.size() < offset + sizeof(T)) content.resize(offset + sizeof(T));
   std::memcpy(content.data() + offset, &value, sizeof(T));
-}
-
-/// Bytes that do not compress to nothing, the same each time.
-inline std::string pattern(size_t size) {
-  std::string out(size, '\0');
-  uint32_t state = 1;
-  // By pointers: the tests are not optimized, and an iterator of a string is three calls a byte then.
-  for (char *c = out.data(), *end = c + size; c != end; ++c) {
-    state = state * 1664525 + 1013904223;
-    *c = static_cast<char>(state >> 24);
-  }
-  return out;
 }
 
 struct ImageFields {

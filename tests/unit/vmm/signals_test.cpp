@@ -43,14 +43,20 @@ struct Pty {
   Fd tty;
 };
 
+/// A process that serves signals, as the body of status_of_child() has it.
+struct Served {
+  explicit Served(int terminal_fd = -1) : terminal(terminal_fd), signals(loop, terminal) {}
+  EventLoop loop;
+  Terminal terminal;
+  Signals signals;
+};
+
 TEST(Signals, EachEndingSignalStopsTheLoopWithItsStatus) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
     EXPECT_EQ(status_of_child([&] {
-                EventLoop loop;
-                Terminal terminal(-1);
-                Signals signals(loop, terminal);
+                Served served;
                 ::kill(::getpid(), signal);
-                return loop.run().status;
+                return served.loop.run().status;
               }),
               128 + signal);
   }
@@ -59,12 +65,10 @@ TEST(Signals, EachEndingSignalStopsTheLoopWithItsStatus) {
 TEST(Signals, IgnoredSignalStaysIgnored) {
   EXPECT_EQ(status_of_child([] {
               ::signal(SIGHUP, SIG_IGN);
-              EventLoop loop;
-              Terminal terminal(-1);
-              Signals signals(loop, terminal);
+              Served served;
               ::kill(::getpid(), SIGHUP);
               ::kill(::getpid(), SIGTERM);
-              return loop.run().status;
+              return served.loop.run().status;
             }),
             128 + SIGTERM);
 }
@@ -92,17 +96,15 @@ TEST(Signals, Sigusr2WakesAndNeverEndsTheProcess) {
 
 TEST(Signals, FirstSigtermMayPressThePowerKey) {
   EXPECT_EQ(status_of_child([] {
-              EventLoop loop;
-              Terminal terminal(-1);
-              Signals signals(loop, terminal);
+              Served served;
               int presses = 0;
-              signals.set_on_power_key([&] {
+              served.signals.set_on_power_key([&] {
                 ++presses;
                 ::kill(::getpid(), SIGTERM);
                 return true;
               });
               ::kill(::getpid(), SIGTERM);
-              return loop.run().status == 128 + SIGTERM && presses == 1 ? 7 : 99;
+              return served.loop.run().status == 128 + SIGTERM && presses == 1 ? 7 : 99;
             }),
             7);
 }
@@ -110,12 +112,10 @@ TEST(Signals, FirstSigtermMayPressThePowerKey) {
 TEST(Signals, ThePowerKeyIsForSigtermAndForADriver) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
     EXPECT_EQ(status_of_child([&] {
-                EventLoop loop;
-                Terminal terminal(-1);
-                Signals signals(loop, terminal);
-                signals.set_on_power_key([&] { return signal != SIGTERM; });
+                Served served;
+                served.signals.set_on_power_key([&] { return signal != SIGTERM; });
                 ::kill(::getpid(), signal);
-                return loop.run().status;
+                return served.loop.run().status;
               }),
               128 + signal);
   }
@@ -123,18 +123,16 @@ TEST(Signals, ThePowerKeyIsForSigtermAndForADriver) {
 
 TEST(Signals, ANewMachineHasItsPowerKeyPressedAgain) {
   EXPECT_EQ(status_of_child([] {
-              EventLoop loop;
-              Terminal terminal(-1);
-              Signals signals(loop, terminal);
+              Served served;
               int presses = 0;
               for (int machine = 0; machine < 2; ++machine) {
-                signals.set_on_power_key([&] {
+                served.signals.set_on_power_key([&] {
                   ++presses;
-                  loop.stop({.kind = StopReason::Kind::kReset});
+                  served.loop.stop({.kind = StopReason::Kind::kReset});
                   return true;
                 });
                 ::kill(::getpid(), SIGTERM);
-                loop.run();
+                served.loop.run();
               }
               return presses;
             }),
@@ -144,12 +142,10 @@ TEST(Signals, ANewMachineHasItsPowerKeyPressedAgain) {
 TEST(Signals, ResizeIsTold) {
   for (const int signal : {SIGWINCH, SIGCONT}) {
     EXPECT_EQ(status_of_child([&] {
-                EventLoop loop;
-                Terminal terminal(-1);
-                Signals signals(loop, terminal);
-                signals.set_on_resize([&] { loop.stop({.status = 5}); });
+                Served served;
+                served.signals.set_on_resize([&] { served.loop.stop({.status = 5}); });
                 ::kill(::getpid(), signal);
-                return loop.run().status;
+                return served.loop.run().status;
               }),
               5);
   }
@@ -158,12 +154,10 @@ TEST(Signals, ResizeIsTold) {
 TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
   const Pty pty;
   EXPECT_EQ(status_of_child([&] {
-              EventLoop loop;
-              Terminal terminal(pty.tty.get());
-              Signals signals(loop, terminal);
-              terminal.enter_raw();
+              Served served{pty.tty.get()};
+              served.terminal.enter_raw();
               ::kill(::getpid(), SIGTERM);
-              loop.run();
+              served.loop.run();
               ::kill(::getpid(), SIGINT);  // nobody is in run()
               return 1;
             }),
@@ -174,13 +168,11 @@ TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
 TEST(Signals, OneThatComesOutsideOfTheLoopIsKeptForIt) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
     EXPECT_EQ(status_of_child([&] {
-                EventLoop loop;
-                Terminal terminal(-1);
-                Signals signals(loop, terminal);
-                signals.set_in_loop(false);
+                Served served;
+                served.signals.set_in_loop(false);
                 ::kill(::getpid(), signal);
-                signals.set_in_loop(true);
-                return loop.run().status;
+                served.signals.set_in_loop(true);
+                return served.loop.run().status;
               }),
               128 + signal);
   }
@@ -188,17 +180,15 @@ TEST(Signals, OneThatComesOutsideOfTheLoopIsKeptForIt) {
 
 TEST(Signals, OneThatIsKeptMayPressThePowerKey) {
   EXPECT_EQ(status_of_child([] {
-              EventLoop loop;
-              Terminal terminal(-1);
-              Signals signals(loop, terminal);
-              signals.set_on_power_key([&] {
-                loop.stop({.status = 7});
+              Served served;
+              served.signals.set_on_power_key([&] {
+                served.loop.stop({.status = 7});
                 return true;
               });
-              signals.set_in_loop(false);
+              served.signals.set_in_loop(false);
               ::kill(::getpid(), SIGTERM);
-              signals.set_in_loop(true);
-              return loop.run().status;
+              served.signals.set_in_loop(true);
+              return served.loop.run().status;
             }),
             7);
 }
@@ -206,13 +196,11 @@ TEST(Signals, OneThatIsKeptMayPressThePowerKey) {
 TEST(Signals, OutsideOfTheLoopTheSecondOneEndsTheProcessWithItsTerminalRestored) {
   const Pty pty;
   EXPECT_EQ(status_of_child([&] {
-              EventLoop loop;
-              Terminal terminal(pty.tty.get());
-              Signals signals(loop, terminal);
-              terminal.enter_raw();
-              loop.stop({.status = 1});
-              loop.run();
-              signals.set_in_loop(false);
+              Served served{pty.tty.get()};
+              served.terminal.enter_raw();
+              served.loop.stop({.status = 1});
+              served.loop.run();
+              served.signals.set_in_loop(false);
               ::kill(::getpid(), SIGTERM);
               ::kill(::getpid(), SIGINT);  // nobody is in run(), and nobody comes
               return 1;
@@ -223,9 +211,7 @@ TEST(Signals, OutsideOfTheLoopTheSecondOneEndsTheProcessWithItsTerminalRestored)
 
 TEST(Signals, OtherThreadsAreNotInterrupted) {
   EXPECT_EQ(status_of_child([] {
-              EventLoop loop;
-              Terminal terminal(-1);
-              Signals signals(loop, terminal);
+              Served served;
               bool blocked = false;
               std::thread hart([&] {
                 sigset_t mask;
@@ -241,9 +227,7 @@ TEST(Signals, OtherThreadsAreNotInterrupted) {
 TEST(Signals, MaskIsGivenBack) {
   EXPECT_EQ(status_of_child([] {
               {
-                EventLoop loop;
-                Terminal terminal(-1);
-                Signals signals(loop, terminal);
+                Served served;
               }
               ::raise(SIGTERM);
               return 1;
@@ -256,14 +240,12 @@ TEST(Signals, SuspendGivesTheTerminalBackAndContinueTakesIt) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);
-    EventLoop loop;
-    Terminal terminal(pty.tty.get());
-    Signals signals(loop, terminal);
-    terminal.enter_raw();
+    Served served{pty.tty.get()};
+    served.terminal.enter_raw();
     ::kill(::getpid(), SIGTSTP);
-    Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = pty.is_raw() ? 0 : 1}); });
+    Timer timer(served.loop, CLOCK_MONOTONIC, [&] { served.loop.stop({.status = pty.is_raw() ? 0 : 1}); });
     timer.arm_every(std::chrono::milliseconds{1});
-    ::_exit(loop.run().status);
+    ::_exit(served.loop.run().status);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);

@@ -12,6 +12,8 @@
 #include <string>
 #include <thread>
 
+#include "pattern.hpp"
+
 namespace rvvmm::stdin_reader_test {
 namespace {
 
@@ -65,20 +67,12 @@ void put(int fd, std::string_view text) {
   }
 }
 
-std::string noise(size_t count) {
-  std::string text(count, '\0');
-  uint32_t state = 1;
-  for (char& c : text)
-    c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
-  return text;
-}
-
 TEST(StdinReader, PipeIsBinaryClean) {
   Pipe pipe;
   EventLoop loop;
   Terminal terminal(pipe.reader.get());
   ConsoleHub hub(-1);
-  const std::string text = "\x01x\x03\x04" + noise(1'000);
+  const std::string text = "\x01x\x03\x04" + pattern(1'000);
   GuestReader guest(hub, loop, text.size());
   hub.set_listeners({&guest});
   StdinReader reader(pipe.reader.get(), loop, terminal, hub);
@@ -93,7 +87,7 @@ TEST(StdinReader, SlowGuestGetsAMegabyteWhole) {
   Terminal terminal(pipe.reader.get());
   ConsoleHub hub(-1);
   StdinReader reader(pipe.reader.get(), loop, terminal, hub);
-  const std::string text = noise(1_MiB);
+  const std::string text = pattern(1_MiB);
   std::jthread typist([&] { put(pipe.writer.get(), text); });
   std::string seen;
   std::jthread hart([&] {
@@ -163,7 +157,7 @@ TEST(StdinReader, EndOfInputIsNotPolledAgain) {
 
 TEST(StdinReader, RegularFileIsReadToItsEnd) {
   const std::string path = ::testing::TempDir() + "rvvmm-stdin-" + std::to_string(::getpid());
-  const std::string text = noise(10'000);
+  const std::string text = pattern(10'000);
   std::ofstream(path, std::ios::binary) << text;
   const Fd file{::open(path.c_str(), O_RDONLY)};
   EventLoop loop;
@@ -212,7 +206,7 @@ TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
   terminal.enter_raw();
   ConsoleHub hub(-1);
   StdinReader reader(pty.tty.get(), loop, terminal, hub);
-  std::string pasted = noise(2 * StdinReader::kBacklog);
+  std::string pasted = pattern(2 * StdinReader::kBacklog);
   std::ranges::replace(pasted, '\x01', 'a');
   std::jthread typist([&] { put(pty.user.get(), pasted); });
   std::string seen;
