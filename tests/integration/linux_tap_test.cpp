@@ -35,7 +35,7 @@ class WatchedTransfer {
   static constexpr size_t kWarmUp = kMiB;
   static constexpr size_t kWatched = 4 * kMiB;
 
-  explicit WatchedTransfer(pid_t vmm) : vmm_(vmm) {}
+  explicit WatchedTransfer(pid_t vmm) : vmm_(vmm) { listener_.set_limit(kSoon); }
   uint16_t port() const { return listener_.port(); }
 
   Cost to_guest() const {

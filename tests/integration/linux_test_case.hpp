@@ -75,6 +75,7 @@ class StepClock {
   void done(const char* step) {
     const auto now = std::chrono::steady_clock::now();
     std::printf("    %-10s %6.1f s\n", step, std::chrono::duration<double>(now - last_).count());
+    std::fflush(stdout);  // a test that is stopped tells how far it came
     last_ = now;
   }
 

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,8 +36,14 @@ class Listener {
     port_ = ntohs(address.sin_port);
   }
   uint16_t port() const { return port_; }
-  /// The next client; none after shut().
+  /// The next client; none after shut(), or where nobody comes within the limit.
   Fd accept() const { return Fd{::accept(fd_.get(), nullptr, nullptr)}; }
+  /// How long to wait for a client, and each client for the other side.
+  void set_limit(std::chrono::seconds limit) const {
+    const timeval time{.tv_sec = limit.count(), .tv_usec = 0};
+    EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), 0);
+    EXPECT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time), 0);
+  }
   /// Ends accept() in another thread.
   void shut() const { ::shutdown(fd_.get(), SHUT_RDWR); }
 
