@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -67,23 +68,42 @@ class WebServer {
  public:
   explicit WebServer(std::string content, const char* at = "127.0.0.1")
       : content_(std::move(content)), listener_(at), thread_([this] { serve(); }) {}
-  ~WebServer() { listener_.shut(); }
+  /// Leaves the client in hand: one whose network is gone would be sent to for a quarter of an hour.
+  ~WebServer() {
+    const std::scoped_lock lock{mutex_};
+    stopping_ = true;
+    if (client_ >= 0) ::shutdown(client_, SHUT_RDWR);
+    listener_.shut();
+  }
   WebServer(const WebServer&) = delete;
   WebServer& operator=(const WebServer&) = delete;
   uint16_t port() const { return listener_.port(); }
 
  private:
-  void serve() const {
+  void serve() {
     while (const Fd client = listener_.accept()) {
-      char request[4096];
-      if (::read(client.get(), request, sizeof request) <= 0) continue;
-      send_all(client.get(), "HTTP/1.0 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n");
-      send_all(client.get(), content_);
+      if (!take_in_hand(client.get())) return;
+      answer(client.get());
+      take_in_hand(-1);
     }
+  }
+  void answer(int client) const {
+    char request[4096];
+    if (::read(client, request, sizeof request) <= 0) return;
+    send_all(client, "HTTP/1.0 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n");
+    send_all(client, content_);
+  }
+  bool take_in_hand(int client) {
+    const std::scoped_lock lock{mutex_};
+    client_ = client;
+    return !stopping_;
   }
 
   const std::string content_;
   Listener listener_;
+  std::mutex mutex_;
+  int client_ = -1;  // -1: none in hand
+  bool stopping_ = false;
   std::jthread thread_;
 };
 
