@@ -1,13 +1,16 @@
 # shellcheck shell=bash
 # The emulated RISC-V host: qemu-system-riscv64 with the H extension, real Linux, real KVM.
 
+readonly HOST_LOST_A_HART=126
+
 host_usage() {
     cat <<'EOF'
 usage: tools/dev host [OPTIONS] [-- CMD...]
 
 Boots the emulated host. On a terminal it is interactive, and every key reaches the inside (Ctrl-A too); else CMD gets
 stdin, stdout and stderr as they are. CMD runs in the corresponding directory of /src (the repository, writable);
-/cache (kernels, images) and /sdk are there too, read-only. The exit status is that of CMD.
+/cache (kernels, images) and /sdk are there too, read-only. The exit status is that of CMD; 125 where the host did not
+get to the end, 126 where a hart of it stopped for good.
 
   --kernel 6.12|latest      host kernel (latest)
   --irqchip aia|emul|none   AIA with guest interrupt files, without, or no AIA at all (aia)
@@ -117,6 +120,25 @@ host_pipes() {
     cat <&0 >"$job/in" &
     HOST_FEEDER=$!
     at_exit "kill $HOST_FEEDER 2>/dev/null"
+    mkfifo "$job"/monitor.{in,out}
+    QEMU+=(-chardev "pipe,id=monitor,path=/export/rw/job/monitor" -mon "chardev=monitor,mode=readline")
+}
+
+# host_watch JOB PROCESS: a kernel that says three times that a hart of it has stopped will not finish. QEMU is asked
+# where its harts are, for lockup.log, and to end.
+host_watch() {
+    local job=$1 process=$2 said
+    while sleep 5 && kill -0 "$process" 2>/dev/null; do
+        said=$(grep -ac 'hard LOCKUP' "$job/serial.log" 2>/dev/null) || continue
+        ((said >= 3)) || continue
+        timeout 5 cat "$job/monitor.out" >"$job/lockup.log" &
+        printf '%s\n' 'info registers -a' >"$job/monitor.in"
+        sleep 1
+        printf '%s\n' 'info registers -a' >"$job/monitor.in"
+        wait
+        echo quit >"$job/monitor.in"
+        return
+    done
 }
 
 # RAM disk: the host's, and behind it an archive of the files asked for by --pack.
@@ -159,7 +181,7 @@ write_job() {
 
 # host_run OPTIONS: boots, runs, returns the command's status. Expects that all is set up.
 host_run() {
-    local job interactive=0 status=0 limit=() terminal
+    local job interactive=0 status=0 limit=() terminal qemu
     parse_host_options "$@"
     if on_riscv64; then
         # This machine is the host.
@@ -190,19 +212,30 @@ host_run() {
     else
         # In the background, because a shell that waits for a foreground command does not act on signals.
         "${SDK_COMMAND[@]}" </dev/null >"$job/qemu.log" 2>&1 &
+        qemu=$!
+        at_exit "kill $qemu 2>/dev/null"
+        host_watch "$job" "$qemu" &
         at_exit "kill $! 2>/dev/null"
-        wait $! || status=$?
+        wait "$qemu" || status=$?
+        kill $! 2>/dev/null || true
     fi
     unset RVVMM_JOB
     host_status "$job" "$status"
 }
 
-# The command's status, or 124 after a timeout, or 125 with the console's end if the host did not get to the end.
+# The command's status; or, with the end of the console, 124 after a timeout, 126 where a hart of the host stopped, and
+# 125 where the host did not get to the end for another reason.
 host_status() {
     local job=$1 qemu_status=$2
     ((${#HOST_CATS[@]} == 0)) || wait "${HOST_CATS[@]}" || true
     [[ -z $HOST_FEEDER ]] || kill "$HOST_FEEDER" 2>/dev/null || true
     if [[ -s $job/status ]]; then return "$(<"$job/status")"; fi
+    if [[ -e $job/lockup.log ]]; then
+        say "tools/dev host: its kernel has lost a hart; where QEMU's harts were, and the end of its console:"
+        cat "$job/lockup.log" >&2
+        tail -n 25 "$job/serial.log" >&2
+        return "$HOST_LOST_A_HART"
+    fi
     if ((qemu_status == 124 || qemu_status == 137)); then
         say "tools/dev host: stopped after $HOST_TIMEOUT s; the end of the host's console:"
     else
