@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/fdt_builder.hpp"
@@ -15,6 +16,13 @@ enum class IoStatus : uint8_t {
   kBadWidth,    ///< the register is not accessed like this
 };
 
+/// Where an access lands, for who looks at exits.
+struct DevicePlace {
+  std::string device;
+  uint64_t offset = 0;
+  std::string_view reg = {};  ///< the register's name in its specification, in lower case; empty: it has none
+};
+
 /// Any hart thread may call read() and write(), several at once: a device guards itself by one mutex.
 /// Devices get offsets, never addresses; they say what is wrong and the bus decides what the guest sees.
 class Device {
@@ -23,6 +31,12 @@ class Device {
 
   /// A short name for logs and statistics: "uart".
   virtual std::string_view name() const noexcept = 0;
+  /// What is at `offset`: the device itself, or one behind it. Any thread, any time.
+  virtual DevicePlace place_of(uint64_t offset, bool is_write) const {
+    return {.device = std::string{name()}, .offset = offset, .reg = register_name(offset, is_write)};
+  }
+  /// Of the register at `offset` as it is read or written; empty: it has none.
+  virtual std::string_view register_name(uint64_t /*offset*/, bool /*is_write*/) const noexcept { return {}; }
 
   /// Fills `out` (1, 2, 4 or 8 bytes, little endian) from `offset`; the whole access lies in the window.
   /// When the answer is not kOk the content of `out` does not matter.

@@ -27,6 +27,20 @@ constexpr uint64_t with_high(uint64_t value, uint32_t high) noexcept {
 
 }  // namespace
 
+std::string_view GoldfishRtc::register_name(uint64_t offset, bool /*is_write*/) const noexcept {
+  switch (offset) {
+    case kTimeLow: return "time_low";
+    case kTimeHigh: return "time_high";
+    case kAlarmLow: return "alarm_low";
+    case kAlarmHigh: return "alarm_high";
+    case kIrqEnabled: return "irq_enabled";
+    case kClearAlarm: return "clear_alarm";
+    case kAlarmStatus: return "alarm_status";
+    case kClearInterrupt: return "clear_interrupt";
+    default: return {};
+  }
+}
+
 std::chrono::nanoseconds GoldfishRtc::host_time() noexcept {
   return std::chrono::system_clock::now().time_since_epoch();
 }

@@ -48,6 +48,7 @@ class GoldfishRtc final : public Device {
       : irq_(irq), timer_(timer), clock_(std::move(clock)) {}
 
   std::string_view name() const noexcept override { return "rtc"; }
+  std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
   /// Registers are 32 bits wide.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;

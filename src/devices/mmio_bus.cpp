@@ -43,6 +43,12 @@ void MmioBus::attach(GpaRange window, Device& device) {
             window.size);
 }
 
+std::optional<DevicePlace> MmioBus::place_of(Gpa at, bool is_write) const {
+  const Slot* const slot = find(at, 1);
+  if (slot == nullptr) return std::nullopt;
+  return slot->device->place_of(at - slot->window.base, is_write);
+}
+
 // Out of the way of the accesses that are answered, which are inline.
 
 [[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,9 @@ class MmioBus {
   /// Fills all of `out` (1, 2, 4 or 8 bytes, little endian). The whole access has to lie in one window.
   void read(Gpa at, std::span<std::byte> out) noexcept;
   void write(Gpa at, std::span<const std::byte> in) noexcept;
+
+  /// What is at an address; nullopt: nothing.
+  std::optional<DevicePlace> place_of(Gpa at, bool is_write) const;
 
   /// Accesses that lay in no window.
   uint64_t misses() const noexcept { return misses_.count(); }

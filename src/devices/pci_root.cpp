@@ -105,6 +105,12 @@ IoStatus PciRoot::Window::write(uint64_t offset, std::span<const std::byte> in) 
   return hit.slot->function->write_bar(hit.slot->bar, hit.offset, in);
 }
 
+DevicePlace PciRoot::Window::place_of(uint64_t offset, bool is_write) const {
+  const Hit hit = root_.find(base_ + offset, 1);
+  if (hit.slot == nullptr) return Device::place_of(offset, is_write);
+  return {.device = std::string{hit.slot->function->name()}, .offset = hit.offset};
+}
+
 void PciRoot::Ecam::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   const auto node = fdt.node("pcie", slot.window.base.value);
   fdt.string("compatible", "pci-host-ecam-generic");

@@ -58,6 +58,8 @@ class PciRoot {
    public:
     Window(const PciRoot& root, std::string_view name, Gpa base) noexcept : root_(root), name_(name), base_(base) {}
     std::string_view name() const noexcept override { return name_; }
+    /// In the BAR that is there now.
+    DevicePlace place_of(uint64_t offset, bool is_write) const override;
     /// Where no BAR is there is no register.
     IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
     IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;

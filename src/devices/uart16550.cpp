@@ -72,6 +72,20 @@ uint8_t changes_of(uint8_t before, uint8_t after) noexcept {
 
 }  // namespace
 
+std::string_view Uart16550::register_name(uint64_t offset, bool is_write) const noexcept {
+  switch (offset) {
+    case kRbrThrDll: return is_write ? "thr" : "rbr";
+    case kIerDlm: return "ier";
+    case kIirFcr: return is_write ? "fcr" : "iir";
+    case kLcr: return "lcr";
+    case kMcr: return "mcr";
+    case kLsr: return "lsr";
+    case kMsr: return "msr";
+    case kScr: return "scr";
+    default: return {};
+  }
+}
+
 IoStatus Uart16550::read(uint64_t offset, std::span<std::byte> out) noexcept {
   if (offset > kScr) return IoStatus::kNoRegister;
   if (out.size() != 1) return IoStatus::kBadWidth;

@@ -53,6 +53,8 @@ class Uart16550 final : public Device, public ConsoleListener {
   Uart16550(ConsoleSink& out, ConsoleSource& in, IrqLine& irq) noexcept : out_(out), in_(in), irq_(irq) {}
 
   std::string_view name() const noexcept override { return "uart"; }
+  /// As with DLAB off.
+  std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
   /// One byte at offsets 0 to 7; anything else is refused.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
   /// Blocks while the console does; other harts may use the device meanwhile.

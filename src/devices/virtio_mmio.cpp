@@ -43,6 +43,20 @@ constexpr uint32_t kVendor = 0x4D56'5652;  // "RVVM"
 
 }  // namespace
 
+DevicePlace VirtioMmio::place_of(uint64_t offset, bool is_write) const {
+  return {.device = std::string{device_name_}, .offset = offset, .reg = register_name(offset, is_write)};
+}
+
+std::string_view VirtioMmio::register_name(uint64_t offset, bool /*is_write*/) const noexcept {
+  switch (offset) {
+    case kQueueNotify: return "queue_notify";
+    case kInterruptStatus: return "interrupt_status";
+    case kInterruptAck: return "interrupt_ack";
+    case kStatus: return "status";
+    default: return {};
+  }
+}
+
 void VirtioMmio::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   const auto node = fdt.node("virtio_mmio", slot.window.base.value);
   fdt.string("compatible", "virtio,mmio");

@@ -27,9 +27,12 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
   static constexpr uint64_t kDoorbellOffset = 0x50;
 
   VirtioMmio(VirtioDevice& device, const GuestMemory& memory, IrqLine& irq)
-      : irq_(irq), control_(device, memory, *this) {}
+      : irq_(irq), device_name_(device.name()), control_(device, memory, *this) {}
 
   std::string_view name() const noexcept override { return "virtio-mmio"; }
+  /// By the name of the device behind the transport.
+  DevicePlace place_of(uint64_t offset, bool is_write) const override;
+  std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
   /// Registers are 32 bits wide; the device's configuration, from 0x100, takes any width.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
@@ -54,6 +57,7 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
   void set_queue_ready(uint32_t value) noexcept REQUIRES(mu_);
 
   IrqLine& irq_;
+  std::string_view device_name_;
   Mutex irq_mu_;
   uint8_t causes_ GUARDED_BY(irq_mu_) = 0;
 
