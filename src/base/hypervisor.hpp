@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/doorbell.hpp"
+#include "base/exit_observer.hpp"
 #include "base/irq.hpp"
 #include "base/range.hpp"
 #include "base/sbi_switches.hpp"
@@ -153,6 +154,14 @@ inline constexpr uint64_t kSstatusVs = 3UL << 9;
 /// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
 inline constexpr uint64_t kAllCountersReadable = 7;
 
+/// A counter that the hypervisor keeps of itself.
+struct Statistic {
+  std::string name;              ///< the hypervisor's own
+  std::vector<uint64_t> values;  ///< one, or the buckets of a histogram
+
+  friend bool operator==(const Statistic&, const Statistic&) = default;
+};
+
 /// One vCPU. Only from the thread that runs it, while it is not inside run(); request_interrupt() and
 /// set_external_interrupt() from any.
 class VcpuBackend : public HartIrqPin {
@@ -160,6 +169,8 @@ class VcpuBackend : public HartIrqPin {
   /// Enters the guest, answers its exit through `io`, and enters it again for as long as that comes to kContinue.
   /// Never throws, allocates nothing.
   virtual RunOutcome run(VcpuIo& io) noexcept = 0;
+  /// Tells `observer`, which outlives the vCPU, of each exit from the next run() on; nullptr: nobody, as at first.
+  virtual void observe_exits(ExitObserver* observer) noexcept = 0;
   /// Makes the run() in progress, or the next one, return kInterrupted as soon as the vCPU's thread gets a
   /// signal. The caller sends that signal after this. Any thread.
   virtual void request_interrupt() noexcept = 0;
@@ -188,6 +199,9 @@ class VcpuBackend : public HartIrqPin {
 
   /// After kFault: one line that names the exit, then the registers, one group a line.
   virtual std::string fault_report() = 0;
+
+  /// What the hypervisor counted of this vCPU; nothing where it does not say.
+  virtual std::vector<Statistic> statistics() = 0;
 };
 
 /// What the guest may know of a hart; the same for all.
@@ -242,6 +256,11 @@ class VmBackend : public DoorbellHost, public MsiSink {
   virtual std::optional<bool> sbi_extension_is_on(size_t row) noexcept = 0;
   /// A wired source of the in-kernel AIA.
   virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
+
+  /// The clock of ExitRecord, which never goes back; CpuDescription::timebase_hz ticks a second. Any thread.
+  virtual uint64_t ticks() const noexcept = 0;
+  /// What the hypervisor counted of this VM; nothing where it does not say.
+  virtual std::vector<Statistic> statistics() = 0;
 };
 
 /// Makes VMs: one per boot of the machine, since a portable reset is a new VM over the same RAM.

@@ -23,7 +23,8 @@ struct FakeHost {
   IrqchipKind aia_granted = IrqchipKind::kAiaHardware;  ///< what the hardware kind really becomes
   bool has_interrupt_files = false;                     ///< that software ones are used instead of, where asked for
   std::array<std::optional<bool>, kSbiSwitches.size()> sbi_extensions{};  ///< whether on; nullopt: it has none such
-  std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};                  ///< gives it a script
+  std::vector<Statistic> vm_statistics{};
+  std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};  ///< gives it a script
 };
 
 /// What was asked of the VMs of a host. Any thread for the lines, else the one that makes the machine.
@@ -80,6 +81,8 @@ class FakeVmBackend final : public VmBackend {
     ++record_.irq_calls;
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
   }
+  uint64_t ticks() const noexcept override { return 0; }
+  std::vector<Statistic> statistics() override { return host_.vm_statistics; }
   void signal_msi(const MsiMessage& /*message*/) noexcept override { ++record_.msis; }
   bool add_doorbell(const Doorbell& /*doorbell*/) noexcept override {
     ++record_.doorbells;

@@ -38,6 +38,8 @@ class FakeVcpu final : public VcpuBackend {
     lock.unlock();
     return step(io);
   }
+  void observe_exits(ExitObserver* to) noexcept override { observer = to; }
+  std::vector<Statistic> statistics() override { return counted; }
   void request_interrupt() noexcept override {
     const std::lock_guard lock{mutex_};
     interrupt_ = true;
@@ -99,6 +101,8 @@ class FakeVcpu final : public VcpuBackend {
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
 
   Gpa entry;
+  ExitObserver* observer = nullptr;  ///< a script tells it of its exits
+  std::vector<Statistic> counted;
   HartState hart_state = HartState::kRunnable;
   HartRegister absent = HartRegister::kCount;  ///< which a hart does not have
   uint32_t registers_read = 0;

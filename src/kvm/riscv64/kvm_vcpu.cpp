@@ -14,9 +14,12 @@
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
 #include "base/register_file.hpp"
+#include "kvm/binary_statistics.hpp"
+#include "kvm/exit_record.hpp"
 #include "kvm/exit_trace.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 #include "kvm/riscv64/register_report.hpp"
+#include "kvm/riscv64/time_csr.hpp"
 
 namespace rvvmm {
 namespace {
@@ -68,33 +71,68 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
       sign_extension_(vm.sign_extension),
       aia_(vm.aia) {}
 
-RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
-  exit_.io = &io;
-  if (std::exchange(exit_in_hand_, false)) {
-    if (const RunOutcome outcome = answer_exit(); outcome != RunOutcome::kContinue) return outcome;
-  }
-  return log::enabled(log::Module::kKvm, log::Level::kTrace) ? answer_exits<true>() : answer_exits<false>();
+inline void KvmVcpu::observe(const ExitRecord& exit) noexcept {
+  if (logged_ && exit.kind != ExitKind::kInterrupted) [[unlikely]]
+    trace_exit();
+  if (observer_ != nullptr) observer_->on_exit(*this, exit);
 }
 
-// Twice, so that the loop of a hart that nobody traces does not even ask.
-template <bool kTraced>
+inline RunOutcome KvmVcpu::answer_observed(uint64_t entered, uint64_t left) noexcept {
+  const RunOutcome outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+  ExitRecord record;
+  record.entered = entered;
+  record.left = left;
+  record.answered = read_time();
+  fill_exit_record(exit_.run, record);
+  observe(record);
+  if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
+    do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
+  return outcome;
+}
+
+RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
+  exit_.io = &io;
+  logged_ = log::enabled(log::Module::kKvm, log::Level::kTrace);
+  if (std::exchange(exit_in_hand_, false)) {
+    const uint64_t now = read_time();
+    if (const RunOutcome outcome = answer_observed(now, now); outcome != RunOutcome::kContinue) return outcome;
+  }
+  return observer_ != nullptr || logged_ ? answer_observed_exits() : answer_exits();
+}
+
+// Twice, so that the loop of a hart that nobody watches does not even ask.
 RunOutcome KvmVcpu::answer_exits() noexcept {
   RunOutcome outcome = RunOutcome::kContinue;
   while (outcome == RunOutcome::kContinue) {
     if (const long error = enter_guest(fd_.get()); error < 0) [[unlikely]]
       return run_failed(static_cast<int>(-error));
     outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
-    if constexpr (kTraced) trace_exit();
     if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
       do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
   }
   return outcome;
 }
 
-// As the loop does.
-RunOutcome KvmVcpu::answer_exit() noexcept {
-  const RunOutcome outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
-  do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
+// What watching takes is in none of the times.
+RunOutcome KvmVcpu::answer_observed_exits() noexcept {
+  RunOutcome outcome = RunOutcome::kContinue;
+  while (outcome == RunOutcome::kContinue) {
+    const uint64_t entered = read_time();
+    const long error = enter_guest(fd_.get());
+    const uint64_t left = read_time();
+    outcome = error < 0 ? observe_failed_run(entered, left, static_cast<int>(-error)) : answer_observed(entered, left);
+  }
+  return outcome;
+}
+
+[[gnu::cold]] RunOutcome KvmVcpu::observe_failed_run(uint64_t entered, uint64_t left, int errno_value) noexcept {
+  const RunOutcome outcome = run_failed(errno_value);
+  ExitRecord record;
+  record.entered = entered;
+  record.left = record.answered = left;
+  record.kind = outcome == RunOutcome::kInterrupted ? ExitKind::kInterrupted : ExitKind::kOther;
+  record.other = {.reason = KVM_EXIT_UNKNOWN, .errno_value = static_cast<uint32_t>(errno_value)};
+  observe(record);
   return outcome;
 }
 
@@ -298,6 +336,11 @@ std::string KvmVcpu::fault_report() {
   return std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, registers.get(HartRegister::kPc).value_or(0),
                      describe_fault()) +
          describe_registers(registers);
+}
+
+std::vector<Statistic> KvmVcpu::statistics() {
+  const Fd stats{kvm_ioctl(fd_.get(), KVM_GET_STATS_FD, 0)};
+  return stats ? read_statistics(stats.get()) : std::vector<Statistic>{};
 }
 
 }  // namespace rvvmm

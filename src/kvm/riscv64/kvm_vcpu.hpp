@@ -3,6 +3,8 @@
 
 #include <linux/kvm.h>
 
+#include <vector>
+
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
 #include "base/mapping.hpp"
@@ -28,6 +30,7 @@ class KvmVcpu final : public VcpuBackend {
   KvmVcpu(Fd fd, HartId hart, const OfVm& vm);
 
   RunOutcome run(VcpuIo& io) noexcept override;
+  void observe_exits(ExitObserver* observer) noexcept override { observer_ = observer; }
   void request_interrupt() noexcept override;
   void clear_interrupt() noexcept override;
 
@@ -40,13 +43,16 @@ class KvmVcpu final : public VcpuBackend {
   bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override;
   bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override;
   std::string fault_report() override;
+  std::vector<Statistic> statistics() override;
 
   void set_external_interrupt(bool asserted) noexcept override;
 
  private:
-  template <bool kTraced>
   RunOutcome answer_exits() noexcept;
-  RunOutcome answer_exit() noexcept;
+  RunOutcome answer_observed_exits() noexcept;
+  RunOutcome answer_observed(uint64_t entered, uint64_t left) noexcept;
+  RunOutcome observe_failed_run(uint64_t entered, uint64_t left, int errno_value) noexcept;
+  void observe(const ExitRecord& exit) noexcept;
   void trace_exit() const noexcept;
   RunOutcome run_failed(int errno_value) noexcept;
   void do_afterwork(Afterwork afterwork) noexcept;
@@ -64,6 +70,8 @@ class KvmVcpu final : public VcpuBackend {
   const GuestCode& code_;
   SignExtension& sign_extension_;
   const Aia& aia_;
+  ExitObserver* observer_ = nullptr;
+  bool logged_ = false;  ///< each exit; as the log was set when run() began
   Mutex pin_mu_;  ///< KVM and pin_asserted_ change together
   bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
   bool exit_in_hand_ = false;  ///< the guest was entered outside run(): its exit is to be answered yet

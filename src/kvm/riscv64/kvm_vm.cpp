@@ -5,6 +5,7 @@
 #include <format>
 
 #include "base/log.hpp"
+#include "kvm/binary_statistics.hpp"
 #include "kvm/host_errors.hpp"
 #include "kvm/riscv64/isa.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
@@ -117,6 +118,11 @@ void KvmVm::remove_doorbell(const Doorbell& doorbell) noexcept {
   if (set_ioeventfd(fd_.get(), doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN) == 0) return;
   log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to take it away: errno {}",
             doorbell.at.value, errno);
+}
+
+std::vector<Statistic> KvmVm::statistics() {
+  const Fd stats{kvm_ioctl(fd_.get(), KVM_GET_STATS_FD, 0)};
+  return stats ? read_statistics(stats.get()) : std::vector<Statistic>{};
 }
 
 }  // namespace rvvmm

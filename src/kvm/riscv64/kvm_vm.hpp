@@ -10,6 +10,7 @@
 #include "kvm/riscv64/aia.hpp"
 #include "kvm/riscv64/msi_routes.hpp"
 #include "kvm/riscv64/signed_load.hpp"
+#include "kvm/riscv64/time_csr.hpp"
 
 namespace rvvmm {
 
@@ -27,6 +28,8 @@ class KvmVm final : public VmBackend {
   CpuDescription describe_cpu(bool with_aia) override;
   std::optional<bool> sbi_extension_is_on(size_t row) noexcept override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
+  uint64_t ticks() const noexcept override { return read_time(); }
+  std::vector<Statistic> statistics() override;
   void signal_msi(const MsiMessage& message) noexcept override;
   bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
     return msi_routes_.connect(eventfd, message);
