@@ -17,7 +17,8 @@ check base base
 check sbi base sbi
 check devices base devices
 check kvm base kvm
-check vmm base sbi devices kvm vmm
+check observe base observe
+check vmm base sbi devices kvm observe vmm
 if grep -rlE '#include <linux/kvm.h>' . | grep -v '^\./kvm/'; then
     echo "<linux/kvm.h> belongs to kvm alone"
     status=1

@@ -156,4 +156,10 @@ std::variant<FdtAia, FdtPlic> Board::fdt_irqchip() const {
   }};
 }
 
+std::optional<RegisterPlace> Board::place_of(Gpa at, bool is_write) const {
+  auto place = bus_.place_of(at, is_write);
+  if (!place) return std::nullopt;
+  return RegisterPlace{.device = std::move(place->device), .reg = std::string{place->reg}, .offset = place->offset};
+}
+
 }  // namespace rvvmm

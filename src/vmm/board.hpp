@@ -18,6 +18,7 @@
 #include "devices/uart16550.hpp"
 #include "devices/virtio_mmio.hpp"
 #include "devices/virtio_pci.hpp"
+#include "observe/exit_names.hpp"
 #include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
 
@@ -56,7 +57,7 @@ inline constexpr AiaLayout kAiaLayout{.imsic_base = kImsicBase, .aplic_base = kA
 class AiaIrqLine;
 
 /// The devices of one machine, on their bus.
-class Board {
+class Board final : public DeviceNames {
  public:
   struct Parts {
     const Irqchip& irqchip;
@@ -73,7 +74,7 @@ class Board {
 
   /// Throws SetupError.
   explicit Board(const Parts& parts);
-  ~Board();
+  ~Board() override;
 
   MmioBus& bus() noexcept { return bus_; }
   GoldfishRtc& rtc() noexcept { return *rtc_; }
@@ -83,6 +84,8 @@ class Board {
   bool asks_for_interrupt() noexcept;
   /// Has the controller told the guest again of what devices ask for, where it does that by messages.
   void ask_again() noexcept;
+
+  std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const override;
 
   /// What the device tree has to say of the devices and the interrupt controller.
   std::vector<FdtDevice> fdt_devices() const;

@@ -141,6 +141,8 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
     case OptionId::kLogFile: config.log_file = parse_path(where, value); break;
     case OptionId::kBootTimeline: config.boot_timeline = parse_path(where, value); break;
+    case OptionId::kProfile: config.profile = parse_path(where, value); break;
+    case OptionId::kSymbols: config.symbols = parse_path(where, value); break;
     case OptionId::kConfig:
     case OptionId::kHelp:
     case OptionId::kVersion:
@@ -167,6 +169,9 @@ ListSbi list(const Setting& setting) {
 }  // namespace
 
 ParseResult parse_command_line(std::span<const char* const> args) {
+  if (!args.empty() && std::string_view{args.front()} == "report") {
+    return std::visit([](auto&& request) -> ParseResult { return request; }, parse_report(args.subspan(1)));
+  }
   std::vector<Setting> given;
   try {
     given = parse_arguments(args);

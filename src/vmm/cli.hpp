@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "vmm/config.hpp"
+#include "vmm/report_command.hpp"
 
 namespace rvvmm {
 
@@ -21,7 +22,7 @@ struct PrintVersion {};
 /// --list sbi: ask the host, print sbi_list_text() and end with status 0.
 struct ListSbi {};
 
-using ParseResult = std::variant<Config, PrintText, PrintVersion, ListSbi>;
+using ParseResult = std::variant<Config, PrintText, PrintVersion, ListSbi, ReportRequest>;
 
 /// `args` without the program's name. Reads the file of --config, and opens nothing else: whether the files and
 /// the sizes suit the host is for others to say. Throws SetupError (kUsage) with one line that names the

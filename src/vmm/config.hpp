@@ -55,6 +55,8 @@ struct Config {
   std::vector<std::pair<log::Module, log::Level>> log_levels;
   std::optional<std::string> log_file;
   std::optional<std::string> boot_timeline;
+  std::optional<std::string> profile;  ///< "-": a table on stderr
+  std::optional<std::string> symbols;
 };
 
 }  // namespace rvvmm

@@ -172,6 +172,7 @@ void Machine::start(const std::function<void()>& before_boot) {
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->begin(*backend_, vcpus_);
   for (size_t hart = 0; hart < harts; ++hart) {
     threads_.push_back(std::make_unique<VcpuThread>(
         VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
@@ -221,6 +222,10 @@ void Machine::stop() noexcept {
   for (const auto& thread : threads_)
     thread->request_stop();
   threads_.clear();
+}
+
+void Machine::report_exits() {
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*backend_, vcpus_, *board_);
 }
 
 // What could wake the machine may have come while it went to sleep.

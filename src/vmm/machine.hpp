@@ -19,6 +19,7 @@
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/exit_watch.hpp"
 #include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
 #include "vmm/time_csr_guard.hpp"
@@ -40,6 +41,7 @@ class Machine final : private MachineListener, private FinishListener {
     GuestLog& guest_log;
     std::span<VirtioDevice* const> virtio = {};
     VirtioConsole* virtio_console = nullptr;  ///< one of `virtio`; takes input before others do
+    ExitWatch* exit_watch = nullptr;          ///< null: nobody watches the exits
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
@@ -58,6 +60,9 @@ class Machine final : private MachineListener, private FinishListener {
   void start(const std::function<void()>& before_boot = [] {});
   /// Returns when no hart runs any more.
   void stop() noexcept;
+
+  /// Gives the watch what it has counted. After stop(), once.
+  void report_exits();
 
   /// Ends the sleep of a guest that has suspended the machine; else nothing. Any thread.
   void wake() noexcept { hart_states_.wake(); }

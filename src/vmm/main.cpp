@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   try {
     const auto parsed = parse_command_line(std::span<const char* const>{argv + 1, static_cast<size_t>(argc - 1)});
     if (const auto* const text = std::get_if<PrintText>(&parsed)) return print(text->text);
+    if (const auto* const report = std::get_if<ReportRequest>(&parsed)) return print(run_report(*report));
     if (std::holds_alternative<PrintVersion>(parsed)) return print_version();
     if (std::holds_alternative<ListSbi>(parsed)) return print_sbi_list();
     return run(std::get<Config>(parsed));

@@ -30,6 +30,8 @@ enum class OptionId : uint8_t {
   kLogLevel,
   kLogFile,
   kBootTimeline,
+  kProfile,
+  kSymbols,
   kConfig,
   kHelp,
   kVersion,

@@ -46,6 +46,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
       images_(config),
       memory_(kRamBase, config.mem_bytes, config.ram),
       virtio_(config),
+      exit_watch_(config),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
@@ -72,6 +73,7 @@ int Vm::run() {
     status = run_machines(loop, signals, console, fault);
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
+  exit_watch_.finish();
   return status;
 }
 
@@ -113,7 +115,8 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop) {
           .boot_marks = timeline_,
           .guest_log = guest_log_,
           .virtio = virtio_.all(),
-          .virtio_console = virtio_.console()};
+          .virtio_console = virtio_.console(),
+          .exit_watch = &exit_watch_};
 }
 
 StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
@@ -132,6 +135,7 @@ StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& consol
   signals.set_on_power_key([] { return false; });
   console.limit_waits(true);
   machine.stop();
+  machine.report_exits();
   // A fault after somebody else's stop is nobody's business any more.
   const bool ends_by_fault =
       reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);

@@ -49,6 +49,7 @@ class Vm {
   BootImages images_;
   GuestMemory memory_;
   VirtioDevices virtio_;
+  ExitWatch exit_watch_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

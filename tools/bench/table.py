@@ -59,7 +59,8 @@ STREAMS = {
     "tcp-host-to-guest": (1, "per MiB", 1024),
 }
 # Column, title: of what is measured without devices, and with them.
-PLAIN = [("floor", "floor"), ("floor-aia", "floor, AIA"), ("rvvmm", "rvvmm"), ("qemu", "QEMU")]
+PLAIN = [("floor", "floor"), ("floor-aia", "floor, AIA"), ("rvvmm", "rvvmm"), ("rvvmm-profile", "rvvmm, --profile"),
+         ("qemu", "QEMU")]
 DEVICES = [("rvvmm", "rvvmm"), ("rvvmm-mmio", "rvvmm, mmio"), ("qemu", "QEMU"), ("qemu-uring", "QEMU, io_uring")]
 SHELL = [
     ("rss_kib", "RSS outside guest RAM", "KiB", 1),

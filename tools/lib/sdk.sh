@@ -16,6 +16,8 @@ SDK_LIBRARIES=(
     libboost-program-options-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libfdt-dev zlib1g-dev libzstd-dev
     liburing-dev
 )
+# Nothing but headers, the same for every architecture.
+SDK_HEADERS=(nlohmann-json3-dev)
 
 make_sdk() {
     local target=$1 suite include package scheme proxy=() PROXY
@@ -25,7 +27,7 @@ make_sdk() {
         [[ -z ${PROXY:-} ]] || proxy+=(--aptopt="Acquire::$scheme::Proxy \"$PROXY\"")
         PROXY=''
     done
-    include=("${SDK_TOOLS[@]}")
+    include=("${SDK_TOOLS[@]}" "${SDK_HEADERS[@]}")
     for package in "${SDK_LIBRARIES[@]}"; do include+=("$package:amd64" "$package:riscv64"); done
     # Documentation is left out: it is a fifth of the size. force-unsafe-io: a cut build is made again anyway.
     # shellcheck disable=SC2016 # expanded inside
@@ -52,7 +54,7 @@ sdk_setup() {
     [[ $(uname -m) == x86_64 ]] || die "the SDK is for x86-64 machines (on riscv64, tools/dev builds natively)"
     need_host_tools mmdebstrap debian-archive-keyring util-linux ca-certificates
     unshare --mount true 2>/dev/null || die "cannot unshare mounts: run as root, with CAP_SYS_ADMIN"
-    key=$(hash_of "$SDK_SUITE" "${SDK_TOOLS[@]}" "${SDK_LIBRARIES[@]}" "$(declare -f make_sdk)")
+    key=$(hash_of "$SDK_SUITE" "${SDK_TOOLS[@]}" "${SDK_LIBRARIES[@]}" "${SDK_HEADERS[@]}" "$(declare -f make_sdk)")
     SDK=$CACHE/sdk-$key
     [[ -d $SDK ]] && return
     rm -rf "$CACHE"/sdk.tmp.*
@@ -115,8 +117,8 @@ inner_directory() { inner_path "$PWD"; }
 # On a RISC-V machine everything is native: no SDK, no emulated host.
 native_setup() {
     SDK=''
-    need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" busybox-static cpio xz-utils zstd kmod python3 \
-        device-tree-compiler e2fsprogs
+    need_host_tools g++ cmake ninja-build "${SDK_LIBRARIES[@]}" "${SDK_HEADERS[@]}" busybox-static cpio xz-utils \
+        zstd kmod python3 device-tree-compiler e2fsprogs
 }
 
 sdk_verb() {

@@ -1,0 +1,68 @@
+// A finished profile, with names: what --profile writes and `rvvmm report` reads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/exit_record.hpp"
+#include "base/hypervisor.hpp"
+#include "observe/hart_profile.hpp"
+
+namespace rvvmm {
+
+struct ProfileRow {
+  ExitKind kind = ExitKind::kOther;
+  std::string name = {};  ///< "uart.lsr read", "dbcn.write_byte", "others"
+  ExitCosts costs = {};
+
+  friend bool operator==(const ProfileRow&, const ProfileRow&) = default;
+};
+
+struct ProfilePc {
+  uint64_t pc = 0;
+  std::string symbol = {};  ///< "memset+0x10"; empty: none is known
+  uint64_t samples = 0;
+
+  friend bool operator==(const ProfilePc&, const ProfilePc&) = default;
+};
+
+struct ProfileHart {
+  uint32_t hart = 0;
+  std::vector<ProfileRow> rows = {};
+  std::vector<Statistic> kvm = {};  ///< of its vCPU
+
+  friend bool operator==(const ProfileHart&, const ProfileHart&) = default;
+};
+
+struct ProfileTimeline {
+  uint64_t slot_ticks = 1;
+  std::vector<std::array<uint64_t, kExitKinds>> slots = {};  ///< none behind the last exit
+
+  friend bool operator==(const ProfileTimeline&, const ProfileTimeline&) = default;
+};
+
+struct ExitProfile {
+  uint64_t timebase_hz = 1;
+  std::vector<ProfileHart> harts = {};
+  std::vector<Statistic> kvm = {};  ///< of the VM
+  std::vector<ProfilePc> pcs = {};  ///< most samples first
+  uint64_t other_samples = 0;       ///< at other places than `pcs`
+  ProfileTimeline timeline = {};    ///< of all harts
+
+  double ns_of(double ticks) const noexcept { return ticks * 1e9 / static_cast<double>(timebase_hz); }
+
+  friend bool operator==(const ExitProfile&, const ExitProfile&) = default;
+};
+
+/// Adds what is counted under the same name; new rows come last.
+void merge_rows(std::vector<ProfileRow>& into, const std::vector<ProfileRow>& rows);
+/// The same for counters, value by value.
+void merge_statistics(std::vector<Statistic>& into, const std::vector<Statistic>& statistics);
+/// Rows of all harts, most time in user space first.
+std::vector<ProfileRow> rows_of_all(const ExitProfile& profile);
+/// One row for each kind there is among `rows`, of that name, most time in user space first.
+std::vector<ProfileRow> by_kind(const std::vector<ProfileRow>& rows);
+
+}  // namespace rvvmm

@@ -1,0 +1,56 @@
+// Exits by kind over time, in bounded memory however long it gets.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+
+#include "base/exit_record.hpp"
+
+namespace rvvmm {
+
+/// Slots of equal width from time 0 on; where they do not reach, two become one. Plain data; one thread.
+class ExitTimeline {
+ public:
+  static constexpr size_t kSlots = 256;
+  static constexpr uint32_t kFirstShift = 10;  ///< slots begin with 2^10 ticks
+  using Slot = std::array<uint32_t, 8>;        ///< by kind; a power of two is found by a shift
+  static_assert(kExitKinds <= std::tuple_size_v<Slot>);
+
+  void add(ExitKind kind, uint64_t ticks) noexcept {
+    while (ticks >> shift_ >= kSlots) [[unlikely]]
+      widen();
+    ++slots_[ticks >> shift_][static_cast<size_t>(kind)];
+  }
+
+  void merge(ExitTimeline other) noexcept {
+    while (shift_ < other.shift_)
+      widen();
+    while (other.shift_ < shift_)
+      other.widen();
+    for (size_t i = 0; i < kSlots; ++i)
+      for (size_t kind = 0; kind < kExitKinds; ++kind)
+        slots_[i][kind] += other.slots_[i][kind];
+  }
+
+  uint64_t slot_ticks() const noexcept { return uint64_t{1} << shift_; }
+  const std::array<Slot, kSlots>& slots() const noexcept { return slots_; }
+
+ private:
+  [[gnu::cold]] void widen() noexcept {
+    for (size_t i = 0; i < kSlots; ++i) {
+      const Slot taken = slots_[i];
+      slots_[i] = {};
+      for (size_t kind = 0; kind < kExitKinds; ++kind)
+        slots_[i / 2][kind] += taken[kind];
+    }
+    ++shift_;
+  }
+
+  uint32_t shift_ = kFirstShift;
+  std::array<Slot, kSlots> slots_{};
+};
+
+}  // namespace rvvmm

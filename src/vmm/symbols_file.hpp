@@ -1,0 +1,13 @@
+// The file of --symbols.
+#pragma once
+
+#include <string>
+
+#include "observe/symbols.hpp"
+
+namespace rvvmm {
+
+/// Throws SetupError (kBadInput).
+Symbols read_symbols(const std::string& path);
+
+}  // namespace rvvmm

@@ -1,0 +1,87 @@
+#include "observe/profile_json.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/error.hpp"
+#include "fakes/sample_profile.hpp"
+
+namespace rvvmm::profile_json_test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string error_of(std::string_view text) {
+  try {
+    profile_from_json(text, "old.json");
+  } catch (const SetupError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kBadInput);
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  const size_t at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), with);
+}
+
+TEST(ProfileJson, WhatIsWrittenIsRead) {
+  const ExitProfile profile = sample_profile();
+  EXPECT_EQ(profile_from_json(profile_to_json(profile), "f"), profile);
+}
+
+TEST(ProfileJson, AnEmptyProfileToo) {
+  EXPECT_EQ(profile_from_json(profile_to_json({}), "f"), ExitProfile{});
+}
+
+TEST(ProfileJson, NamesAreAsciiWhateverTheyHold) {
+  ExitProfile profile = sample_profile();
+  profile.harts[0].rows[0].name = "a\"b\\\xff\xc3\xa9";
+  const std::string text = profile_to_json(profile);
+  for (const char c : text)
+    EXPECT_LT(static_cast<unsigned char>(c), 0x80);
+  EXPECT_THAT(profile_from_json(text, "f").harts[0].rows[0].name, StartsWith("a\"b\\"));
+}
+
+TEST(ProfileJson, ComputesWhatOtherToolsWant) {
+  const std::string text = profile_to_json(sample_profile());
+  EXPECT_THAT(text, HasSubstr("\"name\": \"uart.lsr read\",\n    \"count\": 1500,"));
+  EXPECT_THAT(text, HasSubstr("\"p50_ns\": 300.0"));
+}
+
+TEST(ProfileJson, OtherFilesAreRefused) {
+  constexpr const char* kNone = "old.json: is no profile of rvvmm; give a file that --profile wrote";
+  EXPECT_EQ(error_of(""), kNone);
+  EXPECT_EQ(error_of("\x7f"
+                     "ELF"),
+            kNone);
+  EXPECT_EQ(error_of("[1, 2]"), kNone);
+  EXPECT_EQ(error_of("{\"ms\": 1}\n{\"ms\": 2}\n"), kNone);
+  EXPECT_EQ(error_of("{}"), kNone);
+}
+
+TEST(ProfileJson, AnotherVersionIsSaid) {
+  EXPECT_EQ(error_of(replaced(profile_to_json(sample_profile()), "\"version\": 1", "\"version\": 2")),
+            "old.json: is a profile of version 2; this rvvmm reads version 1");
+}
+
+TEST(ProfileJson, EveryCutIsFound) {
+  const std::string text = profile_to_json(sample_profile());
+  for (size_t size = 1; size < text.size() - 2; size += 97)
+    EXPECT_EQ(error_of(text.substr(0, size)),
+              "old.json: is cut off after " + std::to_string(size) + " bytes; write the profile again");
+}
+
+TEST(ProfileJson, DamageIsFound) {
+  const std::string text = profile_to_json(sample_profile());
+  EXPECT_THAT(error_of(replaced(text, "\"harts\"", "\"hearts\"")), HasSubstr("is damaged: "));
+  EXPECT_THAT(error_of(replaced(text, "\"timebase_hz\": 10000000", "\"timebase_hz\": 0")), HasSubstr("is damaged"));
+  EXPECT_THAT(error_of(replaced(text, "\"slot_ticks\": 1024", "\"slot_ticks\": \"x\"")), HasSubstr("is damaged"));
+  EXPECT_THAT(error_of(replaced(text, "\"pc\": \"0xffffffff80001234\"", "\"pc\": \"here\"")), HasSubstr("is damaged"));
+  EXPECT_THAT(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": -1.5e999,")), HasSubstr("is damaged"));
+}
+
+}  // namespace
+}  // namespace rvvmm::profile_json_test
