@@ -9,9 +9,9 @@
 
 #include "base/error.hpp"
 #include "base/printable.hpp"
+#include "base/suggest.hpp"
 #include "vmm/option_table.hpp"
 #include "vmm/suboptions.hpp"
-#include "vmm/suggest.hpp"
 
 namespace rvvmm {
 namespace {

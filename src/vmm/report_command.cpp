@@ -7,13 +7,13 @@
 
 #include "base/error.hpp"
 #include "base/output_file.hpp"
+#include "base/suggest.hpp"
 #include "observe/profile_html.hpp"
 #include "observe/profile_json.hpp"
 #include "observe/profile_text.hpp"
 #include "vmm/cli.hpp"
 #include "vmm/input_file.hpp"
 #include "vmm/option_values.hpp"
-#include "vmm/suggest.hpp"
 
 namespace rvvmm {
 namespace {

@@ -4,8 +4,8 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "base/suggest.hpp"
 #include "vmm/option_values.hpp"
-#include "vmm/suggest.hpp"
 
 namespace rvvmm {
 namespace {

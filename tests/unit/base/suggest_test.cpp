@@ -1,4 +1,4 @@
-#include "vmm/suggest.hpp"
+#include "base/suggest.hpp"
 
 #include <gtest/gtest.h>
 
