@@ -200,6 +200,9 @@ class VcpuBackend : public HartIrqPin {
   /// After kFault: one line that names the exit, then the registers, one group a line.
   virtual std::string fault_report() = 0;
 
+  /// What the guest exited for last, oldest first: some thousand exits. Their three times are one, at which each was
+  /// answered. Any thread, at any time.
+  virtual std::vector<ExitRecord> last_exits() const = 0;
   /// What the hypervisor counted of this vCPU; nothing where it does not say.
   virtual std::vector<Statistic> statistics() = 0;
 };
@@ -257,8 +260,10 @@ class VmBackend : public DoorbellHost, public MsiSink {
   /// A wired source of the in-kernel AIA.
   virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
 
-  /// The clock of ExitRecord, which never goes back; CpuDescription::timebase_hz ticks a second. Any thread.
+  /// The clock of ExitRecord, which never goes back. Any thread.
   virtual uint64_t ticks() const noexcept = 0;
+  /// Its ticks a second; after create_vcpu(). Any thread.
+  virtual uint64_t timebase_hz() const noexcept = 0;
   /// What the hypervisor counted of this VM; nothing where it does not say.
   virtual std::vector<Statistic> statistics() = 0;
 };

@@ -9,38 +9,6 @@
 namespace rvvmm {
 namespace {
 
-static_assert(sizeof(kvm_run{}.mmio.data) == 8);
-
-RunOutcome handle_mmio(ExitContext& exit) noexcept {
-  auto& mmio = exit.run.mmio;
-  const size_t len = std::min<size_t>(mmio.len, sizeof(mmio.data));
-  auto* const data = reinterpret_cast<std::byte*>(mmio.data);
-  const Gpa at{mmio.phys_addr};
-  if (mmio.is_write != 0) {
-    exit.io->mmio_write(exit.hart, at, {data, len});
-  } else {
-    exit.io->mmio_read(exit.hart, at, {data, len});
-    // len - 1 wraps where there is nothing to extend.
-    if (len - 1 < sizeof(mmio.data) - 1 && (mmio.data[len - 1] & 0x80) != 0) {
-      exit.afterwork = Afterwork::kSignedLoadInDoubt;
-    }
-  }
-  return RunOutcome::kContinue;
-}
-
-RunOutcome handle_sbi(ExitContext& exit) noexcept {
-  auto& sbi = exit.run.riscv_sbi;
-  const auto& args = sbi.args;
-  // One by one: an array as a whole is copied by a call of memcpy().
-  const SbiCall call{
-      .eid = sbi.extension_id, .fid = sbi.function_id, .args = {args[0], args[1], args[2], args[3], args[4], args[5]}};
-  const SbiRet ret = exit.io->sbi_ecall(exit.hart, call);
-  // KVM copies ret[] to a0 and a1 verbatim on the next KVM_RUN, so both words are always written.
-  sbi.ret[0] = static_cast<unsigned long>(ret.error);
-  sbi.ret[1] = ret.value;
-  return RunOutcome::kContinue;
-}
-
 RunOutcome handle_csr(ExitContext& exit) noexcept {
   auto& csr = exit.run.riscv_csr;
   const CsrAccess access{

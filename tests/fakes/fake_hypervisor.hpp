@@ -82,6 +82,7 @@ class FakeVmBackend final : public VmBackend {
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
   }
   uint64_t ticks() const noexcept override { return 0; }
+  uint64_t timebase_hz() const noexcept override { return 10'000'000; }
   std::vector<Statistic> statistics() override { return host_.vm_statistics; }
   void signal_msi(const MsiMessage& /*message*/) noexcept override { ++record_.msis; }
   bool add_doorbell(const Doorbell& /*doorbell*/) noexcept override {

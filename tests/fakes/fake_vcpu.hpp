@@ -40,6 +40,7 @@ class FakeVcpu final : public VcpuBackend {
   }
   void observe_exits(ExitObserver* to) noexcept override { observer = to; }
   std::vector<Statistic> statistics() override { return counted; }
+  std::vector<ExitRecord> last_exits() const override { return exits; }
   void request_interrupt() noexcept override {
     const std::lock_guard lock{mutex_};
     interrupt_ = true;
@@ -103,6 +104,7 @@ class FakeVcpu final : public VcpuBackend {
   Gpa entry;
   ExitObserver* observer = nullptr;  ///< a script tells it of its exits
   std::vector<Statistic> counted;
+  std::vector<ExitRecord> exits;
   HartState hart_state = HartState::kRunnable;
   HartRegister absent = HartRegister::kCount;  ///< which a hart does not have
   uint32_t registers_read = 0;

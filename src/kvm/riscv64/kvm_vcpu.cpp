@@ -69,25 +69,41 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
       exit_{.run = *reinterpret_cast<kvm_run*>(run_mapping_.bytes().data()), .hart = hart},
       code_(vm.code),
       sign_extension_(vm.sign_extension),
-      aia_(vm.aia) {}
+      aia_(vm.aia),
+      flight_(vm.flight_memory) {}
 
-inline void KvmVcpu::observe(const ExitRecord& exit) noexcept {
+[[gnu::always_inline]] inline void KvmVcpu::observe(const ExitRecord& exit) noexcept {
   if (logged_ && exit.kind != ExitKind::kInterrupted) [[unlikely]]
     trace_exit();
   if (observer_ != nullptr) observer_->on_exit(*this, exit);
 }
 
-inline RunOutcome KvmVcpu::answer_observed(uint64_t entered, uint64_t left) noexcept {
-  const RunOutcome outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+[[gnu::always_inline]] inline KvmVcpu::Answer KvmVcpu::answer() noexcept {
+  Answer answer{};
+  if (exit_.run.exit_reason == KVM_EXIT_MMIO) [[likely]] {
+    answer.outcome = handle_mmio(exit_);
+    answer.at = read_time();
+    flight_.record_mmio(exit_.run, answer.at);
+  } else {
+    answer.outcome = exit_.run.exit_reason == KVM_EXIT_RISCV_SBI ? handle_sbi(exit_)
+                                                                 : exit_handler(exit_.run.exit_reason).handle(exit_);
+    answer.at = read_time();
+    flight_.record(exit_.run, answer.at);
+  }
+  return answer;
+}
+
+[[gnu::always_inline]] inline RunOutcome KvmVcpu::answer_observed(uint64_t entered, uint64_t left) noexcept {
+  const Answer answered = answer();
   ExitRecord record;
   record.entered = entered;
   record.left = left;
-  record.answered = read_time();
+  record.answered = answered.at;
   fill_exit_record(exit_.run, record);
   observe(record);
   if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
     do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
-  return outcome;
+  return answered.outcome;
 }
 
 RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
@@ -106,7 +122,7 @@ RunOutcome KvmVcpu::answer_exits() noexcept {
   while (outcome == RunOutcome::kContinue) {
     if (const long error = enter_guest(fd_.get()); error < 0) [[unlikely]]
       return run_failed(static_cast<int>(-error));
-    outcome = exit_handler(exit_.run.exit_reason).handle(exit_);
+    outcome = answer().outcome;
     if (exit_.afterwork != Afterwork::kNone) [[unlikely]]
       do_afterwork(std::exchange(exit_.afterwork, Afterwork::kNone));
   }
@@ -153,6 +169,7 @@ void KvmVcpu::do_afterwork(Afterwork afterwork) noexcept {
 
 RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
   if (errno_value == EINTR || errno_value == EAGAIN) return RunOutcome::kInterrupted;
+  flight_.record_error(errno_value, read_time());
   run_errno_ = errno_value;
   return RunOutcome::kFault;
 }

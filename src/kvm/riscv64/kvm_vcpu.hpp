@@ -3,6 +3,7 @@
 
 #include <linux/kvm.h>
 
+#include <span>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -10,6 +11,7 @@
 #include "base/mapping.hpp"
 #include "base/mutex.hpp"
 #include "kvm/exit_table.hpp"
+#include "kvm/flight_ring.hpp"
 #include "kvm/guest_code.hpp"
 #include "kvm/riscv64/aia.hpp"
 #include "kvm/riscv64/signed_load.hpp"
@@ -24,6 +26,7 @@ class KvmVcpu final : public VcpuBackend {
     const GuestCode& code;
     SignExtension& sign_extension;
     const Aia& aia;
+    std::span<std::byte> flight_memory;  ///< FlightRing::kBytes
   };
 
   /// Throws SetupError.
@@ -44,12 +47,20 @@ class KvmVcpu final : public VcpuBackend {
   bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override;
   std::string fault_report() override;
   std::vector<Statistic> statistics() override;
+  std::vector<ExitRecord> last_exits() const override { return flight_.exits(); }
 
   void set_external_interrupt(bool asserted) noexcept override;
 
  private:
+  struct Answer {
+    RunOutcome outcome;
+    uint64_t at;  ///< in ticks
+  };
+
   RunOutcome answer_exits() noexcept;
   RunOutcome answer_observed_exits() noexcept;
+  /// Answers the exit in hand, and keeps what it was.
+  Answer answer() noexcept;
   RunOutcome answer_observed(uint64_t entered, uint64_t left) noexcept;
   RunOutcome observe_failed_run(uint64_t entered, uint64_t left, int errno_value) noexcept;
   void observe(const ExitRecord& exit) noexcept;
@@ -70,9 +81,10 @@ class KvmVcpu final : public VcpuBackend {
   const GuestCode& code_;
   SignExtension& sign_extension_;
   const Aia& aia_;
+  FlightRing flight_;
   ExitObserver* observer_ = nullptr;
   bool logged_ = false;  ///< each exit; as the log was set when run() began
-  Mutex pin_mu_;  ///< KVM and pin_asserted_ change together
+  Mutex pin_mu_;         ///< KVM and pin_asserted_ change together
   bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
   bool exit_in_hand_ = false;  ///< the guest was entered outside run(): its exit is to be answered yet
   int run_errno_ = 0;          ///< of the KVM_RUN that faulted, after which there is no other; 0: none did

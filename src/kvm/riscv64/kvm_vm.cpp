@@ -10,6 +10,7 @@
 #include "kvm/riscv64/isa.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 #include "kvm/riscv64/kvm_vcpu.hpp"
+#include "kvm/riscv64/one_reg.hpp"
 #include "kvm/riscv64/sbi_switching.hpp"
 
 namespace rvvmm {
@@ -63,11 +64,27 @@ bool KvmVm::map_rom(Gpa base, std::span<const std::byte> memory) noexcept {
 std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
   Fd fd{kvm_ioctl_or_throw(fd_.get(), KVM_CREATE_VCPU, static_cast<unsigned long>(hart.value),
                            std::format("KVM_CREATE_VCPU of hart {}", hart.value))};
-  if (first_vcpu_fd_ < 0) first_vcpu_fd_ = fd.get();
+  if (first_vcpu_fd_ < 0) {
+    first_vcpu_fd_ = fd.get();
+    // Now: later a hart that is in the guest would have to leave it for that.
+    timebase_hz_ = one_reg::get(fd.get(), one_reg::kTimerFrequency).value_or(timebase_hz_);
+  }
   switch_sbi_extensions(fd.get(), sbi_);
-  return std::make_unique<KvmVcpu>(
-      std::move(fd), hart,
-      KvmVcpu::OfVm{.run_size = run_size_, .code = guest_code_, .sign_extension = sign_extension_, .aia = aia_});
+  return std::make_unique<KvmVcpu>(std::move(fd), hart,
+                                   KvmVcpu::OfVm{.run_size = run_size_,
+                                                 .code = guest_code_,
+                                                 .sign_extension = sign_extension_,
+                                                 .aia = aia_,
+                                                 .flight_memory = next_flight_memory()});
+}
+
+// Of many harts at once: a mapping of its own for each would be a tenth of what a hart costs a start.
+std::span<std::byte> KvmVm::next_flight_memory() {
+  constexpr size_t kRingsAtOnce = 16;
+  const size_t place = rings_++ % kRingsAtOnce;
+  if (place == 0)
+    flight_memory_.push_back(Mapping::anonymous(kRingsAtOnce * FlightRing::kBytes, 4_KiB, "memory for the last exits"));
+  return flight_memory_.back().bytes().subspan(place * FlightRing::kBytes, FlightRing::kBytes);
 }
 
 std::optional<AiaProperties> KvmVm::set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,

@@ -3,10 +3,12 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
 #include "base/log.hpp"
+#include "base/mapping.hpp"
 #include "kvm/riscv64/aia.hpp"
 #include "kvm/riscv64/msi_routes.hpp"
 #include "kvm/riscv64/signed_load.hpp"
@@ -29,6 +31,7 @@ class KvmVm final : public VmBackend {
   std::optional<bool> sbi_extension_is_on(size_t row) noexcept override;
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
   uint64_t ticks() const noexcept override { return read_time(); }
+  uint64_t timebase_hz() const noexcept override { return timebase_hz_; }
   std::vector<Statistic> statistics() override;
   void signal_msi(const MsiMessage& message) noexcept override;
   bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
@@ -39,15 +42,20 @@ class KvmVm final : public VmBackend {
   void remove_doorbell(const Doorbell& doorbell) noexcept override;
 
  private:
+  std::span<std::byte> next_flight_memory();
+
   Fd fd_;
   size_t run_size_;
   SbiChoices sbi_;
   GuestCode guest_code_;  // shared by this VM's vCPUs, which the owner destroys first
   SignExtension sign_extension_;
   int first_vcpu_fd_ = -1;
+  uint64_t timebase_hz_ = 1;
   Aia aia_;
   log::RateLimit refused_doorbells_;  // a guest may move its BARs as often as it likes
   MsiRoutes msi_routes_;
+  std::vector<Mapping> flight_memory_;  // for kRingsAtOnce harts each
+  size_t rings_ = 0;
 };
 
 }  // namespace rvvmm
