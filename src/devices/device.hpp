@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fdt_builder.hpp"
 
@@ -35,6 +36,8 @@ class Device {
   virtual DevicePlace place_of(uint64_t offset, bool is_write) const {
     return {.device = std::string{name()}, .offset = offset, .reg = register_name(offset, is_write)};
   }
+  /// Adds all that place_of() has for a device.
+  virtual void add_names(std::vector<std::string>& names) const { names.emplace_back(name()); }
   /// Of the register at `offset` as it is read or written; empty: it has none.
   virtual std::string_view register_name(uint64_t /*offset*/, bool /*is_write*/) const noexcept { return {}; }
 

@@ -49,6 +49,13 @@ std::optional<DevicePlace> MmioBus::place_of(Gpa at, bool is_write) const {
   return slot->device->place_of(at - slot->window.base, is_write);
 }
 
+std::vector<std::string> MmioBus::device_names() const {
+  std::vector<std::string> names;
+  for (const Slot& slot : slots_)
+    slot.device->add_names(names);
+  return names;
+}
+
 // Out of the way of the accesses that are answered, which are inline.
 
 [[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {

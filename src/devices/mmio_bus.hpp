@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/log.hpp"
@@ -33,6 +34,8 @@ class MmioBus {
 
   /// What is at an address; nullopt: nothing.
   std::optional<DevicePlace> place_of(Gpa at, bool is_write) const;
+  /// By which place_of() knows them, in the order of their windows.
+  std::vector<std::string> device_names() const;
 
   /// Accesses that lay in no window.
   uint64_t misses() const noexcept { return misses_.count(); }

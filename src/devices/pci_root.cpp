@@ -111,6 +111,13 @@ DevicePlace PciRoot::Window::place_of(uint64_t offset, bool is_write) const {
   return {.device = std::string{hit.slot->function->name()}, .offset = hit.offset};
 }
 
+void PciRoot::Window::add_names(std::vector<std::string>& names) const {
+  names.emplace_back(name_);
+  for (const BarSlot& slot : root_.bars_) {
+    if (!std::ranges::contains(names, slot.function->name())) names.emplace_back(slot.function->name());
+  }
+}
+
 void PciRoot::Ecam::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   const auto node = fdt.node("pcie", slot.window.base.value);
   fdt.string("compatible", "pci-host-ecam-generic");

@@ -60,6 +60,8 @@ class PciRoot {
     std::string_view name() const noexcept override { return name_; }
     /// In the BAR that is there now.
     DevicePlace place_of(uint64_t offset, bool is_write) const override;
+    /// Its own, and those of the functions with a BAR, once.
+    void add_names(std::vector<std::string>& names) const override;
     /// Where no BAR is there is no register.
     IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
     IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;

@@ -32,6 +32,7 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
   std::string_view name() const noexcept override { return "virtio-mmio"; }
   /// By the name of the device behind the transport.
   DevicePlace place_of(uint64_t offset, bool is_write) const override;
+  void add_names(std::vector<std::string>& names) const override { names.emplace_back(device_name_); }
   std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
   /// Registers are 32 bits wide; the device's configuration, from 0x100, takes any width.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;

@@ -78,12 +78,6 @@ constexpr std::array<std::pair<uint32_t, std::string_view>, 10> kCsrs{{{0x001, "
                                                                        {0x151, "sireg"},
                                                                        {0x15C, "stopei"}}};
 
-std::string system_name(uint64_t type) {
-  constexpr std::array<std::string_view, 4> kTypes{"", "shutdown", "reset", "crash"};  // KVM_SYSTEM_EVENT_*
-  if (type > 0 && type < kTypes.size()) return std::string{kTypes[type]};
-  return std::format("type {:#x}", type);
-}
-
 }  // namespace
 
 std::string_view name_of(ExitKind kind) noexcept {
@@ -120,6 +114,21 @@ std::string csr_name(uint32_t number) {
   return at == kCsrs.end() ? std::format("{:#x}", number) : std::string{at->second};
 }
 
+std::span<const std::string_view> known_csr_names() noexcept {
+  static constexpr auto kNames = [] {
+    std::array<std::string_view, kCsrs.size()> names;
+    std::ranges::transform(kCsrs, names.begin(), &std::pair<uint32_t, std::string_view>::second);
+    return names;
+  }();
+  return kNames;
+}
+
+std::string system_event_name(uint64_t type) {
+  constexpr std::array<std::string_view, 4> kTypes{"", "shutdown", "reset", "crash"};  // KVM_SYSTEM_EVENT_*
+  if (type > 0 && type < kTypes.size()) return std::string{kTypes[type]};
+  return std::format("type {:#x}", type);
+}
+
 std::string mmio_name(const DeviceNames& devices, Gpa at, bool is_write) {
   const auto place = devices.place_of(at, is_write);
   if (!place) return std::format("nothing at {:#x}", at.value);
@@ -133,7 +142,7 @@ std::string name_of(const ExitKey& key, const DeviceNames& devices) {
       return mmio_name(devices, Gpa{key.what}, key.function != 0) + (key.function != 0 ? " write" : " read");
     case ExitKind::kSbi: return sbi_name(key.what, key.function);
     case ExitKind::kCsr: return csr_name(static_cast<uint32_t>(key.what));
-    case ExitKind::kSystemEvent: return system_name(key.what);
+    case ExitKind::kSystemEvent: return system_event_name(key.what);
     case ExitKind::kInterrupted: return "signal";
     case ExitKind::kOther:
     case ExitKind::kCount: break;

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/exit_record.hpp"
 #include "base/types.hpp"
@@ -31,6 +32,8 @@ class DeviceNames {
   virtual ~DeviceNames() = default;
   /// nullopt: no device is there. Any thread.
   virtual std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const = 0;
+  /// Of every device there is. Any thread.
+  virtual std::vector<std::string> device_names() const = 0;
 };
 
 /// An SBI extension by the name users write; functions by FID.
@@ -49,6 +52,9 @@ std::string sbi_name(uint64_t eid, uint64_t fid);
 
 /// "seed", or "0x801".
 std::string csr_name(uint32_t number);
+std::span<const std::string_view> known_csr_names() noexcept;
+/// "shutdown", or "type 0x4d".
+std::string system_event_name(uint64_t type);
 /// "uart.lsr", "uart+0x9" for a register without a name, "nothing at 0x3000".
 std::string mmio_name(const DeviceNames& devices, Gpa at, bool is_write);
 

@@ -86,6 +86,7 @@ class Board final : public DeviceNames {
   void ask_again() noexcept;
 
   std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const override;
+  std::vector<std::string> device_names() const override { return bus_.device_names(); }
 
   /// What the device tree has to say of the devices and the interrupt controller.
   std::vector<FdtDevice> fdt_devices() const;

@@ -143,6 +143,9 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kBootTimeline: config.boot_timeline = parse_path(where, value); break;
     case OptionId::kProfile: config.profile = parse_path(where, value); break;
     case OptionId::kSymbols: config.symbols = parse_path(where, value); break;
+    case OptionId::kTrace: config.trace = parse_trace(where, value); break;
+    case OptionId::kTraceFile: config.trace_file = parse_trace_file(where, value); break;
+    case OptionId::kFlightRecord: config.flight_record = parse_path(where, value); break;
     case OptionId::kConfig:
     case OptionId::kHelp:
     case OptionId::kVersion:
@@ -194,6 +197,7 @@ ParseResult parse_command_line(std::span<const char* const> args) {
   }
   for (const Setting& setting : given)
     apply(config, setting);
+  if (config.trace_file && !config.trace) throw usage("--trace-file: there is nothing to write; give --trace too");
   if (config.kernel.empty()) {
     throw usage("--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
   }

@@ -33,6 +33,14 @@ struct ConsoleChoice {
   friend bool operator==(const ConsoleChoice&, const ConsoleChoice&) = default;
 };
 
+struct TraceFile {
+  std::string path;  ///< "-": stderr
+  bool json = false;
+  bool registers = false;  ///< of the hart, with each exit
+
+  friend bool operator==(const TraceFile&, const TraceFile&) = default;
+};
+
 struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
@@ -57,6 +65,9 @@ struct Config {
   std::optional<std::string> boot_timeline;
   std::optional<std::string> profile;  ///< "-": a table on stderr
   std::optional<std::string> symbols;
+  std::optional<std::string> trace;  ///< which exits, as ExitMatcher has them
+  std::optional<TraceFile> trace_file;
+  std::optional<std::string> flight_record;  ///< where to; "off"
 };
 
 }  // namespace rvvmm

@@ -21,32 +21,37 @@ ExitWatch::ExitWatch(const Config& config) {
   if (config.symbols && !config.profile) {
     throw usage("--symbols: there is nothing to name; give --profile too");
   }
-  if (!config.profile) return;
+  if (!config.profile && !config.trace) return;
   profiling_ = std::make_unique<Profiling>();
+  profiling_->profiled = config.profile.has_value();
   if (config.symbols) profiling_->symbols = read_symbols(*config.symbols);
-  if (*config.profile != "-") profiling_->file.emplace("--profile", *config.profile, OutputFile::Start::kEmptied);
+  if (config.trace) profiling_->tracer.emplace(config);
+  if (config.profile && *config.profile != "-")
+    profiling_->file.emplace("--profile", *config.profile, OutputFile::Start::kEmptied);
 }
 
 ExitWatch::~ExitWatch() {
   if (profiling_ && profiling_->file) profiling_->file->remove_if_unused();
 }
 
-void ExitWatch::begin(VmBackend& vm, Vcpus vcpus) {
+void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
   if (!profiling_) return;
   Profiling& p = *profiling_;
   if (!p.start) {
     p.start = vm.ticks();
-    p.profile.timebase_hz = std::max<uint64_t>(vm.describe_cpu(false).timebase_hz, 1);
+    p.profile.timebase_hz = std::max<uint64_t>(vm.timebase_hz(), 1);
   }
+  if (p.tracer) p.tracer->begin(*p.start, p.profile.timebase_hz, devices);
   p.harts.clear();
   for (const auto& vcpu : vcpus) {
-    p.harts.push_back(std::make_unique<HartWatch>(*p.start));
+    const HartId hart{static_cast<uint32_t>(p.harts.size())};
+    p.harts.push_back(std::make_unique<HartWatch>(hart, *p.start, p.tracer ? &*p.tracer : nullptr));
     vcpu->observe_exits(p.harts.back().get());
   }
 }
 
 void ExitWatch::gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
-  if (!profiling_) return;
+  if (!profiling_ || !profiling_->profiled) return;
   for (size_t hart = 0; hart < profiling_->harts.size(); ++hart)
     profiling_->gather_hart(static_cast<uint32_t>(hart), *vcpus[hart], devices);
   merge_statistics(profiling_->profile.kvm, vm.statistics());
@@ -92,7 +97,7 @@ void ExitWatch::Profiling::add_timeline() {
 }
 
 void ExitWatch::finish() {
-  if (!profiling_ || !profiling_->start) return;
+  if (!profiling_ || !profiling_->profiled || !profiling_->start) return;
   profiling_->add_timeline();
   ExitProfile& profile = profiling_->profile;
   std::ranges::stable_sort(profile.pcs, std::greater{}, &ProfilePc::samples);

@@ -1,4 +1,4 @@
-// Who watches the exits of a VM, over all its resets: --profile.
+// Who watches the exits of a VM, over all its resets: --profile, --trace.
 #pragma once
 
 #include <memory>
@@ -14,23 +14,29 @@
 #include "observe/exit_profile.hpp"
 #include "observe/symbols.hpp"
 #include "vmm/config.hpp"
+#include "vmm/exit_tracer.hpp"
 
 namespace rvvmm {
 
 /// One hart's part, on that hart's thread.
 class HartWatch final : public ExitObserver {
  public:
-  explicit HartWatch(uint64_t start) : profile_(start) {}
+  /// `tracer`: null without --trace.
+  HartWatch(HartId hart, uint64_t start, ExitTracer* tracer) : profile_(start), hart_(hart), tracer_(tracer) {}
 
   void on_exit(VcpuBackend& hart, const ExitRecord& exit) noexcept override {
     profile_.add(exit);
     if (profile_.wants_pc()) [[unlikely]]
       profile_.add_pc(hart.get(HartRegister::kPc).value_or(0));
+    if (tracer_ != nullptr) [[unlikely]]
+      tracer_->on_exit(hart_, hart, exit);
   }
   const HartProfile& profile() const noexcept { return profile_; }
 
  private:
   HartProfile profile_;
+  HartId hart_;
+  ExitTracer* tracer_;
 };
 
 /// The thread that makes machines. Without options that ask for it nobody watches, and no exit pays for it.
@@ -45,16 +51,19 @@ class ExitWatch {
   using Vcpus = std::span<const std::unique_ptr<VcpuBackend>>;
 
   /// Before the harts of a machine run.
-  void begin(VmBackend& vm, Vcpus vcpus);
+  /// Throws SetupError (kUsage) where the trace names a device that there is not.
+  void begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
   /// When they run no more, and before the machine goes: takes over what was counted, with names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
   /// After the last machine: writes it. Throws SetupError (kInternal) where the file cannot take it.
   void finish();
 
  private:
-  /// Only with --profile: a start without it does not pay for it.
+  /// Only with --profile or --trace: a start without them does not pay for it.
   struct Profiling {
+    bool profiled = false;                ///< else it is counted for nobody: the trace has the same observer
     std::optional<OutputFile> file = {};  ///< none: the table goes to stderr
+    std::optional<ExitTracer> tracer = {};
     Symbols symbols = {};
     std::optional<uint64_t> start = {};  ///< of the first machine, in ticks
     std::vector<std::unique_ptr<HartWatch>> harts = {};

@@ -172,7 +172,7 @@ void Machine::start(const std::function<void()>& before_boot) {
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
-  if (parts_.exit_watch != nullptr) parts_.exit_watch->begin(*backend_, vcpus_);
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->begin(*backend_, vcpus_, *board_);
   for (size_t hart = 0; hart < harts; ++hart) {
     threads_.push_back(std::make_unique<VcpuThread>(
         VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
@@ -224,6 +224,12 @@ void Machine::stop() noexcept {
   threads_.clear();
 }
 
+std::string Machine::write_flight_record(std::string_view why) {
+  if (parts_.flight_recorder == nullptr) return "";
+  return parts_.flight_recorder->write(
+      why, {.vcpus = vcpus_, .vm = *backend_, .devices = *board_, .harts_run = !threads_.empty()});
+}
+
 void Machine::report_exits() {
   if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*backend_, vcpus_, *board_);
 }
@@ -259,6 +265,7 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   if (!claim_report()) return;
   const bool failed = event.reason == kReasonSystemFailure;
+  if (failed) failure_ = "the guest reported a system failure";
   switch (event.type) {
     case SystemEventType::kShutdown:
       exit(static_cast<int>(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk));
@@ -278,6 +285,7 @@ void Machine::on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept
 
 void Machine::end_by_fault(std::string report) noexcept {
   fault_report_ = std::move(report);
+  failure_ = "an exit that cannot go on";
   exit(static_cast<int>(ExitStatus::kGuestFault));
 }
 

@@ -20,6 +20,7 @@
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
 #include "vmm/exit_watch.hpp"
+#include "vmm/flight_recorder.hpp"
 #include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
 #include "vmm/time_csr_guard.hpp"
@@ -40,8 +41,9 @@ class Machine final : private MachineListener, private FinishListener {
     BootMarks& boot_marks;
     GuestLog& guest_log;
     std::span<VirtioDevice* const> virtio = {};
-    VirtioConsole* virtio_console = nullptr;  ///< one of `virtio`; takes input before others do
-    ExitWatch* exit_watch = nullptr;          ///< null: nobody watches the exits
+    VirtioConsole* virtio_console = nullptr;    ///< one of `virtio`; takes input before others do
+    ExitWatch* exit_watch = nullptr;            ///< null: nobody watches the exits
+    FlightRecorder* flight_recorder = nullptr;  ///< null: what harts did last is written nowhere
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
@@ -60,6 +62,12 @@ class Machine final : private MachineListener, private FinishListener {
   void start(const std::function<void()>& before_boot = [] {});
   /// Returns when no hart runs any more.
   void stop() noexcept;
+
+  /// Has what the harts did last written, for `why`; what to tell the user of it, in one line, or nothing. Also while
+  /// harts run. The main thread.
+  std::string write_flight_record(std::string_view why);
+  /// After stop(): why that is worth doing; empty where the guest did not fail.
+  std::string_view failure() const noexcept { return failure_; }
 
   /// Gives the watch what it has counted. After stop(), once.
   void report_exits();
@@ -123,6 +131,7 @@ class Machine final : private MachineListener, private FinishListener {
   std::unique_ptr<VmIo> io_;
   std::vector<std::byte> device_tree_;
   std::atomic<bool> reported_ = false;
+  std::string_view failure_;                 // as fault_report_
   std::optional<std::string> fault_report_;  // written by the hart whose report was the first, read after stop()
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<TimeCsrGuard> time_csr_guard_;

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/printable.hpp"
 #include "base/suggest.hpp"
+#include "observe/exit_matcher.hpp"
 #include "vmm/option_table.hpp"
 #include "vmm/suboptions.hpp"
 
@@ -232,6 +233,23 @@ std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string
     }
   });
   return levels;
+}
+
+std::string parse_trace(const std::string& where, std::string_view text) {
+  const ExitMatcher checked{where, text};
+  return std::string{text};
+}
+
+TraceFile parse_trace_file(const std::string& where, std::string_view text) {
+  static constexpr std::array kKnown{SuboptionSpec{.name = "json"}, SuboptionSpec{.name = "registers"}};
+  const Suboptions options{where, text, kKnown, true};
+  TraceFile file{.path = parse_path(where, options.head())};
+  file.json = options.find("json") != nullptr;
+  file.registers = options.find("registers") != nullptr;
+  if (file.registers && !file.json) {
+    throw usage(where + ": registers: a line of text has no room for them; give json too");
+  }
+  return file;
 }
 
 bool parse_switch(const std::string& where, std::string_view text) {

@@ -56,6 +56,10 @@ SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);
 std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text);
 /// "debug", "kvm=trace,sbi=debug", "warn,kvm=trace": a level alone is for all modules; later ones win.
 std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string& where, std::string_view text);
+/// Which exits: what ExitMatcher takes.
+std::string parse_trace(const std::string& where, std::string_view text);
+/// "FILE,json,registers"; registers only with json.
+TraceFile parse_trace_file(const std::string& where, std::string_view text);
 /// true or false.
 bool parse_switch(const std::string& where, std::string_view text);
 /// A path: anything but empty.

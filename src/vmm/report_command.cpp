@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/output_file.hpp"
 #include "base/suggest.hpp"
+#include "observe/flight_report.hpp"
 #include "observe/profile_html.hpp"
 #include "observe/profile_json.hpp"
 #include "observe/profile_text.hpp"
@@ -46,13 +47,17 @@ SetupError unknown_option(std::string_view option) {
                   nearest.empty() ? "; see rvvmm report --help" : std::format("; did you mean --{}?", nearest)));
 }
 
-ExitProfile read_profile(const std::string& option, const std::string& path) {
+std::string read_text(const std::string& option, const std::string& path) {
   const InputFile file{option, path, "a file that --profile wrote"};
   const uint64_t size = file.size();
   if (size > kMostBytes) throw file.error("is too large for a profile; give a file that --profile wrote");
   std::string text(size, '\0');
   file.read(0, std::as_writable_bytes(std::span{text}));
-  return profile_from_json(text, std::format("{} {}", option, path));
+  return text;
+}
+
+ExitProfile read_profile(const std::string& option, const std::string& path) {
+  return profile_from_json(read_text(option, path), std::format("{} {}", option, path));
 }
 
 void write_page(const std::string& path, const std::string& page) {
@@ -95,6 +100,10 @@ std::variant<ReportRequest, PrintText> parse_report(std::span<const char* const>
 }
 
 std::string run_report(const ReportRequest& request) {
+  if (!request.against && !request.html) {
+    const std::string text = read_text("report", request.file);
+    if (is_exit_log(text)) return exit_log_to_text(text, std::format("report {}", request.file));
+  }
   const ExitProfile profile = read_profile("report", request.file);
   std::optional<ExitProfile> before;
   if (request.against) before = read_profile("--against", *request.against);

@@ -69,6 +69,7 @@ sigset_t ending_set() noexcept {
 Fd open_signalfd(sigset_t served, sigset_t& old_mask) {
   ::sigaddset(&served, SIGTSTP);
   ::sigaddset(&served, SIGCONT);
+  ::sigaddset(&served, SIGUSR1);
   ::sigaddset(&served, SIGUSR2);
   ::sigaddset(&served, SIGWINCH);
   sigset_t blocked = served;
@@ -96,6 +97,7 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
   kept.wake = kept_fd_.get();
   handle(ending_, keep_or_end);
   // A blocked signal comes to us even where it is ignored; one that is left over when we go must not kill anybody.
+  ::signal(SIGUSR1, SIG_IGN);
   ::signal(SIGUSR2, SIG_IGN);
 }
 
@@ -121,6 +123,7 @@ void Signals::on_signal() {
       return terminal_.enter_raw();
     case SIGCONT: terminal_.enter_raw(); return on_resize_();
     case SIGWINCH: return on_resize_();
+    case SIGUSR1: return on_dump_();
     case SIGUSR2: return on_wake_();
     default: return on_ending(signal);
   }

@@ -17,13 +17,13 @@ namespace rvvmm {
 /// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
 /// whatever the main thread is doing. Outside of the loop, where it may wait for a disk or a file without an end, the
 /// first one is kept for the loop, and the next one ends the process just so. A SIGTERM that somebody takes for a press
-/// of the power key stops nothing, once; the next one counts like any. SIGUSR2 wakes a guest that sleeps. SIGTSTP gives
-/// the terminal back and stops us; SIGCONT makes it raw again.
+/// of the power key stops nothing, once; the next one counts like any. SIGUSR1 asks what the harts did last, SIGUSR2
+/// wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us; SIGCONT makes it raw again.
 class Signals {
  public:
   /// Throws SetupError (kInternal).
   Signals(EventLoop& loop, Terminal& terminal);
-  /// Handlers and this thread's mask are as they were, but for SIGUSR2, which stays ignored.
+  /// Handlers and this thread's mask are as they were, but for SIGUSR1 and SIGUSR2, which stay ignored.
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
@@ -34,6 +34,8 @@ class Signals {
 
   /// What SIGUSR2 does; nothing until then. The event loop's thread.
   void set_on_wake(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
+  /// What SIGUSR1 does; nothing until then. The event loop's thread.
+  void set_on_dump(std::function<void()> on_dump) { on_dump_ = std::move(on_dump); }
   /// What SIGWINCH does, and SIGCONT: the terminal may have another size; nothing until then. The event loop's thread.
   void set_on_resize(std::function<void()> on_resize) { on_resize_ = std::move(on_resize); }
   /// What the first SIGTERM does from here on: true if the guest has been told to power off by itself, and the signal
@@ -52,6 +54,7 @@ class Signals {
   sigset_t old_mask_;
   bool stopping_ = false;
   std::function<void()> on_wake_ = [] {};
+  std::function<void()> on_dump_ = [] {};
   std::function<void()> on_resize_ = [] {};
   std::function<bool()> on_power_key_ = [] { return false; };
   bool power_key_pressed_ = false;

@@ -15,8 +15,8 @@ namespace {
 // Every signal but the real-time ones that ends a process and that nothing else here handles (signal(7), default action
 // "Term" or "Core"). Those that Signals serves come back to the event loop, the console's and the harts' kicks have
 // handlers, and SIGPIPE is ignored.
-constexpr std::array kUnservedSignals{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
-                                      SIGXFSZ, SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
+constexpr std::array kUnservedSignals{SIGSEGV, SIGBUS,  SIGILL,    SIGFPE,  SIGABRT, SIGTRAP, SIGSYS,   SIGXCPU,
+                                      SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT};
 
 // The main thread's stack for a handler that finds the other one full; only touched then. Room for the kernel's frame
 // with large vector registers (sigaltstack(2): more than SIGSTKSZ) and what give_back() calls.

@@ -17,7 +17,7 @@ void open_missing_standard_fds() noexcept;
 /// guest drive the screen and a bare line feed must stay one. Our own lines on a terminal end in "\r\n" instead.
 ///
 /// Signals that end the process and that nobody else handles, in a crash (SIGSEGV, SIGABRT, hence std::terminate too)
-/// or from outside (SIGUSR1, SIGALRM, limits), give the terminal back first and then do what they did before; an
+/// or from outside (SIGALRM, limits), give the terminal back first and then do what they did before; an
 /// overflow of the main thread's stack too. SIGKILL, and an overflow of another thread's stack, cannot be helped: `stty
 /// sane` then.
 class Terminal {

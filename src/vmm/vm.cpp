@@ -6,6 +6,7 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
@@ -47,6 +48,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
       memory_(kRamBase, config.mem_bytes, config.ram),
       virtio_(config),
       exit_watch_(config),
+      flight_recorder_(config),
       irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
 
 int Vm::run() {
@@ -73,6 +75,7 @@ int Vm::run() {
     status = run_machines(loop, signals, console, fault);
   }
   if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
+  if (!flight_record_.empty()) std::fputs(std::format("rvvmm: {}\n", flight_record_).c_str(), stderr);
   exit_watch_.finish();
   return status;
 }
@@ -116,7 +119,8 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop) {
           .guest_log = guest_log_,
           .virtio = virtio_.all(),
           .virtio_console = virtio_.console(),
-          .exit_watch = &exit_watch_};
+          .exit_watch = &exit_watch_,
+          .flight_recorder = &flight_recorder_};
 }
 
 StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
@@ -128,19 +132,27 @@ StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& consol
     machine.wake();
     return true;
   });
+  signals.set_on_dump([&machine] { dump(machine); });
   signals.set_in_loop(true);
   const StopReason reason = loop.run();
   signals.set_in_loop(false);
+  signals.set_on_dump([] {});
   signals.set_on_wake([] {});
   signals.set_on_power_key([] { return false; });
   console.limit_waits(true);
   machine.stop();
   machine.report_exits();
+  if (!machine.failure().empty()) flight_record_ = machine.write_flight_record(machine.failure());
   // A fault after somebody else's stop is nobody's business any more.
   const bool ends_by_fault =
       reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);
   if (ends_by_fault) fault = machine.fault_report();
   return reason;
+}
+
+void Vm::dump(Machine& machine) {
+  const std::string said = machine.write_flight_record("SIGUSR1");
+  if (!said.empty()) log::line(log::Module::kVmm, log::Level::kWarn, "SIGUSR1: {}", said);
 }
 
 void Vm::dump_device_tree(const std::string& path) {

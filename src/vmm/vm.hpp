@@ -40,6 +40,8 @@ class Vm {
   Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop);
   /// One boot; no device uses RAM any more when it returns.
   StopReason run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
+  /// SIGUSR1, while harts run.
+  static void dump(Machine& machine);
   int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
 
   const Config& config_;
@@ -50,6 +52,8 @@ class Vm {
   GuestMemory memory_;
   VirtioDevices virtio_;
   ExitWatch exit_watch_;
+  FlightRecorder flight_recorder_;
+  std::string flight_record_;  // what to say of the latest record of a failure, after the guest's last words
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

@@ -463,5 +463,25 @@ TEST_F(ConfigFile, FileOneByteTooLargeIsRefused) {
   EXPECT_THAT(refusal(text + "\n"), HasSubstr("is larger than 64 KiB"));
 }
 
+TEST(TraceOptions, AreTaken) {
+  const Config config = config_of({"--trace", "sbi:dbcn.*,mmio:uart", "--trace-file", "t,json,registers",
+                                   "--flight-record", "f", "--profile", "p", "--symbols", "s"});
+  EXPECT_EQ(config.trace, "sbi:dbcn.*,mmio:uart");
+  EXPECT_EQ(config.trace_file, (TraceFile{.path = "t", .json = true, .registers = true}));
+  EXPECT_EQ(config.flight_record, "f");
+  EXPECT_EQ(config.profile, "p");
+  EXPECT_EQ(config.symbols, "s");
+}
+
+TEST(TraceOptions, MistakesAreNamed) {
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace", "sbi:dbcm"}),
+            "--trace: column 5: \"dbcm\" is no SBI extension; did you mean dbcn?");
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace-file", "t"}),
+            "--trace-file: there is nothing to write; give --trace too");
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace", "sbi", "--trace-file", "t,registers"}),
+            "--trace-file: registers: a line of text has no room for them; give json too");
+  EXPECT_THAT(refusal_of({"--kernel", "Image", "--trace", "sbi", "--trace-file", "t,jsn"}), HasSubstr("jsn"));
+}
+
 }  // namespace
 }  // namespace rvvmm::cli_test

@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 
 class OneDevice final : public DeviceNames {
  public:
+  std::vector<std::string> device_names() const override { return {"uart"}; }
   std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
     return RegisterPlace{.device = "uart", .reg = "", .offset = at.value - 0x1000'0000};
   }
@@ -50,7 +51,7 @@ class ExitWatchTest : public ::testing::Test {
     std::vector<std::unique_ptr<VcpuBackend>> vcpus;
     for (uint32_t hart = 0; hart < 2; ++hart)
       vcpus.push_back(vm.create_vcpu(HartId{hart}));
-    watch.begin(vm, vcpus);
+    watch.begin(vm, vcpus, OneDevice{});
     for (uint32_t hart = 0; hart < 2; ++hart) {
       FakeVcpu& vcpu = *record_.vcpus[hart];
       vcpu.at(HartRegister::kPc) = 0x8020'0000;

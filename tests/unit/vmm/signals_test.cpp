@@ -94,6 +94,26 @@ TEST(Signals, Sigusr2WakesAndNeverEndsTheProcess) {
             7);
 }
 
+TEST(Signals, Sigusr1AsksForADumpAndEndsNothing) {
+  EXPECT_EQ(status_of_child([] {
+              {
+                EventLoop loop;
+                Terminal terminal(-1);
+                Signals signals(loop, terminal);
+                int dumps = 0;
+                signals.set_on_dump([&] {
+                  ++dumps;
+                  loop.stop({.kind = StopReason::Kind::kExit, .status = dumps});
+                });
+                ::kill(::getpid(), SIGUSR1);
+                if (loop.run().status != 1) return 99;
+              }
+              ::kill(::getpid(), SIGUSR1);
+              return 7;
+            }),
+            7);
+}
+
 TEST(Signals, FirstSigtermMayPressThePowerKey) {
   EXPECT_EQ(status_of_child([] {
               Served served;

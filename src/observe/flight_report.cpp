@@ -1,0 +1,126 @@
+#include "observe/flight_report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/printable.hpp"
+#include "observe/exit_log.hpp"
+
+namespace rvvmm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+SetupError bad_file(const std::string& file, const std::string& why) {
+  return SetupError{ExitStatus::kBadInput, std::format("{}: {}", printable(file), why)};
+}
+
+std::string value_text(const Json& value) {
+  return printable(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+/// "a0 0x1, a1 0x2", four a line.
+std::string registers_text(const Json& registers) {
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [name, value] : registers.items()) {
+    text += std::format("{}{:<8}{:>18}", shown % 4 == 0 ? "\n    " : "  ", printable(name), value_text(value));
+    ++shown;
+  }
+  return text + "\n";
+}
+
+class Drawing {
+ public:
+  void add(const Json& line) {
+    if (line.contains("exit")) {
+      add_exit(line);
+    } else if (line.contains("registers")) {
+      text_ +=
+          std::format("hart {} at the end:", line.at("hart").get<uint32_t>()) + registers_text(line.at("registers"));
+    }
+  }
+  void set_end(double us) { end_us_ = us; }
+  std::string take() { return std::move(text_); }
+
+ private:
+  void add_exit(const Json& line) {
+    const auto hart = line.at("hart").get<uint32_t>();
+    text_ += std::format("{:>14.1f} us  hart {}  {} {}", line.at("us").get<double>() - end_us_, hart,
+                         value_text(line.at("exit")), value_text(line.at("name")));
+    for (const auto& [key, value] : line.items()) {
+      static constexpr std::array<std::string_view, 5> kShown{"us", "hart", "exit", "name", "registers"};
+      if (!std::ranges::contains(kShown, key)) text_ += std::format(", {} {}", printable(key), value_text(value));
+    }
+    if (line.contains("registers")) text_ += changes(hart, line.at("registers"));
+    text_ += '\n';
+  }
+
+  std::string changes(uint32_t hart, const Json& registers) {
+    Json& before = registers_[hart];
+    std::string text;
+    for (const auto& [name, value] : registers.items()) {
+      const auto was = before.find(name);
+      if (was == before.end() || *was == value) continue;
+      text += std::format("\n{:>18}{:<8} {} -> {}", "", printable(name), value_text(*was), value_text(value));
+    }
+    before = registers;
+    return text;
+  }
+
+  double end_us_ = 0;
+  std::map<uint32_t, Json> registers_;  // of each hart's last exit that had them
+  std::string text_;
+};
+
+std::vector<Json> lines_of(std::string_view text, const std::string& file) {
+  std::vector<Json> lines;
+  for (size_t number = 1; !text.empty(); ++number) {
+    const size_t end = text.find('\n');
+    if (end == std::string_view::npos)
+      throw bad_file(file, std::format("is cut off in line {}; what is before that is whole", number));
+    try {
+      lines.push_back(Json::parse(text.substr(0, end)));
+    } catch (const Json::exception& problem) {
+      throw bad_file(file, std::format("is damaged: line {}: {}", number, printable(problem.what())));
+    }
+    text.remove_prefix(end + 1);
+  }
+  return lines;
+}
+
+void check_head(const Json& head, const std::string& file) {
+  const Json version = head.value("version", Json{});
+  if (version == kExitLogVersion) return;
+  throw bad_file(
+      file, std::format("is of version {}; this rvvmm reads version {}", printable(version.dump()), kExitLogVersion));
+}
+
+}  // namespace
+
+bool is_exit_log(std::string_view text) noexcept {
+  return text.starts_with(kExitLogStart);
+}
+
+std::string exit_log_to_text(std::string_view text, const std::string& file) {
+  const std::vector<Json> lines = lines_of(text, file);
+  try {
+    check_head(lines.front(), file);
+    Drawing drawing;
+    const auto last = std::ranges::find_last_if(lines, [](const Json& line) { return line.contains("exit"); });
+    if (!last.empty()) drawing.set_end(last.front().at("us").get<double>());
+    for (const Json& line : lines)
+      drawing.add(line);
+    return std::format("{}\n", value_text(lines.front().at("why"))) + drawing.take();
+  } catch (const Json::exception& problem) {
+    throw bad_file(file, std::format("is damaged: {}", printable(problem.what())));
+  }
+}
+
+}  // namespace rvvmm

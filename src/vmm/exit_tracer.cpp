@@ -1,0 +1,86 @@
+#include "vmm/exit_tracer.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <format>
+
+#include "base/log.hpp"
+#include "base/register_file.hpp"
+#include "observe/exit_line.hpp"
+#include "observe/exit_log.hpp"
+
+namespace rvvmm {
+namespace {
+
+int write_to_stderr(std::string_view line) noexcept {
+  while (!line.empty()) {
+    const ssize_t done = ::write(STDERR_FILENO, line.data(), line.size());
+    if (done < 0 && errno != EINTR) return errno;
+    if (done > 0) line.remove_prefix(static_cast<size_t>(done));
+  }
+  return 0;
+}
+
+}  // namespace
+
+ExitTracer::ExitTracer(const Config& config)
+    : what_(*config.trace), matcher_("--trace", what_), form_(config.trace_file.value_or(TraceFile{.path = "-"})) {
+  if (form_.path != "-") {
+    file_.emplace("--trace-file", form_.path, OutputFile::Start::kEmptied);
+  } else {
+    to_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  }
+}
+
+ExitTracer::~ExitTracer() {
+  if (file_) file_->remove_if_unused();
+}
+
+void ExitTracer::begin(uint64_t now, uint64_t timebase_hz, const DeviceNames& devices) {
+  matcher_.check_devices(devices.device_names());
+  devices_ = &devices;
+  us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
+  if (start_) return;
+  start_ = now;
+  if (form_.json) write(exit_log_head("trace of " + what_));
+}
+
+void ExitTracer::on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
+  try {
+    if (failed_ || !matcher_.matches(exit, *devices_)) return;
+    write(line_of(hart, vcpu, exit));
+  } catch (...) {
+    failed_ = true;  // no memory for a line
+  }
+}
+
+std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {
+  const ExitLine line{.hart = hart,
+                      .at_us = static_cast<double>(exit.left - *start_) * us_per_tick_,
+                      .pc = vcpu.get(HartRegister::kPc),
+                      .took_us = static_cast<double>(exit.answered - exit.left) * us_per_tick_,
+                      .registers = form_.registers ? registers_of(vcpu) : std::vector<NamedRegister>{},
+                      .exit = exit};
+  if (form_.json) return exit_to_json(line, *devices_);
+  std::string text = exit_to_text(line, *devices_);
+  // A terminal is in raw mode for the guest, where a line feed alone does not return to the first column.
+  if (to_terminal_) text.insert(text.size() - 1, 1, '\r');
+  return text;
+}
+
+// A disk that is full ends the trace, not the guest.
+void ExitTracer::write(std::string_view line) noexcept {
+  const LockGuard lock{mu_};
+  int error = 0;
+  if (file_) {
+    error = file_->write(line);
+  } else {
+    error = write_to_stderr(line);
+  }
+  if (error == 0 || failed_.exchange(true)) return;
+  log::line(log::Module::kVmm, log::Level::kWarn, "--trace: cannot be written any more: {}", std::strerror(error));
+}
+
+}  // namespace rvvmm
