@@ -4,22 +4,14 @@
 #include <array>
 #include <format>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <vector>
+#include <utility>
 
-#include "base/error.hpp"
 #include "base/printable.hpp"
 #include "observe/exit_log.hpp"
+#include "observe/json_input.hpp"
 
 namespace rvvmm {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-SetupError bad_file(const std::string& file, const std::string& why) {
-  return SetupError{ExitStatus::kBadInput, std::format("{}: {}", printable(file), why)};
-}
 
 std::string value_text(const Json& value) {
   return printable(value.is_string() ? value.get<std::string>() : value.dump());
@@ -42,8 +34,7 @@ class Drawing {
     if (line.contains("exit")) {
       add_exit(line);
     } else if (line.contains("registers")) {
-      text_ +=
-          std::format("hart {} at the end:", line.at("hart").get<uint32_t>()) + registers_text(line.at("registers"));
+      text_ += std::format("hart {} at the end:", unsigned_at(line, "hart")) + registers_text(line.at("registers"));
     }
   }
   void set_end(double us) { end_us_ = us; }
@@ -51,7 +42,7 @@ class Drawing {
 
  private:
   void add_exit(const Json& line) {
-    const auto hart = line.at("hart").get<uint32_t>();
+    const uint64_t hart = unsigned_at(line, "hart");
     text_ += std::format("{:>14.1f} us  hart {}  {} {}", line.at("us").get<double>() - end_us_, hart,
                          value_text(line.at("exit")), value_text(line.at("name")));
     for (const auto& [key, value] : line.items()) {
@@ -62,7 +53,7 @@ class Drawing {
     text_ += '\n';
   }
 
-  std::string changes(uint32_t hart, const Json& registers) {
+  std::string changes(uint64_t hart, const Json& registers) {
     Json& before = registers_[hart];
     std::string text;
     for (const auto& [name, value] : registers.items()) {
@@ -75,31 +66,32 @@ class Drawing {
   }
 
   double end_us_ = 0;
-  std::map<uint32_t, Json> registers_;  // of each hart's last exit that had them
+  std::map<uint64_t, Json> registers_;  // of each hart's last exit that had them
   std::string text_;
 };
 
-std::vector<Json> lines_of(std::string_view text, const std::string& file) {
-  std::vector<Json> lines;
+/// Calls use(line) with each, in their order; one at a time, since a trace can be large. Throws SetupError.
+template <typename Use>
+void for_each_line(std::string_view text, const std::string& file, Use use) {
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
     if (end == std::string_view::npos)
-      throw bad_file(file, std::format("is cut off in line {}; what is before that is whole", number));
+      throw bad_report(file, std::format("is cut off in line {}; what is before that is whole", number));
     try {
-      lines.push_back(Json::parse(text.substr(0, end)));
+      use(parse_json(text.substr(0, end)));
     } catch (const Json::exception& problem) {
-      throw bad_file(file, std::format("is damaged: line {}: {}", number, printable(problem.what())));
+      throw bad_report(file, std::format("is damaged: line {}: {}", number, problem.what()));
+    } catch (const UnfitJson& problem) {
+      throw bad_report(file, std::format("is damaged: line {}: {}", number, problem.what()));
     }
     text.remove_prefix(end + 1);
   }
-  return lines;
 }
 
 void check_head(const Json& head, const std::string& file) {
   const Json version = head.value("version", Json{});
   if (version == kExitLogVersion) return;
-  throw bad_file(
-      file, std::format("is of version {}; this rvvmm reads version {}", printable(version.dump()), kExitLogVersion));
+  throw bad_report(file, std::format("is of version {}; this rvvmm reads version {}", version.dump(), kExitLogVersion));
 }
 
 }  // namespace
@@ -109,18 +101,17 @@ bool is_exit_log(std::string_view text) noexcept {
 }
 
 std::string exit_log_to_text(std::string_view text, const std::string& file) {
-  const std::vector<Json> lines = lines_of(text, file);
-  try {
-    check_head(lines.front(), file);
-    Drawing drawing;
-    const auto last = std::ranges::find_last_if(lines, [](const Json& line) { return line.contains("exit"); });
-    if (!last.empty()) drawing.set_end(last.front().at("us").get<double>());
-    for (const Json& line : lines)
-      drawing.add(line);
-    return std::format("{}\n", value_text(lines.front().at("why"))) + drawing.take();
-  } catch (const Json::exception& problem) {
-    throw bad_file(file, std::format("is damaged: {}", printable(problem.what())));
-  }
+  Drawing drawing;
+  for_each_line(text, file, [&](const Json& line) {
+    if (line.contains("exit")) drawing.set_end(line.at("us").get<double>());
+  });
+  std::string head;
+  for_each_line(text, file, [&](const Json& line) {
+    if (!head.empty()) return drawing.add(line);
+    check_head(line, file);
+    head = value_text(line.at("why")) + "\n";
+  });
+  return head + drawing.take();
 }
 
 }  // namespace rvvmm

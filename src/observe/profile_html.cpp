@@ -158,8 +158,8 @@ std::string kvm_table(const ExitProfile& profile) {
     merge_statistics(all, hart.kvm);
   const auto cell = [](const std::vector<Statistic>& statistics, const std::string& name) {
     const auto at = std::ranges::find(statistics, name, &Statistic::name);
-    return at == statistics.end() ? std::string{"<td></td>"}
-                                  : std::format("<td>{}</td>", count_text(at->values.front()));
+    if (at == statistics.end() || at->values.empty()) return std::string{"<td></td>"};
+    return std::format("<td>{}</td>", count_text(at->values.front()));
   };
   for (const Statistic& statistic : all) {
     if (statistic.values.size() != 1) continue;

@@ -1,21 +1,25 @@
 #include "observe/profile_json.hpp"
 
+#include <charconv>
 #include <format>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/printable.hpp"
 #include "observe/exit_names.hpp"
+#include "observe/json_input.hpp"
 
 namespace rvvmm {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kFormat = "rvvmm exit profile";
 constexpr int kVersion = 1;
-constexpr size_t kMostSlots = 4096;  // of a timeline; ours have ExitTimeline::kSlots
+// What a file may have; ours have less of each. Rows of a table are found one after the other.
+constexpr size_t kMostSlots = 4096;  // of a timeline; ExitTimeline::kSlots
+constexpr size_t kMostHarts = 1024;
+constexpr size_t kMostRows = 16384;  // of all harts
+constexpr size_t kMostStatistics = 1024;
+constexpr size_t kMostPlaces = size_t{1} << 20;
 
 // Writing
 
@@ -89,14 +93,24 @@ Json timeline_of(const ExitProfile& profile) {
           {"slots", profile.timeline.slots}};
 }
 
-// Reading: at() throws where a key is missing, get<>() where a value has another type.
+// Reading: at() throws where a key is missing, get<>() where a value is no string.
+
+/// Throws UnfitJson unless it is an array (an object, if `type` says so) of at most `most`.
+const Json& bounded(const Json& json, Json::value_t type, size_t most, std::string_view what) {
+  if (json.type() != type) throw UnfitJson{std::format("{} is no {}", what, Json(type).type_name())};
+  if (json.size() > most) throw UnfitJson{std::format("{} has {} entries; at most {}", what, json.size(), most)};
+  return json;
+}
+
+const Json& array_at(const Json& object, const char* key, size_t most) {
+  return bounded(object.at(key), Json::value_t::array, most, key);
+}
 
 Log2Histogram histogram_from(const Json& json) {
-  Log2Histogram histogram{.total = json.at("total_ticks").get<uint64_t>(), .max = json.at("max_ticks").get<uint64_t>()};
-  const Json& buckets = json.at("log2_ticks");
-  if (!buckets.is_array() || buckets.size() > Log2Histogram::kBuckets) throw std::out_of_range{"log2_ticks"};
+  Log2Histogram histogram{.total = unsigned_at(json, "total_ticks"), .max = unsigned_at(json, "max_ticks")};
+  const Json& buckets = array_at(json, "log2_ticks", Log2Histogram::kBuckets);
   for (size_t i = 0; i < buckets.size(); ++i)
-    histogram.buckets[i] = buckets[i].get<uint64_t>();
+    histogram.buckets[i] = unsigned_from(buckets[i], "log2_ticks");
   return histogram;
 }
 
@@ -104,7 +118,7 @@ std::vector<ProfileRow> rows_from(const Json& json) {
   std::vector<ProfileRow> rows;
   for (const Json& row : json) {
     const auto kind = exit_kind_named(row.at("kind").get<std::string>());
-    if (!kind) throw std::out_of_range{"kind"};
+    if (!kind) throw UnfitJson{std::format("{} is no kind of exit", row.at("kind").get<std::string>())};
     rows.push_back({.kind = *kind,
                     .name = printable(row.at("name").get<std::string>()),
                     .costs = {.user = histogram_from(row.at("user")), .guest = histogram_from(row.at("guest"))}});
@@ -114,58 +128,83 @@ std::vector<ProfileRow> rows_from(const Json& json) {
 
 std::vector<Statistic> statistics_from(const Json& json) {
   std::vector<Statistic> statistics;
-  for (const auto& [name, value] : json.items()) {
-    auto values = value.is_array() ? value.get<std::vector<uint64_t>>() : std::vector{value.get<uint64_t>()};
-    statistics.push_back({.name = printable(name), .values = std::move(values)});
+  for (const auto& [name, value] : bounded(json, Json::value_t::object, kMostStatistics, "kvm").items()) {
+    Statistic statistic{.name = printable(name), .values = {}};
+    if (value.is_array()) {
+      for (const Json& one : value)
+        statistic.values.push_back(unsigned_from(one, "a counter of KVM"));
+    } else {
+      statistic.values.push_back(unsigned_from(value, "a counter of KVM"));
+    }
+    if (statistic.values.empty()) throw UnfitJson{"a counter of KVM has no value"};
+    statistics.push_back(std::move(statistic));
   }
   return statistics;
+}
+
+uint64_t address_from(std::string_view text) {
+  constexpr std::string_view kPrefix = "0x";
+  uint64_t address = 0;
+  const char* const end = text.data() + text.size();
+  if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
+  const auto [rest, problem] = std::from_chars(text.data(), end, address, 16);
+  if (problem != std::errc{} || rest != end) throw UnfitJson{"pc is no address"};
+  return address;
 }
 
 std::vector<ProfilePc> pcs_from(const Json& json) {
   std::vector<ProfilePc> pcs;
   for (const Json& pc : json) {
-    pcs.push_back({.pc = std::stoull(pc.at("pc").get<std::string>(), nullptr, 16),
+    pcs.push_back({.pc = address_from(pc.at("pc").get<std::string>()),
                    .symbol = printable(pc.at("symbol").get<std::string>()),
-                   .samples = pc.at("samples").get<uint64_t>()});
+                   .samples = unsigned_at(pc, "samples")});
   }
   return pcs;
 }
 
 ProfileTimeline timeline_from(const Json& json) {
-  ProfileTimeline timeline{.slot_ticks = json.at("slot_ticks").get<uint64_t>()};
-  const Json& slots = json.at("slots");
-  if (timeline.slot_ticks == 0 || slots.size() > kMostSlots) throw std::out_of_range{"timeline"};
-  for (const Json& slot : slots)
-    timeline.slots.push_back(slot.get<std::array<uint64_t, kExitKinds>>());
+  ProfileTimeline timeline{.slot_ticks = unsigned_at(json, "slot_ticks")};
+  if (timeline.slot_ticks == 0) throw UnfitJson{"slot_ticks is 0"};
+  for (const Json& slot : array_at(json, "slots", kMostSlots)) {
+    auto& counts = timeline.slots.emplace_back();
+    if (!slot.is_array() || slot.size() != counts.size())
+      throw UnfitJson{"slots has one without a count for each kind"};
+    for (size_t kind = 0; kind < counts.size(); ++kind)
+      counts[kind] = unsigned_from(slot[kind], "slots");
+  }
   return timeline;
 }
 
+ProfileHart hart_from(const Json& json, size_t most_rows) {
+  const uint64_t hart = unsigned_at(json, "hart");
+  if (hart > std::numeric_limits<uint32_t>::max()) throw UnfitJson{"hart is too large"};
+  return {.hart = static_cast<uint32_t>(hart),
+          .rows = rows_from(array_at(json, "exits", most_rows)),
+          .kvm = statistics_from(json.at("kvm"))};
+}
+
 ExitProfile profile_from(const Json& json) {
-  ExitProfile profile{.timebase_hz = json.at("timebase_hz").get<uint64_t>()};
-  if (profile.timebase_hz == 0) throw std::out_of_range{"timebase_hz"};
-  for (const Json& hart : json.at("harts")) {
-    profile.harts.push_back({.hart = hart.at("hart").get<uint32_t>(),
-                             .rows = rows_from(hart.at("exits")),
-                             .kvm = statistics_from(hart.at("kvm"))});
+  ExitProfile profile{.timebase_hz = unsigned_at(json, "timebase_hz")};
+  if (profile.timebase_hz == 0) throw UnfitJson{"timebase_hz is 0"};
+  size_t rows_left = kMostRows;
+  for (const Json& hart : array_at(json, "harts", kMostHarts)) {
+    profile.harts.push_back(hart_from(hart, rows_left));
+    rows_left -= profile.harts.back().rows.size();
   }
   profile.kvm = statistics_from(json.at("kvm"));
-  profile.pcs = pcs_from(json.at("pcs").at("places"));
-  profile.other_samples = json.at("pcs").at("others").get<uint64_t>();
+  profile.pcs = pcs_from(array_at(json.at("pcs"), "places", kMostPlaces));
+  profile.other_samples = unsigned_at(json.at("pcs"), "others");
   profile.timeline = timeline_from(json.at("timeline"));
   return profile;
 }
 
-SetupError bad_file(const std::string& file, std::string_view why) {
-  return SetupError{ExitStatus::kBadInput, std::format("{}: {}", printable(file), why)};
-}
-
 void check_format(const Json& json, const std::string& file) {
   if (!json.is_object() || json.value("format", std::string{}) != kFormat)
-    throw bad_file(file, "is no profile of rvvmm; give a file that --profile wrote");
+    throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
   const Json version = json.value("version", Json{});
   if (version == kVersion) return;
-  throw bad_file(file, std::format("is a profile of version {}; this rvvmm reads version {}", printable(version.dump()),
-                                   kVersion));
+  throw bad_report(file,
+                   std::format("is a profile of version {}; this rvvmm reads version {}", version.dump(), kVersion));
 }
 
 }  // namespace
@@ -185,18 +224,18 @@ std::string profile_to_json(const ExitProfile& profile) {
 
 ExitProfile profile_from_json(std::string_view text, const std::string& file) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json(text);
     check_format(json, file);
     return profile_from(json);
   } catch (const Json::parse_error& problem) {
     // What was cut off ends too early; what never was JSON is wrong before that.
     if (!text.empty() && problem.byte >= text.size() && text.front() == '{')
-      throw bad_file(file, std::format("is cut off after {} bytes; write the profile again", text.size()));
-    throw bad_file(file, "is no profile of rvvmm; give a file that --profile wrote");
+      throw bad_report(file, std::format("is cut off after {} bytes; write the profile again", text.size()));
+    throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
   } catch (const Json::exception& problem) {
-    throw bad_file(file, std::format("is damaged: {}", printable(problem.what())));
-  } catch (const std::logic_error& problem) {  // a number out of its range, ours or stoull's
-    throw bad_file(file, std::format("is damaged: {}", problem.what()));
+    throw bad_report(file, std::format("is damaged: {}", problem.what()));
+  } catch (const UnfitJson& problem) {
+    throw bad_report(file, std::format("is damaged: {}", problem.what()));
   }
 }
 

@@ -85,6 +85,7 @@ void Symbols::read_elf(std::span<const std::byte> content, const std::string& fi
       std::string name = names_code(*symbol) ? string_at(*strings, symbol->st_name) : std::string{};
       if (!is_a_mark(name)) symbols_.push_back({.address = symbol->st_value, .name = printable(name)});
     }
+    return;  // there is no more than one (ELF 1.2, "Sections")
   }
 }
 

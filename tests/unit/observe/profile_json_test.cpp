@@ -81,6 +81,26 @@ TEST(ProfileJson, DamageIsFound) {
   EXPECT_THAT(error_of(replaced(text, "\"slot_ticks\": 1024", "\"slot_ticks\": \"x\"")), HasSubstr("is damaged"));
   EXPECT_THAT(error_of(replaced(text, "\"pc\": \"0xffffffff80001234\"", "\"pc\": \"here\"")), HasSubstr("is damaged"));
   EXPECT_THAT(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": -1.5e999,")), HasSubstr("is damaged"));
+  EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": -1,")),
+            "old.json: is damaged: a counter of KVM is no whole number");
+  EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": [],")),
+            "old.json: is damaged: a counter of KVM has no value");
+  EXPECT_EQ(error_of(replaced(text, "\"samples\": 20", "\"samples\": 1e300")),
+            "old.json: is damaged: samples is no whole number");
+  EXPECT_EQ(error_of(replaced(text, "\"hart\": 1,", "\"hart\": 4294967296,")),
+            "old.json: is damaged: hart is too large");
+  EXPECT_EQ(error_of(replaced(text, "\"places\": [", "\"places\": {}, \"x\": [")),
+            "old.json: is damaged: places is no array");
+}
+
+// What draws a profile walks through its values on the stack, and through its rows again and again.
+TEST(ProfileJson, DepthAndSizeAreBounded) {
+  const std::string text = profile_to_json(sample_profile());
+  EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": " + std::string(1'000'000, '['))),
+            "old.json: is damaged: it is nested too deeply");
+  ExitProfile large = sample_profile();
+  large.harts[0].rows.resize(20'000, large.harts[0].rows[0]);
+  EXPECT_EQ(error_of(profile_to_json(large)), "old.json: is damaged: exits has 20000 entries; at most 16384");
 }
 
 }  // namespace
