@@ -29,6 +29,14 @@ void merge_rows(std::vector<ProfileRow>& into, const std::vector<ProfileRow>& ro
     add_row(into, row.kind, row.name, row.costs);
 }
 
+void fold_rows(std::vector<ProfileRow>& rows, size_t most) {
+  if (rows.size() <= most) return;
+  const std::vector<ProfileRow> behind(rows.begin() + static_cast<ptrdiff_t>(most), rows.end());
+  rows.resize(most);
+  for (const ProfileRow& row : behind)
+    add_row(rows, row.kind, kOtherExits, row.costs);
+}
+
 void merge_statistics(std::vector<Statistic>& into, const std::vector<Statistic>& statistics) {
   for (const Statistic& statistic : statistics) {
     const auto at = std::ranges::find(into, statistic.name, &Statistic::name);

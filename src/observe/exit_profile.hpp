@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/exit_record.hpp"
@@ -56,9 +57,15 @@ struct ExitProfile {
   friend bool operator==(const ExitProfile&, const ExitProfile&) = default;
 };
 
+/// The name of a row for what has none of its own.
+inline constexpr std::string_view kOtherExits = "others";
+
 /// Adds what is counted under the same name; new rows come last.
 void merge_rows(std::vector<ProfileRow>& into, const std::vector<ProfileRow>& rows);
-/// The same for counters, value by value.
+/// Leaves the first `most` rows, adding those behind them to a row "others" of their kind: a guest that resets again
+/// and again, and exits for something else each time, fills no memory.
+void fold_rows(std::vector<ProfileRow>& rows, size_t most);
+/// As merge_rows() does, for counters, value by value.
 void merge_statistics(std::vector<Statistic>& into, const std::vector<Statistic>& statistics);
 /// Rows of all harts, most time in user space first.
 std::vector<ProfileRow> rows_of_all(const ExitProfile& profile);

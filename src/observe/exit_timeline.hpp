@@ -16,7 +16,7 @@ class ExitTimeline {
  public:
   static constexpr size_t kSlots = 256;
   static constexpr uint32_t kFirstShift = 10;  ///< slots begin with 2^10 ticks
-  using Slot = std::array<uint32_t, 8>;        ///< by kind; a power of two is found by a shift
+  using Slot = std::array<uint64_t, 8>;        ///< by kind; a power of two is found by a shift
   static_assert(kExitKinds <= std::tuple_size_v<Slot>);
 
   void add(ExitKind kind, uint64_t ticks) noexcept {

@@ -67,9 +67,10 @@ void ExitWatch::Profiling::gather_hart(uint32_t hart, VcpuBackend& vcpu, const D
   for (size_t kind = 0; kind < kExitKinds; ++kind) {
     const ExitCosts& others = counted.others()[kind];
     if (others.user.count() != 0)
-      rows.push_back({.kind = static_cast<ExitKind>(kind), .name = "others", .costs = others});
+      rows.push_back({.kind = static_cast<ExitKind>(kind), .name = std::string{kOtherExits}, .costs = others});
   }
   merge_rows(sum.rows, rows);
+  fold_rows(sum.rows, HartProfile::kMostRows);
   merge_statistics(sum.kvm, vcpu.statistics());
   for (const HartProfile::Pc& pc : counted.pcs())
     add_pc(pc);
@@ -81,6 +82,8 @@ void ExitWatch::Profiling::add_pc(const HartProfile::Pc& pc) {
   const auto known = std::ranges::find(profile.pcs, pc.pc, &ProfilePc::pc);
   if (known != profile.pcs.end()) {
     known->samples += pc.samples;
+  } else if (profile.pcs.size() >= HartProfile::kMostPcs * harts.size()) {
+    profile.other_samples += pc.samples;
   } else {
     profile.pcs.push_back({.pc = pc.pc, .symbol = symbols.name_of(pc.pc), .samples = pc.samples});
   }

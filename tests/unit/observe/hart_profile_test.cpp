@@ -63,6 +63,16 @@ TEST_F(HartProfileTest, TellsTimeOfTheGuestFromOurs) {
   EXPECT_EQ(costs.user.total, 2U);
 }
 
+TEST_F(HartProfileTest, ATimeThatGoesBackIsNone) {
+  ExitRecord exit = mmio(0x1000'0005, false);
+  exit.entered = kStart + 3;
+  exit.left = kStart + 2;
+  exit.answered = kStart + 1;
+  profile->add(exit);
+  EXPECT_EQ(profile->rows().front().costs.guest.total + profile->rows().front().costs.user.total, 0U);
+  EXPECT_EQ(profile->timeline().slots().front().front(), 1U);
+}
+
 // The FID is any number of the guest's choice.
 TEST_F(HartProfileTest, AGuestThatCallsEverythingFillsTheTableAndNoMore) {
   constexpr uint64_t kCalls = 10'000;

@@ -114,6 +114,35 @@ TEST_F(ExitWatchTest, ProfileCountsEachHartOverAllResets) {
   EXPECT_EQ(profile.timeline.slots.front().front(), 3 * 256U);
 }
 
+TEST_F(ExitWatchTest, AGuestThatResetsForEverFillsNoMemory) {
+  constexpr uint32_t kBoots = 20;
+  constexpr uint32_t kDifferent = 200;
+  ExitWatch watch{config_with(&Config::profile, path_)};
+  for (uint32_t boot = 0; boot < kBoots; ++boot) {
+    FakeVmBackend vm{host_, record_};
+    std::vector<std::unique_ptr<VcpuBackend>> vcpus;
+    vcpus.push_back(vm.create_vcpu(HartId{0}));
+    watch.begin(vm, vcpus, OneDevice{});
+    FakeVcpu& vcpu = *record_.vcpus.back();
+    for (uint32_t i = 0; i < kDifferent * HartProfile::kSampleEvery; ++i) {
+      vcpu.at(HartRegister::kPc) = 2 * (boot * kDifferent + i / HartProfile::kSampleEvery);
+      vcpu.observer->on_exit(vcpu, load_from(0x1000'0000 + boot * kDifferent + i % kDifferent));
+    }
+    watch.gather(vm, vcpus, OneDevice{});
+  }
+  watch.finish();
+  const ExitProfile profile = written();
+  ASSERT_EQ(profile.harts.size(), 1U);
+  ASSERT_EQ(profile.harts[0].rows.size(), HartProfile::kMostRows + 1);
+  EXPECT_EQ(profile.harts[0].rows.back().name, kOtherExits);
+  uint64_t exits = 0;
+  for (const ProfileRow& row : profile.harts[0].rows)
+    exits += row.costs.user.count();
+  EXPECT_EQ(exits, uint64_t{kBoots} * kDifferent * HartProfile::kSampleEvery);
+  EXPECT_EQ(profile.pcs.size(), HartProfile::kMostPcs);
+  EXPECT_EQ(profile.other_samples, kBoots * kDifferent - HartProfile::kMostPcs);
+}
+
 TEST_F(ExitWatchTest, DashIsATableOnStderr) {
   ExitWatch watch{config_with(&Config::profile, "-")};
   run_machine(watch, 1);
