@@ -56,6 +56,22 @@ std::vector<std::string> MmioBus::device_names() const {
   return names;
 }
 
+std::vector<std::string> MmioBus::register_names(std::string_view device) const {
+  constexpr uint64_t kNamedBytes = 0x100;  // of a window: no device has names for what is behind
+  std::vector<std::string> names;
+  const auto add = [&](const DevicePlace& place) {
+    if (place.device == device && !place.reg.empty() && !std::ranges::contains(names, place.reg))
+      names.emplace_back(place.reg);
+  };
+  for (const Slot& slot : slots_) {
+    for (uint64_t offset = 0; offset < std::min(kNamedBytes, slot.window.size); ++offset) {
+      add(slot.device->place_of(offset, false));
+      add(slot.device->place_of(offset, true));
+    }
+  }
+  return names;
+}
+
 // Out of the way of the accesses that are answered, which are inline.
 
 [[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.hpp"
@@ -36,6 +37,8 @@ class MmioBus {
   std::optional<DevicePlace> place_of(Gpa at, bool is_write) const;
   /// By which place_of() knows them, in the order of their windows.
   std::vector<std::string> device_names() const;
+  /// That place_of() knows of a device, each once.
+  std::vector<std::string> register_names(std::string_view device) const;
 
   /// Accesses that lay in no window.
   uint64_t misses() const noexcept { return misses_.count(); }

@@ -13,7 +13,7 @@ namespace rvvmm {
 namespace {
 
 // What the functions that reach rvvmm call their arguments: SBI 3.0, docs/hypercalls.md.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kArguments{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kArguments{{
     {"base.probe_extension", "extension_id"},
     {"legacy.putchar", "ch"},
     {"legacy.getchar", ""},
@@ -25,10 +25,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kArgumen
     {"hsm.hart_stop", ""},
     {"hsm.hart_get_status", "hartid"},
     {"hsm.hart_suspend", "suspend_type resume_addr opaque"},
-    {"own_hsm.hart_start", "hartid start_addr opaque"},
-    {"own_hsm.hart_stop", ""},
-    {"own_hsm.hart_get_status", "hartid"},
-    {"own_hsm.hart_suspend", "suspend_type resume_addr opaque"},
     {"hypercall.exit", "status"},
     {"hypercall.log", "level num_bytes base_addr_lo base_addr_hi"},
     {"hypercall.mark", "num_bytes base_addr_lo base_addr_hi"},

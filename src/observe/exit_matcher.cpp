@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <format>
+#include <iterator>
 #include <ranges>
 #include <utility>
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::string_view kAll = "all";
 constexpr std::array<std::string_view, 3> kSystemNames{"shutdown", "reset", "crash"};
+constexpr std::array<std::string_view, 2> kDirections{"read", "write"};
 
 /// Decimal, or hexadecimal behind 0x.
 std::optional<uint64_t> parse_number(std::string_view text) noexcept {
@@ -173,9 +175,16 @@ void ExitMatcher::parse_names(Term& term, std::string_view text, size_t column) 
     throw wrong(where_, column,
                 std::format("{} has {} here; at most {} parts between dots", quoted(text), term.names.size(), most));
   }
+  if (term.kind == ExitKind::kMmio) check_mmio(term);
   if (term.kind == ExitKind::kSbi) check_sbi(term);
   if (term.kind == ExitKind::kCsr) check_single(term, known_csr_names(), "CSR");
   if (term.kind == ExitKind::kSystemEvent) check_single(term, kSystemNames, "system event");
+}
+
+void ExitMatcher::check_mmio(const Term& term) const {
+  if (term.names.size() < 3 || std::ranges::contains(kDirections, term.names[2])) return;
+  throw wrong(where_, term.names_column + term.names[0].size() + term.names[1].size() + 2,
+              std::format("{} is neither a load nor a store; give read or write", quoted(term.names[2])));
 }
 
 void ExitMatcher::check_sbi(const Term& term) const {
@@ -185,7 +194,7 @@ void ExitMatcher::check_sbi(const Term& term) const {
   std::vector<std::string_view> functions;
   bool known = false;
   for (const SbiExtensionNames& names : sbi_extension_names()) {
-    extensions.push_back(names.name);
+    if (!std::ranges::contains(extensions, names.name)) extensions.push_back(names.name);
     if (!glob_matches(extension, names.name)) continue;
     known = true;
     functions.insert(functions.end(), names.functions.begin(), names.functions.end());
@@ -210,8 +219,9 @@ void ExitMatcher::check_single(const Term& term, std::span<const std::string_vie
   throw wrong(where_, term.names_column, std::format("{} is no {}{}", quoted(name), what, advice(name, known)));
 }
 
-void ExitMatcher::check_devices(std::span<const std::string> devices) const {
-  const std::vector<std::string_view> known(devices.begin(), devices.end());
+void ExitMatcher::check_devices(const DeviceNames& devices) const {
+  const std::vector<std::string> names = devices.device_names();
+  const std::vector<std::string_view> known(names.begin(), names.end());
   for (const Term& term : terms_) {
     if (term.kind != ExitKind::kMmio || term.names.empty()) continue;
     const std::string& name = term.names.front();
@@ -220,7 +230,25 @@ void ExitMatcher::check_devices(std::span<const std::string> devices) const {
       throw wrong(where_, term.names_column,
                   std::format("{} is no device of this machine{}", quoted(name), advice(name, known)));
     }
+    if (term.names.size() > 1) check_register(term, devices);
   }
+}
+
+void ExitMatcher::check_register(const Term& term, const DeviceNames& devices) const {
+  const std::string& name = term.names[1];
+  std::vector<std::string> registers;
+  for (const std::string& device : devices.device_names()) {
+    if (!glob_matches(term.names.front(), device)) continue;
+    std::ranges::move(devices.register_names(device), std::back_inserter(registers));
+  }
+  std::vector<std::string_view> known(registers.begin(), registers.end());
+  if (term.names.size() == 2) known.insert(known.end(), kDirections.begin(), kDirections.end());
+  const auto is_it = [&](std::string_view candidate) { return glob_matches(name, candidate); };
+  // A register without a name has the empty one.
+  if (parse_number(name) || glob_matches(name, "") || std::ranges::any_of(known, is_it)) return;
+  throw wrong(where_, term.names_column + term.names.front().size() + 1,
+              std::format("{} is no register of {}{}", quoted(name), quoted(term.names.front()),
+                          known.empty() ? "; give its offset, or *" : advice(name, known)));
 }
 
 ExitMatcher::Condition ExitMatcher::parse_condition(const Term& term, std::string_view text, size_t column) const {

@@ -23,8 +23,9 @@ class ExitMatcher {
   /// `where`: the option. Throws SetupError (kUsage) "<where>: column N: <what is wrong>; <what would be right>".
   ExitMatcher(std::string where, std::string_view text);
 
-  /// The devices of the machine: a term that names none of them is a mistake. Throws SetupError as above.
-  void check_devices(std::span<const std::string> devices) const;
+  /// The devices of the machine: a term that names none of them, or no register of theirs, is a mistake. Throws
+  /// SetupError as above.
+  void check_devices(const DeviceNames& devices) const;
 
   bool matches(const ExitRecord& exit, const DeviceNames& devices) const;
 
@@ -44,8 +45,10 @@ class ExitMatcher {
 
   Term parse_term(std::string_view text, size_t column) const;
   void parse_names(Term& term, std::string_view text, size_t column) const;
+  void check_mmio(const Term& term) const;
   void check_sbi(const Term& term) const;
   void check_single(const Term& term, std::span<const std::string_view> known, std::string_view what) const;
+  void check_register(const Term& term, const DeviceNames& devices) const;
   Condition parse_condition(const Term& term, std::string_view text, size_t column) const;
   static bool holds(const Condition& condition, const ExitRecord& exit);
   static bool names_match(const Term& term, const ExitRecord& exit, const DeviceNames& devices);

@@ -34,6 +34,8 @@ class DeviceNames {
   virtual std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const = 0;
   /// Of every device there is. Any thread.
   virtual std::vector<std::string> device_names() const = 0;
+  /// The names of registers that place_of() has for a device. Any thread.
+  virtual std::vector<std::string> register_names(std::string_view device) const = 0;
 };
 
 /// An SBI extension by the name users write; functions by FID.

@@ -87,6 +87,9 @@ class Board final : public DeviceNames {
 
   std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const override;
   std::vector<std::string> device_names() const override { return bus_.device_names(); }
+  std::vector<std::string> register_names(std::string_view device) const override {
+    return bus_.register_names(device);
+  }
 
   /// What the device tree has to say of the devices and the interrupt controller.
   std::vector<FdtDevice> fdt_devices() const;

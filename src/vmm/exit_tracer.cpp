@@ -39,7 +39,7 @@ ExitTracer::~ExitTracer() {
 }
 
 void ExitTracer::begin(uint64_t now, uint64_t timebase_hz, const DeviceNames& devices) {
-  matcher_.check_devices(devices.device_names());
+  matcher_.check_devices(devices);
   devices_ = &devices;
   us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
   if (start_) return;

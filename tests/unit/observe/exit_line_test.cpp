@@ -15,6 +15,7 @@ using ::testing::Not;
 class Devices final : public DeviceNames {
  public:
   std::vector<std::string> device_names() const override { return {"uart"}; }
+  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
   std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
     return RegisterPlace{.device = "uart", .reg = "lsr", .offset = at.value & 0xFF};
   }

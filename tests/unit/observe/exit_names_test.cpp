@@ -10,6 +10,7 @@ namespace {
 class Devices final : public DeviceNames {
  public:
   std::vector<std::string> device_names() const override { return {"uart"}; }
+  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
   std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
     if (at == Gpa{0x1000'0005}) return RegisterPlace{.device = "uart", .reg = "lsr", .offset = 5};
     if (at == Gpa{0x1000'0009}) return RegisterPlace{.device = "uart", .reg = "", .offset = 9};

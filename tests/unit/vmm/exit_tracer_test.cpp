@@ -20,6 +20,7 @@ using ::testing::StartsWith;
 class OneDevice final : public DeviceNames {
  public:
   std::vector<std::string> device_names() const override { return {"uart"}; }
+  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
   std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
     return RegisterPlace{.device = "uart", .reg = "", .offset = at.value & 0xFF};
   }
