@@ -1,5 +1,6 @@
 #include "vmm/exit_tracer.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,6 +42,7 @@ ExitTracer::~ExitTracer() {
 void ExitTracer::begin(uint64_t now, uint64_t timebase_hz, const DeviceNames& devices) {
   matcher_.check_devices(devices);
   devices_ = &devices;
+  waits_are_limited_ = false;
   us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
   if (start_) return;
   start_ = now;
@@ -58,9 +60,9 @@ void ExitTracer::on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit)
 
 std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {
   const ExitLine line{.hart = hart,
-                      .at_us = static_cast<double>(exit.left - *start_) * us_per_tick_,
+                      .at_us = us_between(*start_, exit.left),
                       .pc = vcpu.get(HartRegister::kPc),
-                      .took_us = static_cast<double>(exit.answered - exit.left) * us_per_tick_,
+                      .took_us = us_between(exit.left, exit.answered),
                       .registers = form_.registers ? registers_of(vcpu) : std::vector<NamedRegister>{},
                       .exit = exit};
   if (form_.json) return exit_to_json(line, *devices_);
@@ -70,9 +72,21 @@ std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord
   return text;
 }
 
+// A pipe has room for all of a line then, and a file always. Not in write(2) itself: what gets a hart out of there
+// comes once, maybe before it.
+bool ExitTracer::wait_for_room(int fd) const noexcept {
+  constexpr int kLookAgainMs = 100;
+  pollfd reader{.fd = fd, .events = POLLOUT, .revents = 0};
+  while (::poll(&reader, 1, kLookAgainMs) <= 0) {
+    if (waits_are_limited_) return false;
+  }
+  return true;
+}
+
 // A disk that is full ends the trace, not the guest.
 void ExitTracer::write(std::string_view line) noexcept {
   const LockGuard lock{mu_};
+  if (!wait_for_room(file_ ? file_->fd() : STDERR_FILENO)) return;
   int error = 0;
   if (file_) {
     error = file_->write(line);

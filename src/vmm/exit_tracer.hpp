@@ -29,8 +29,16 @@ class ExitTracer {
   /// On the hart's thread; any number of them.
   void on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept;
 
+  /// From here on until the next begin() a line that its reader has no room for is lost: harts are to end. Any thread.
+  void limit_waits() noexcept { waits_are_limited_ = true; }
+
  private:
+  bool wait_for_room(int fd) const noexcept;
   void write(std::string_view line) noexcept;
+  /// The clocks of two CPUs may be a tick apart.
+  double us_between(uint64_t from, uint64_t to) const noexcept {
+    return to > from ? static_cast<double>(to - from) * us_per_tick_ : 0;
+  }
   std::string line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const;
 
   std::string what_;
@@ -41,6 +49,7 @@ class ExitTracer {
   std::optional<uint64_t> start_;
   double us_per_tick_ = 0;
   std::atomic<bool> failed_ = false;
+  std::atomic<bool> waits_are_limited_ = false;
   Mutex mu_;
   std::optional<OutputFile> file_ GUARDED_BY(mu_);  // none: stderr
 };

@@ -50,6 +50,10 @@ void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
   }
 }
 
+void ExitWatch::limit_waits() noexcept {
+  if (profiling_ && profiling_->tracer) profiling_->tracer->limit_waits();
+}
+
 void ExitWatch::gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
   if (!profiling_ || !profiling_->profiled) return;
   for (size_t hart = 0; hart < profiling_->harts.size(); ++hart)

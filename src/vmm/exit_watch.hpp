@@ -53,6 +53,8 @@ class ExitWatch {
   /// Before the harts of a machine run.
   /// Throws SetupError (kUsage) where the trace names a device that there is not.
   void begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
+  /// Before they are stopped: a trace that nobody reads keeps none of them.
+  void limit_waits() noexcept;
   /// When they run no more, and before the machine goes: takes over what was counted, with names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
   /// After the last machine: writes it. Throws SetupError (kInternal) where the file cannot take it.

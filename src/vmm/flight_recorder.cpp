@@ -60,7 +60,12 @@ std::string content_of(std::string_view why, const FlightRecorder::Machine& mach
 FlightRecorder::FlightRecorder(const Config& config)
     : off_(config.flight_record == "off"), path_(off_ ? "" : config.flight_record.value_or("")) {
   // Found out now, and not when it is needed. What is there stays until then.
-  if (!path_.empty()) OutputFile{std::string{kOption}, path_, OutputFile::Start::kAtEnd}.remove_if_unused();
+  if (!path_.empty()) open(OutputFile::Start::kAtEnd).remove_if_unused();
+}
+
+// The main thread waits for nobody: a pipe without a reader is refused.
+OutputFile FlightRecorder::open(OutputFile::Start start) const {
+  return {std::string{kOption}, path_, start, OutputFile::Reader::kNotWaitedFor};
 }
 
 // One file for the whole run: a guest that fails and reboots for ever fills no disk.
@@ -79,7 +84,7 @@ std::string FlightRecorder::write(std::string_view why, const Machine& machine) 
   if (off_) return "";
   try {
     if (path_.empty()) make_name();
-    OutputFile file{std::string{kOption}, path_, OutputFile::Start::kEmptied};
+    OutputFile file = open(OutputFile::Start::kEmptied);
     if (const int error = file.write(content_of(why, machine)); error != 0)
       throw file.error(ExitStatus::kInternal, error);
     return std::format("the last exits of each hart are in {}; see rvvmm report {}", path_, path_);

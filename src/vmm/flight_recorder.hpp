@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/hypervisor.hpp"
+#include "base/output_file.hpp"
 #include "observe/exit_names.hpp"
 #include "vmm/config.hpp"
 
@@ -31,6 +32,7 @@ class FlightRecorder {
 
  private:
   void make_name();
+  OutputFile open(OutputFile::Start start) const;
 
   bool off_ = false;
   std::string path_;  // empty: none was given, and none has been made yet

@@ -140,6 +140,7 @@ StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& consol
   signals.set_on_wake([] {});
   signals.set_on_power_key([] { return false; });
   console.limit_waits(true);
+  exit_watch_.limit_waits();
   machine.stop();
   machine.report_exits();
   if (!machine.failure().empty()) flight_record_ = machine.write_flight_record(machine.failure());

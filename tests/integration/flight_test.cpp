@@ -1,9 +1,12 @@
 // --trace and the flight record, as a user has them.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <filesystem>
 
+#include "base/fd.hpp"
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
@@ -83,6 +86,29 @@ TEST_F(Flight, TraceWithRegistersShowsWhatChanged) {
   VmProcess vm{options("exit_mix", {"--trace", "mmio:uart.lsr", "--trace-file", file_.path() + ",json,registers"})};
   ASSERT_TRUE(vm.ends_with(0)) << vm.errors();
   EXPECT_NE(report(file_.path()).find("s3       0x64 -> 0x63"), std::string::npos);
+}
+
+TEST_F(Flight, ATraceThatNobodyReadsKeepsNobodyFromEnding) {
+  std::filesystem::remove(file_.path());
+  ASSERT_EQ(::mkfifo(file_.path().c_str(), 0600), 0);
+  const Fd reader{::open(file_.path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  VmProcess vm{options("uart_flood", {"--smp", "2", "--trace", "mmio", "--trace-file", file_.path()}),
+               Console::kNoReader};
+  ASSERT_TRUE(vm.lives_for(std::chrono::seconds{3})) << vm.errors();
+  vm.signal(SIGTERM);
+  EXPECT_TRUE(vm.ends_with(143));
+}
+
+TEST_F(Flight, WithoutAPlaceOfItsOwnItIsANewFile) {
+  VmProcess vm{options("system_failure", {})};
+  ASSERT_TRUE(vm.ends_with(81));
+  const std::string said = vm.errors();
+  const std::string path = said.substr(said.rfind(' ') + 1, said.size() - said.rfind(' ') - 2);
+  EXPECT_NE(report(path).find("the guest reported a system failure"), std::string::npos) << said;
+  EXPECT_TRUE(std::filesystem::remove(path)) << said;
+  VmProcess off{options("system_failure", {"--flight-record", "off"})};
+  ASSERT_TRUE(off.ends_with(81));
+  EXPECT_EQ(off.errors(), "");
 }
 
 TEST_F(Flight, MistakesInATraceAreShownByTheirColumn) {

@@ -126,7 +126,9 @@ TEST_P(LinuxSuspend, SleepsForNothingAndWakesByInputSignalAndAlarm) {
   const auto& [name, smp] = GetParam();
   // By default with all harts, where interrupts come as messages, which they could lose.
   if (smp == 1 && !environment().full) GTEST_SKIP() << kOnlyInTheFullRun;
-  LinuxGuest guest{{.kernel = kernel(name), .smp = smp, .options = {"--log-level", "vmm=info"}}};
+  const TemporaryFile record;
+  LinuxGuest guest{
+      {.kernel = kernel(name), .smp = smp, .options = {"--log-level", "vmm=info", "--flight-record", record.path()}}};
   StepClock clock;
   ASSERT_TRUE(guest.boots());
   clock.done("boot");
@@ -137,6 +139,13 @@ TEST_P(LinuxSuspend, SleepsForNothingAndWakesByInputSignalAndAlarm) {
   clock.done("input");
   ASSERT_TRUE(guest.begin(kSuspend));
   expect_asleep(guest, 2);
+  guest.vm().signal(SIGUSR1);  // tells what harts did, and wakes nobody
+  constexpr const char* kTold = "SIGUSR1: the last exits of each hart are in ";
+  for (int wait = 0; lines_with(guest.vm(), kTold) == 0 && wait < 200; ++wait)
+    ASSERT_TRUE(guest.vm().lives_for(std::chrono::milliseconds{100}));
+  EXPECT_EQ(lines_with(guest.vm(), kTold), 1U);
+  expect_asleep(guest, 2);
+  EXPECT_NE(record.content().find("\"susp.system_suspend\""), std::string::npos);
   guest.vm().signal(SIGUSR2);
   expect_awake(guest, smp);
   clock.done("signal");

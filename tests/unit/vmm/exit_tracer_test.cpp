@@ -1,13 +1,20 @@
 #include "vmm/exit_tracer.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 #include "fakes/fake_hypervisor.hpp"
 #include "vmm/flight_recorder.hpp"
 
@@ -99,6 +106,29 @@ TEST_F(ExitTracerTest, AFullDiskEndsTheTraceWithOneWarning) {
   EXPECT_EQ(lines_in(said), 1U);
 }
 
+// A guest cannot be stopped while one of its harts waits in write(2) for somebody to read a pipe.
+TEST_F(ExitTracerTest, AReaderThatDoesNotReadKeepsNoHart) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const Fd reader{::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  config_.trace = "mmio";
+  const OneDevice devices;
+  ExitTracer tracer{config_};
+  tracer.begin(0, 10'000'000, devices);
+  std::atomic<uint64_t> lines = 0;
+  std::atomic<bool> stop = false;
+  std::jthread hart{[&] {
+    for (; !stop; ++lines)
+      tracer.on_exit(HartId{0}, vcpu_, store(1));
+  }};
+  for (uint64_t before = UINT64_MAX; before != lines;) {  // until the pipe is full
+    before = lines;
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+  }
+  stop = true;
+  tracer.limit_waits();
+  hart.join();
+}
+
 class FlightRecorderTest : public Files {
  protected:
   FlightRecorderTest() {
@@ -170,6 +200,8 @@ TEST_F(FlightRecorderTest, AFileThatCannotBeWrittenIsSaid) {
   } catch (const SetupError& error) {
     EXPECT_STREQ(error.what(), "--flight-record /none/f: cannot be written: No such file or directory");
   }
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THROW(FlightRecorder{with(path_)}, SetupError) << "it is not waited for who opens the other end";
   EXPECT_EQ(FlightRecorder{with("/dev/full")}.write("a test", machine(true)),
             "--flight-record /dev/full: cannot be written: No space left on device");
 }
