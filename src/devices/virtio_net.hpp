@@ -50,8 +50,10 @@ class VirtioNet final : public ServedVirtioDevice {
   static constexpr uint16_t kQueueSize = 256;
 
   /// Of so many pairs: two of its thread's and two of passt's; of each pair the tap's and two doorbells, and that of
-  /// the control queue.
-  static constexpr uint32_t descriptors(uint16_t pairs) noexcept { return 5 + pairs * 3U; }
+  /// the control queue. With vhost-net the news of taps, and of each pair its own and two eventfds a queue.
+  static constexpr uint32_t descriptors(uint16_t pairs, bool vhost) noexcept {
+    return 5 + pairs * 3U + (vhost ? 1 + pairs * 5U : 0);
+  }
 
   /// Throws SetupError where the host has no descriptor left.
   explicit VirtioNet(VirtioNetOptions options);

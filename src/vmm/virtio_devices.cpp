@@ -131,7 +131,7 @@ uint32_t VirtioDevices::descriptors(const Config& config) noexcept {
   for (const VirtioBlock::Options& disk : config.disks)
     count += VirtioBlock::descriptors(disk);
   for (const NetChoice& net : config.nets)
-    count += VirtioNet::descriptors(net.queues);
+    count += VirtioNet::descriptors(net.queues, net.kind != NetChoice::Kind::kUser && net.vhost != false);
   return count;
 }
 

@@ -55,6 +55,10 @@ TEST(VirtioDevices, EachQueueCountsAmongTheDescriptors) {
   config.nets.resize(1);
   config.nets[0].queues = 4;
   EXPECT_EQ(VirtioDevices::descriptors(config), 3U + 33U + 17U);
+  config.nets[0].kind = NetChoice::Kind::kTap;
+  EXPECT_EQ(VirtioDevices::descriptors(config), 3U + 33U + 17U + 21U);
+  config.nets[0].vhost = false;
+  EXPECT_EQ(VirtioDevices::descriptors(config), 3U + 33U + 17U);
 }
 
 }  // namespace
