@@ -1,9 +1,11 @@
 #include "devices/block_queue.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +22,13 @@ constexpr uint64_t kMostBytesUntold = 256_KiB;
 /// No request is begun while so much is being moved: a stop has to wait for all of it. More than any device needs to be
 /// busy.
 constexpr uint64_t kMostBytesInHand = 64_MiB;
+
+/// How long others had the CPU.
+std::chrono::nanoseconds let_others_run() noexcept {
+  const auto start = std::chrono::steady_clock::now();
+  ::sched_yield();
+  return std::chrono::steady_clock::now() - start;
+}
 
 }  // namespace
 
@@ -70,20 +79,23 @@ void BlockQueue::main() noexcept {
   for (;;) {
     for (const DiskIo::Completion& completion : io_->collect(!more))
       on_completion(completion);
-    more = false;
+    const bool slept = !std::exchange(more, false);
     switch (state_.load(std::memory_order_acquire)) {
       case State::kIdle: break;
-      case State::kRunning: more = serve(); break;
+      case State::kRunning: more = serve(slept); break;
       case State::kStopping: finish_stopping(); break;
       case State::kEnding: io_.reset(); return;
     }
   }
 }
 
-bool BlockQueue::serve() noexcept {
+bool BlockQueue::serve(bool slept) noexcept {
   if (given_up_) return false;
   queue_->decline_kicks();
+  std::optional<std::chrono::nanoseconds> waited;
+  if (slept && gathering_.is_due()) waited = let_others_run();
   end_.reset();
+  uint32_t taken = 0;
   while (is_running() && !given_up_ && may_take_more()) {
     uint16_t tag = 0;
     BlockRequest& request = next_request(tag);
@@ -92,12 +104,24 @@ bool BlockQueue::serve() noexcept {
       break;
     }
     begin(request, tag);
+    ++taken;
   }
+  note_round(taken, waited);
   interrupt_if_wanted();
   if (!queue_->broken().empty()) give_up(queue_->broken());
   if (given_up_) return false;
   // What is in hand makes room when it ends, and no kick is needed until then.
   return may_take_more() && queue_->ask_for_kick();
+}
+
+// A disk has nothing to do until its requests are begun; memory loses nothing by a wait.
+void BlockQueue::note_round(uint32_t taken, std::optional<std::chrono::nanoseconds> waited) noexcept {
+  if (!image_.in_memory()) return;
+  if (waited) {
+    gathering_.took_after(taken, *waited);
+  } else {
+    gathering_.took(taken);
+  }
 }
 
 bool BlockQueue::may_take_more() const noexcept {

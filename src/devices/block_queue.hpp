@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -14,6 +16,7 @@
 #include "base/log.hpp"
 #include "devices/block_request.hpp"
 #include "devices/disk_io.hpp"
+#include "devices/gathering.hpp"
 #include "devices/virtio_device.hpp"
 
 namespace rvvmm {
@@ -53,8 +56,9 @@ class BlockQueue {
 
   void main() noexcept;
   void ring_doorbell() const noexcept;
-  /// True if there is more to do at once.
-  bool serve() noexcept;
+  /// True if there is more to do at once. `slept`: whether the thread has before.
+  bool serve(bool slept) noexcept;
+  void note_round(uint32_t taken, std::optional<std::chrono::nanoseconds> waited) noexcept;
   BlockRequest& next_request(uint16_t& tag) noexcept;
   void begin(BlockRequest& request, uint16_t tag) noexcept;
   void carry_on(BlockRequest& request, uint16_t tag) noexcept;
@@ -86,6 +90,7 @@ class BlockQueue {
   uint16_t in_hand_ = 0;
   uint64_t bytes_in_hand_ = 0;
   bool given_up_ = false;
+  Gathering gathering_;
   std::optional<uint64_t> end_;  // of the image, asked for once a batch
   uint64_t bytes_untold_ = 0;    // done since the last interrupt
   log::RateLimit error_lines_;

@@ -115,7 +115,9 @@ void DiskImage::open(const std::string& path) {
   is_regular_ = S_ISREG(found.st_mode);
   if (!is_regular_ && !S_ISBLK(found.st_mode)) throw error(std::format("{}; {}", file_kind(found.st_mode), kWanted));
   // What was good for opening is not for I/O: io_uring would fail what cannot be done at once.
-  if (::fcntl(fd_.get(), F_SETFL, direct_ ? O_DIRECT : 0) != 0) {
+  // When the guest read last is of no use to anybody, and costs each read; only the owner may leave it out.
+  const int flags = direct_ ? O_DIRECT : 0;
+  if (::fcntl(fd_.get(), F_SETFL, flags | O_NOATIME) != 0 && ::fcntl(fd_.get(), F_SETFL, flags) != 0) {
     throw error(errno == EINVAL ? "its file system has no direct I/O; leave out direct"
                                 : std::generic_category().message(errno));
   }
