@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs inside the emulated host of tools/dev bench: measures each VMM and prints "SECTION ROW VMM NAME VALUE" lines.
-# host-job.sh WHAT [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net) or "smp" (two).
+# host-job.sh WHAT VMMS [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net) or "smp"
+# (two), and VMMS of floor,floor-aia,rvvmm-profile,rvvmm,qemu; what is not a VMM by itself is in the rows
+# of start and exit alone.
 # Everything it uses lies in RAM, at /pack and /tmp.
 set -euo pipefail
 what=$1
-sections=${2:-start,exit,boot,watch,console,blk,net}
+sections=${3:-start,exit,boot,watch,console,blk,net}
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
 chmod 755 "$pack"/{rvvmm,measure,floor,in-root,load}
@@ -15,7 +17,7 @@ sleep 20
 mkdir -p /tmp/disks
 mount -t tmpfs -o size=1g disks /tmp/disks
 QEMU_ROOT=
-if [[ -d /cache/bench/qemu ]]; then
+if [[ ,$2, == *,qemu,* ]]; then
     # Out of 9p and into RAM: the loader would read its libraries over the wire otherwise.
     QEMU_ROOT=/tmp/qemu
     mkdir -p "$QEMU_ROOT"/{dev,proc,sys,pack,tmp/disks}
@@ -26,8 +28,11 @@ if [[ -d /cache/bench/qemu ]]; then
     mount --bind "$pack" "$QEMU_ROOT/pack"
     mount --bind /tmp/disks "$QEMU_ROOT/tmp/disks"
 fi
-VMMS=(rvvmm)
-[[ -z $QEMU_ROOT ]] || VMMS+=(qemu)
+IFS=, read -ra ALL <<<"$2"
+VMMS=()
+for name in "${ALL[@]}"; do
+    [[ $name == floor* || $name == rvvmm-profile ]] || VMMS+=("$name")
+done
 
 INITRD=$pack/bench-guest.cpio
 # vmm NAME KERNEL MIB SMP [APPEND]: fills COMMAND.
@@ -64,7 +69,7 @@ report() {
 
 start_rows() {
     local name mib smp
-    for name in floor floor-aia rvvmm-profile "${VMMS[@]}"; do
+    for name in "${ALL[@]}"; do
         for mib in 64 256 1024; do
             # What its exits are counted from; a profile costs a start nothing that matters.
             [[ $name != rvvmm-profile || $mib == 64 ]] || continue
@@ -83,7 +88,7 @@ start_rows() {
 
 exit_rows() {
     local name operation
-    for name in floor floor-aia rvvmm-profile "${VMMS[@]}"; do
+    for name in "${ALL[@]}"; do
         for operation in calibrate sbi_base dbcn_byte dbcn_64 lsr_read thr_write vendor_call batch_64; do
             # QEMU stops the VM there and stays.
             [[ $name != qemu || $operation != vendor_call ]] || continue

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the tables of tools/dev bench from the lines of host-job.sh: text on stdout, JSON in a file.
 
-table.py HOST-KERNEL LINES JSON
+table.py HOST COMMIT LINES JSON
 """
 import collections
 import json
@@ -51,6 +51,18 @@ NAMES = {
 # Work of the guest or the kernel alone, the same for all.
 LEVEL = ("calibrate", "sbi_base")
 EXITS = "  exits to user space"
+# By how many per cent the same code may differ from build to build, by section; tools/dev bench --against goes by it.
+NOISE = {
+    "start": 1,
+    "exit": 1,
+    "boot, one hart": 1,
+    "boot, two harts": 10,
+    "shell": 10,
+    "console": 3,
+    "blk": 3,
+    "net": 5,
+    "size": 10,
+}
 # KiB of one operation, where the price is one of a KiB; and of what exits are counted for.
 STREAMS = {
     "seq-write-1M": (1024, "per MiB", 1),
@@ -172,7 +184,7 @@ def print_table(rows, columns, missed):
 
 
 def main():
-    host, lines, json_path = sys.argv[1:4]
+    host, commit, lines, json_path = sys.argv[1:5]
     rows = rows_of(read_lines(lines))
     missed = []
     print(f"Host: {host}.")
@@ -182,14 +194,25 @@ def main():
             print()
             print_table(part, columns, missed)
     records = [
-        {"section": section, "row": row, "unit": unit, "values": values, "bound": BOUNDS.get((section, row, unit))}
+        {
+            "section": section,
+            "row": row,
+            "unit": unit,
+            "values": {vmm: round(value, 3) for vmm, value in values.items()},
+            "bound": BOUNDS.get((section, row, unit)),
+            "noise": NOISE[section],
+        }
         for (section, row, unit), values in rows.items()
     ]
+    # A row a line: such a file is kept in the repository.
     with open(json_path, "w", encoding="utf-8") as file:
-        json.dump({"host": host, "rows": records}, file, indent=1)
+        file.write(f'{{"host": {json.dumps(host)}, "commit": {json.dumps(commit)}, "rows": [\n')
+        file.write(",\n".join(json.dumps(record) for record in records))
+        file.write("\n]}\n")
     print()
     for line in missed:
         print(f"missed: {line}")
 
 
-main()
+if __name__ == "__main__":
+    main()

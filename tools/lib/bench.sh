@@ -4,10 +4,15 @@
 bench_usage() {
     cat <<'EOF'
 usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only SECTION,...]
+                       [--against FILE] [--record FILE]
        tools/dev bench --text-order
 
   --only SECTION,...    start, exit, boot, watch (at a shell), console, blk and net, on one hart; leaves out the
                         two-hart boots
+  --no-qemu             rvvmm and the floor alone
+  --against FILE        compares with figures kept by --record, and fails with status 1 where a row got worse by more than
+                        its noise, which the file has for each; for one --kernel, without QEMU
+  --record FILE         keeps the figures, and the commit they are of; for one --kernel
   --text-order          makes tools/cmake/text-order.ld anew: the order of code for the linker
 
 Boots emulated hosts in exact mode (one instruction is one nanosecond) and measures; see docs/benchmarks.md.
@@ -96,14 +101,22 @@ bench_host() {
     pack+=(--pack "$out/Image-latest")
     say "==> measuring on Linux $kernel, $smp hart(s): $what"
     (host_run --pipe --icount --kernel "$kernel" --smp "$smp" --timeout 3000 "${pack[@]}" -- \
-        bash /pack/host-job.sh "$what" ${sections:+"$sections"} </dev/null) >>"$out/$kernel.lines"
+        bash /pack/host-job.sh "$what" "$BENCH_VMMS" ${sections:+"$sections"} </dev/null) >>"$out/$kernel.lines"
 }
 
-# "; QEMU 10.0.2", or nothing where there is none to measure against.
+# "; QEMU 10.0.2", or nothing where it is not measured.
 bench_qemu_version() {
-    [[ -d $CACHE/bench/qemu ]] || return 0
+    [[ $BENCH_VMMS == *qemu* ]] || return 0
     in_sdk qemu-riscv64 -L /cache/bench/qemu /cache/bench/qemu/usr/bin/qemu-system-riscv64 --version |
         sed -nE 's/^QEMU emulator version ([0-9.]+).*/; QEMU \1/p'
+}
+
+# The commit that is measured, with a + where the tree has changes beside it.
+bench_commit() {
+    local commit
+    commit=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null) || { echo unknown && return; }
+    if ! git -C "$ROOT" diff --quiet HEAD --; then commit+=+; fi
+    echo "$commit"
 }
 
 bench_kernel() {
@@ -112,8 +125,7 @@ bench_kernel() {
     bench_host "$kernel" main 1 "$sections"
     ((smp)) && bench_host "$kernel" smp 2
     in_sdk python3 tools/bench/table.py "Linux $(<"$CACHE/kernels/$kernel/version")$(bench_qemu_version)" \
-        "build/bench/$kernel.lines" \
-        "build/bench/$kernel.json" | tee "$out/$kernel.md"
+        "$(bench_commit)" "build/bench/$kernel.lines" "build/bench/$kernel.json" | tee "$out/$kernel.md"
 }
 
 # What rvvmm executes from its start to its end, at four harts and with output, as QEMU saw it.
@@ -131,19 +143,29 @@ make_text_order() {
 }
 
 bench_verb() {
-    local kernels=() qemu=1 smp=1 sections='' text_order=0 kernel
+    local kernels=() smp=1 sections='' text_order=0 against='' record='' kernel
+    BENCH_VMMS=floor,floor-aia,rvvmm-profile,rvvmm,qemu
     while (($# > 0)); do
         case $1 in
         --kernel) kernels+=("$2") && shift ;;
-        --no-qemu) qemu=0 ;;
+        --no-qemu) BENCH_VMMS=${BENCH_VMMS%,qemu} ;;
         --no-smp) smp=0 ;;
         --only) sections=$2 smp=0 && shift ;;
+        --against) against=$2 && shift ;;
+        --record) record=$2 && shift ;;
         --text-order) text_order=1 ;;
         --help | -h) bench_usage && return ;;
         *) bench_usage >&2 && die "bench: what is $1?" ;;
         esac
         shift
     done
+    if [[ $against$record ]]; then
+        ((${#kernels[@]} == 1)) || die "bench --against and --record are for one kernel: give --kernel latest or 6.12"
+        [[ -z $against || -f $against ]] || die "bench --against $against: no such file; --record makes one"
+        # Of the floors, the one that is compared with on another kernel.
+        if [[ -z $record ]]; then BENCH_VMMS=floor-aia,rvvmm; fi
+        against=${against:+$(realpath "$against")} record=${record:+$(realpath "$record")}
+    fi
     ((${#kernels[@]})) || kernels=(latest 6.12)
     cd "$ROOT"
     setup_all
@@ -156,6 +178,11 @@ bench_verb() {
     mkdir -p build/bench
     in_sdk bash -ec "set -o pipefail; RISCV64_STRIP=riscv64-linux-gnu-strip
         $(declare -f add_modules pack_tree make_bench_files make_bench_load); make_bench_files build/bench"
-    if ((qemu)); then with_setup_lock bench_qemu_setup; fi
+    if [[ $BENCH_VMMS == *qemu* ]]; then with_setup_lock bench_qemu_setup; fi
     for kernel in "${kernels[@]}"; do bench_kernel "$kernel" "$smp" "$sections"; done
+    if [[ $record ]]; then cp "build/bench/${kernels[0]}.json" "$record"; fi
+    if [[ $against ]]; then
+        cp "$against" build/bench/reference.json
+        in_sdk python3 -B tools/bench/compare.py build/bench/reference.json "build/bench/${kernels[0]}.json"
+    fi
 }
