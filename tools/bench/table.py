@@ -53,7 +53,7 @@ LEVEL = ("calibrate", "sbi_base")
 EXITS = "  exits to user space"
 # By how many per cent the same code may differ from build to build, by section; tools/dev bench --against goes by it.
 NOISE = {
-    "start": 1,
+    "start": 2,
     "exit": 1,
     "boot, one hart": 1,
     "boot, two harts": 10,

@@ -19,13 +19,13 @@ parse_test_options() {
         shift
     done
     if [[ -z $TEST_ONLY ]]; then
-        TEST_ONLY=lint,unit,fuzz,integration,demo
+        TEST_ONLY=lint,unit,fuzz,integration,figures,demo
         if ((TEST_FULL)); then TEST_ONLY+=,power-loss,debian; fi
     fi
     local word
     for word in ${TEST_ONLY//,/ }; do
-        [[ " lint unit fuzz integration power-loss demo debian " == *" $word "* ]] ||
-            die "test --only: no such part: $word; there are lint, unit, fuzz, integration, power-loss, demo, debian"
+        [[ " lint unit fuzz integration figures power-loss demo debian " == *" $word "* ]] ||
+            die "test --only: no such part: $word; there are lint, unit, fuzz, integration, figures, power-loss, demo, debian"
     done
     if ((${#TEST_HOSTS[@]} == 0)); then
         TEST_HOSTS=("${DEFAULT_HOSTS[@]}") TEST_HOSTS_GIVEN=0
@@ -317,7 +317,15 @@ new_kernel_reason() {
     echo "Linux $(kernel_version "$1") is newer than $(kernel_field "$1" 3)"
 }
 
-# Two hosts at once on two cores: a test waits much of its time.
+# What a start and exits cost, beside what they did when the reference was made (docs/benchmarks.md). One kernel is
+# enough: what is measured is ours.
+figures_phase() {
+    PHASE=figures as_one_test start_and_exit "$ROOT/tools/dev" bench --kernel latest --no-qemu --only start,exit \
+        --against "$ROOT/tools/bench/reference-latest.json"
+}
+
+# Two hosts at once on two cores: a test waits much of its time. Beside the last one there is a core to spare for the
+# figures.
 integration_phases() {
     local host at_once=${RVVMM_TEST_JOBS:-2}
     declare -gA INTEGRATION_PIDS=() NEW_KERNEL_HOSTS=()
@@ -326,6 +334,8 @@ integration_phases() {
         while ((${#INTEGRATION_PIDS[@]} >= at_once)); do finish_integration; done
         start_integration "$host"
     done
+    while ((${#INTEGRATION_PIDS[@]} > 1)); do finish_integration; done
+    if wanted figures; then phase figures figures_phase; fi
     while ((${#INTEGRATION_PIDS[@]})); do finish_integration; done
     finish_new_kernels
 }
@@ -365,7 +375,11 @@ emulated_phases() {
         phase unit-tsan unit_phase tsan
     fi
     if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
-    if wanted integration; then integration_phases; fi
+    if wanted integration; then
+        integration_phases
+    elif wanted figures; then
+        phase figures figures_phase
+    fi
     if wanted power-loss; then power_loss_phases; fi
     if wanted debian; then debian_phases; fi
     if wanted fuzz && wanted demo; then
