@@ -96,14 +96,15 @@ Json timeline_of(const ExitProfile& profile) {
 // Reading: at() throws where a key is missing, get<>() where a value is no string.
 
 /// Throws UnfitJson unless it is an array (an object, if `type` says so) of at most `most`.
-const Json& bounded(const Json& json, Json::value_t type, size_t most, std::string_view what) {
+void check_bounds(const Json& json, Json::value_t type, size_t most, std::string_view what) {
   if (json.type() != type) throw UnfitJson{std::format("{} is no {}", what, Json(type).type_name())};
   if (json.size() > most) throw UnfitJson{std::format("{} has {} entries; at most {}", what, json.size(), most)};
-  return json;
 }
 
 const Json& array_at(const Json& object, const char* key, size_t most) {
-  return bounded(object.at(key), Json::value_t::array, most, key);
+  const Json& array = object.at(key);
+  check_bounds(array, Json::value_t::array, most, key);
+  return array;
 }
 
 Log2Histogram histogram_from(const Json& json) {
@@ -128,7 +129,8 @@ std::vector<ProfileRow> rows_from(const Json& json) {
 
 std::vector<Statistic> statistics_from(const Json& json) {
   std::vector<Statistic> statistics;
-  for (const auto& [name, value] : bounded(json, Json::value_t::object, kMostStatistics, "kvm").items()) {
+  check_bounds(json, Json::value_t::object, kMostStatistics, "kvm");
+  for (const auto& [name, value] : json.items()) {
     Statistic statistic{.name = printable(name), .values = {}};
     if (value.is_array()) {
       for (const Json& one : value)
@@ -145,10 +147,9 @@ std::vector<Statistic> statistics_from(const Json& json) {
 uint64_t address_from(std::string_view text) {
   constexpr std::string_view kPrefix = "0x";
   uint64_t address = 0;
-  const char* const end = text.data() + text.size();
   if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
-  const auto [rest, problem] = std::from_chars(text.data(), end, address, 16);
-  if (problem != std::errc{} || rest != end) throw UnfitJson{"pc is no address"};
+  const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), address, 16);
+  if (problem != std::errc{} || rest != text.data() + text.size()) throw UnfitJson{"pc is no address"};
   return address;
 }
 
