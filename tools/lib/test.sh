@@ -152,21 +152,22 @@ unit_phase() {
 
 # What a guest can reach by any call, register or ring gets two minutes each, in two rows at once; the others ten seconds.
 fuzz_phase() {
-    local long=(sbi virtqueue devices pci) short=() name row seconds=10 status=0 rows=()
+    local long=(sbi virtqueue devices pci) short=() half name row seconds=10 status=0 rows=()
     ((TEST_FULL)) && seconds=60
     build_preset asan
     while IFS= read -r name; do
         name=${name##*/fuzz_}
         [[ " ${long[*]} " == *" $name "* ]] || short+=("$name")
     done < <(fuzz_targets)
-    fuzz_row 120 "${long[@]:0:2}" &
-    rows+=($!)
-    (
-        fuzz_row 120 "${long[@]:2}" || status=1
-        fuzz_row "$seconds" "${short[@]}" || status=1
-        exit "$status"
-    ) &
-    rows+=($!)
+    half=$(((${#short[@]} + 1) / 2))
+    for row in 0 1; do
+        (
+            fuzz_row 120 "${long[@]:row * 2:2}" || status=1
+            fuzz_row "$seconds" "${short[@]:row * half:half}" || status=1
+            exit "$status"
+        ) &
+        rows+=($!)
+    done
     for row in "${rows[@]}"; do wait "$row" || status=1; done
     return "$status"
 }
