@@ -273,8 +273,8 @@ start_integration() {
 }
 
 # Waits until one emulated host is done, and counts. One whose kernel lost a hart (docs/testing.md, "Seen, and not
-# understood") is booted again, once, with a warning at the end of the run. Hosts with a kernel that was never seen to work are put off
-# till it is known how the others fared.
+# understood") is booted again, once, with a warning at the end of the run. Hosts with a kernel that was never seen to
+# work are put off till it is known how the others fared.
 finish_integration() {
     local pid status=0 host name
     wait -n -p pid || status=$?

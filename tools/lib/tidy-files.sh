@@ -7,14 +7,15 @@ set -euo pipefail
 key=$1 depth=$2
 shift 2
 
-# look_at FILE [OPTION...]: says what it found.
+options=()
+if [[ $depth == shallow ]]; then
+    options=(--extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow)
+fi
+
+# look_at FILE: says what it found.
 look_at() {
-    local output file=$1
-    shift
-    if [[ $depth == shallow ]]; then
-        set -- "$@" --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow
-    fi
-    output=$(nice clang-tidy --quiet -p build/tidy "$@" "$file" 2>&1) && return
+    local output
+    output=$(nice clang-tidy --quiet -p build/tidy "${options[@]}" "$1" 2>&1) && return
     grep -vE '^[0-9]+ warnings? generated' <<<"$output"
     return 1
 }
