@@ -4,12 +4,11 @@
 #include <format>
 #include <utility>
 
+#include "base/register_names.hpp"
+
 namespace rvvmm {
 namespace {
 
-constexpr std::array<std::string_view, 32> kNames{"pc", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
-                                                  "a1", "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
-                                                  "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 constexpr std::array<std::pair<std::string_view, HartRegister>, 6> kCsrs{{{"sstatus", HartRegister::kSstatus},
                                                                           {"stvec", HartRegister::kStvec},
                                                                           {"sepc", HartRegister::kSepc},
@@ -25,9 +24,10 @@ void add(std::vector<NamedRegister>& registers, VcpuBackend& hart, std::string_v
 
 std::vector<NamedRegister> registers_of(VcpuBackend& hart) {
   std::vector<NamedRegister> registers;
-  registers.reserve(kNames.size() + kCsrs.size());
-  for (size_t i = 0; i < kNames.size(); ++i)
-    add(registers, hart, kNames[i], static_cast<HartRegister>(static_cast<size_t>(HartRegister::kPc) + i));
+  registers.reserve(kRegisterNames.size() + kCsrs.size());
+  add(registers, hart, "pc", HartRegister::kPc);
+  for (uint32_t number = 1; number < kRegisterNames.size(); ++number)
+    add(registers, hart, kRegisterNames[number], x(number));
   for (const auto& [name, reg] : kCsrs)
     add(registers, hart, name, reg);
   return registers;
