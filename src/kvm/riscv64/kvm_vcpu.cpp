@@ -85,8 +85,7 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
     answer.at = read_time();
     flight_.record_mmio(exit_.run, answer.at);
   } else {
-    answer.outcome = exit_.run.exit_reason == KVM_EXIT_RISCV_SBI ? handle_sbi(exit_)
-                                                                 : exit_handler(exit_.run.exit_reason).handle(exit_);
+    answer.outcome = exit_.run.exit_reason == KVM_EXIT_RISCV_SBI ? handle_sbi(exit_) : answer_rare_exit();
     answer.at = read_time();
     flight_.record(exit_.run, answer.at);
   }
@@ -150,6 +149,16 @@ RunOutcome KvmVcpu::answer_observed_exits() noexcept {
   record.other = {.reason = KVM_EXIT_UNKNOWN, .errno_value = static_cast<uint32_t>(errno_value)};
   observe(record);
   return outcome;
+}
+
+RunOutcome KvmVcpu::answer_rare_exit() noexcept {
+  if (observer_ != nullptr && exit_.run.exit_reason == KVM_EXIT_SYSTEM_EVENT) {
+    ExitRecord record;
+    record.entered = record.left = record.answered = read_time();
+    fill_exit_record(exit_.run, record);
+    observer_->before_system_event(*this, record);
+  }
+  return exit_handler(exit_.run.exit_reason).handle(exit_);
 }
 
 void KvmVcpu::trace_exit() const noexcept {

@@ -65,6 +65,7 @@ class KvmVcpu final : public VcpuBackend {
   RunOutcome observe_failed_run(uint64_t entered, uint64_t left, int errno_value) noexcept;
   void observe(const ExitRecord& exit) noexcept;
   void trace_exit() const noexcept;
+  RunOutcome answer_rare_exit() noexcept;
   RunOutcome run_failed(int errno_value) noexcept;
   void do_afterwork(Afterwork afterwork) noexcept;
   void mend_signed_load() noexcept;
