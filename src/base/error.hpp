@@ -17,6 +17,7 @@ enum class ExitStatus : int {
   kGuestReset = 80,          ///< the guest asked for a reset and --no-reboot was given
   kGuestSystemFailure = 81,  ///< the guest shut down or reset with SRST reason "system failure"
   kGuestFault = 82,          ///< an exit that cannot go on: unhandled trap, failed entry, error of KVM_RUN
+  kBreak = 83,               ///< an exit of --break, with --on-break exit
   kSignalBase = 128,
 };
 

@@ -19,16 +19,6 @@ constexpr std::string_view kAll = "all";
 constexpr std::array<std::string_view, 3> kSystemNames{"shutdown", "reset", "crash"};
 constexpr std::array<std::string_view, 2> kDirections{"read", "write"};
 
-/// Decimal, or hexadecimal behind 0x.
-std::optional<uint64_t> parse_number(std::string_view text) noexcept {
-  const int base = text.starts_with("0x") ? 16 : 10;
-  if (base == 16) text.remove_prefix(2);
-  uint64_t value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (text.empty() || problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 SetupError wrong(const std::string& where, size_t column, const std::string& what) {
   return SetupError{ExitStatus::kUsage, std::format("{}: column {}: {}", where, column, what)};
 }
@@ -115,6 +105,15 @@ bool names_it(const std::string& written, std::string_view name, uint64_t number
 }
 
 }  // namespace
+
+std::optional<uint64_t> parse_number(std::string_view text) noexcept {
+  const int base = text.starts_with("0x") ? 16 : 10;
+  if (base == 16) text.remove_prefix(2);
+  uint64_t value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (text.empty() || problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 bool glob_matches(std::string_view glob, std::string_view text) noexcept {
   size_t star = std::string_view::npos;  // the last * passed, and how much of the text it has taken

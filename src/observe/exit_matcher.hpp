@@ -58,6 +58,9 @@ class ExitMatcher {
   std::vector<Term> terms_;
 };
 
+/// Decimal, or hexadecimal behind 0x; nullopt: it is no number of 64 bits.
+std::optional<uint64_t> parse_number(std::string_view text) noexcept;
+
 /// `*` stands for any letters, also none.
 bool glob_matches(std::string_view glob, std::string_view text) noexcept;
 

@@ -33,6 +33,16 @@ std::vector<NamedRegister> registers_of(VcpuBackend& hart) {
   return registers;
 }
 
+std::string registers_to_text(const std::vector<NamedRegister>& registers) {
+  constexpr size_t kInALine = 4;
+  std::string text;
+  for (size_t i = 0; i < registers.size(); ++i) {
+    text += std::format("{}{:<8}{:>18}", i % kInALine == 0 ? "\n    " : "  ", registers[i].name,
+                        std::format("{:#x}", registers[i].value));
+  }
+  return text + "\n";
+}
+
 std::string registers_to_json(const std::vector<NamedRegister>& registers) {
   std::string json = "{";
   for (const NamedRegister& reg : registers)

@@ -19,6 +19,8 @@ struct NamedRegister {
 /// the hart's own thread, or when it has ended.
 std::vector<NamedRegister> registers_of(VcpuBackend& hart);
 
+/// Four a line, each line behind a line feed, the last one with another: to stand behind "hart 0:".
+std::string registers_to_text(const std::vector<NamedRegister>& registers);
 /// {"pc": "0x80200000", "ra": "0x0", ...}
 std::string registers_to_json(const std::vector<NamedRegister>& registers);
 

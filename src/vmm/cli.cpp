@@ -145,6 +145,8 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kSymbols: config.symbols = parse_path(where, value); break;
     case OptionId::kTrace: config.trace = parse_trace(where, value); break;
     case OptionId::kTraceFile: config.trace_file = parse_trace_file(where, value); break;
+    case OptionId::kBreak: config.breaks = parse_trace(where, value); break;
+    case OptionId::kOnBreak: config.on_break = parse_on_break(where, value); break;
     case OptionId::kFlightRecord: config.flight_record = parse_path(where, value); break;
     case OptionId::kConfig:
     case OptionId::kHelp:
@@ -198,6 +200,7 @@ ParseResult parse_command_line(std::span<const char* const> args) {
   for (const Setting& setting : given)
     apply(config, setting);
   if (config.trace_file && !config.trace) throw usage("--trace-file: there is nothing to write; give --trace too");
+  if (config.on_break && !config.breaks) throw usage("--on-break: there is nothing to stop at; give --break too");
   if (config.kernel.empty()) {
     throw usage("--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
   }

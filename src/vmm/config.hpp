@@ -41,6 +41,14 @@ struct TraceFile {
   friend bool operator==(const TraceFile&, const TraceFile&) = default;
 };
 
+/// What happens at a break.
+enum class OnBreak : uint8_t {
+  kPrompt,    ///< the machine stops, and the user is asked at the terminal
+  kContinue,  ///< a line
+  kDump,      ///< a line and the registers
+  kExit,      ///< these, then rvvmm ends
+};
+
 struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
@@ -67,6 +75,8 @@ struct Config {
   std::optional<std::string> symbols;
   std::optional<std::string> trace;  ///< which exits, as ExitMatcher has them
   std::optional<TraceFile> trace_file;
+  std::optional<std::string> breaks;         ///< which exits, as ExitMatcher has them
+  std::optional<OnBreak> on_break;           ///< none: kPrompt where there is a terminal, else kDump
   std::optional<std::string> flight_record;  ///< where to; "off"
 };
 

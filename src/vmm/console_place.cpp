@@ -16,7 +16,7 @@ class StandardConsole final : public ConsolePlace {
   int terminal_fd() const noexcept override { return STDIN_FILENO; }
   int output_fd() const noexcept override { return STDOUT_FILENO; }
   std::unique_ptr<ConsoleInput> take_input(const Parts& parts) override {
-    return std::make_unique<StdinReader>(STDIN_FILENO, parts.loop, parts.terminal, parts.console);
+    return std::make_unique<StdinReader>(STDIN_FILENO, parts.loop, parts.terminal, parts.console, parts.taker);
   }
   std::optional<ConsoleSize> size() const noexcept override {
     const auto of_output = terminal_size(STDOUT_FILENO);

@@ -9,6 +9,7 @@
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/event_loop.hpp"
+#include "vmm/input_taker.hpp"
 #include "vmm/terminal.hpp"
 
 namespace rvvmm {
@@ -31,6 +32,7 @@ class ConsolePlace {
     Terminal& terminal;
     ConsoleHub& console;
     std::function<void()> on_resize;  ///< size() may be another one
+    InputTaker* taker = nullptr;      ///< of what is typed at the terminal of terminal_fd(); null: the guest alone
   };
 
   ConsolePlace() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "observe/profile_json.hpp"
 #include "observe/profile_text.hpp"
@@ -21,11 +22,12 @@ ExitWatch::ExitWatch(const Config& config) {
   if (config.symbols && !config.profile) {
     throw usage("--symbols: there is nothing to name; give --profile too");
   }
-  if (!config.profile && !config.trace) return;
+  if (!config.profile && !config.trace && !config.breaks) return;
   profiling_ = std::make_unique<Profiling>();
   profiling_->profiled = config.profile.has_value();
   if (config.symbols) profiling_->symbols = read_symbols(*config.symbols);
   if (config.trace) profiling_->tracer.emplace(config);
+  if (config.breaks) profiling_->breaker.emplace(config);
   if (config.profile && *config.profile != "-")
     profiling_->file.emplace("--profile", *config.profile, OutputFile::Start::kEmptied);
 }
@@ -34,7 +36,7 @@ ExitWatch::~ExitWatch() {
   if (profiling_ && profiling_->file) profiling_->file->remove_if_unused();
 }
 
-void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
+void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, ExitBreaker::Control control) {
   if (!profiling_) return;
   Profiling& p = *profiling_;
   if (!p.start) {
@@ -42,16 +44,22 @@ void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {
     p.profile.timebase_hz = std::max<uint64_t>(vm.timebase_hz(), 1);
   }
   if (p.tracer) p.tracer->begin(*p.start, p.profile.timebase_hz, devices);
+  if (p.breaker) {
+    p.breaker->begin({.harts = static_cast<uint32_t>(vcpus.size()), .devices = devices, .control = std::move(control)},
+                     *p.start, p.profile.timebase_hz);
+  }
   p.harts.clear();
   for (const auto& vcpu : vcpus) {
     const HartId hart{static_cast<uint32_t>(p.harts.size())};
-    p.harts.push_back(std::make_unique<HartWatch>(hart, *p.start, p.tracer ? &*p.tracer : nullptr));
+    p.harts.push_back(std::make_unique<HartWatch>(hart, *p.start, p.tracer ? &*p.tracer : nullptr, breaker()));
     vcpu->observe_exits(p.harts.back().get());
   }
 }
 
-void ExitWatch::limit_waits() noexcept {
-  if (profiling_ && profiling_->tracer) profiling_->tracer->limit_waits();
+void ExitWatch::let_go() noexcept {
+  if (!profiling_) return;
+  if (profiling_->tracer) profiling_->tracer->limit_waits();
+  if (profiling_->breaker) profiling_->breaker->let_go();
 }
 
 void ExitWatch::gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {

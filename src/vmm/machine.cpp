@@ -172,7 +172,12 @@ void Machine::start(const std::function<void()>& before_boot) {
   const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
-  if (parts_.exit_watch != nullptr) parts_.exit_watch->begin(*backend_, vcpus_, *board_);
+  if (parts_.exit_watch != nullptr) {
+    parts_.exit_watch->begin(
+        *backend_, vcpus_, *board_,
+        {.post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); },
+         .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
+  }
   for (size_t hart = 0; hart < harts; ++hart) {
     threads_.push_back(std::make_unique<VcpuThread>(
         VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
@@ -219,6 +224,7 @@ void Machine::stop() noexcept {
   parts_.console.set_listeners({});
   input_watch_.reset();
   hart_states_.end();
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
   for (const auto& thread : threads_)
     thread->request_stop();
   threads_.clear();

@@ -34,6 +34,8 @@ enum class OptionId : uint8_t {
   kSymbols,
   kTrace,
   kTraceFile,
+  kBreak,
+  kOnBreak,
   kFlightRecord,
   kConfig,
   kHelp,

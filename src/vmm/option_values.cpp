@@ -240,6 +240,14 @@ std::string parse_trace(const std::string& where, std::string_view text) {
   return std::string{text};
 }
 
+OnBreak parse_on_break(const std::string& where, std::string_view text) {
+  if (text == "prompt") return OnBreak::kPrompt;
+  if (text == "continue") return OnBreak::kContinue;
+  if (text == "dump") return OnBreak::kDump;
+  if (text == "exit") return OnBreak::kExit;
+  throw wrong_value(where, text, "is nothing to do at a break; give prompt, continue, dump or exit");
+}
+
 TraceFile parse_trace_file(const std::string& where, std::string_view text) {
   static constexpr std::array kKnown{SuboptionSpec{.name = "json"}, SuboptionSpec{.name = "registers"}};
   const Suboptions options{where, text, kKnown, true};

@@ -58,6 +58,7 @@ std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view 
 std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string& where, std::string_view text);
 /// Which exits: what ExitMatcher takes.
 std::string parse_trace(const std::string& where, std::string_view text);
+OnBreak parse_on_break(const std::string& where, std::string_view text);
 /// "FILE,json,registers"; registers only with json.
 TraceFile parse_trace_file(const std::string& where, std::string_view text);
 /// true or false.

@@ -21,17 +21,34 @@ void show(std::string_view text) noexcept {
 
 }  // namespace
 
-StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console)
+StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console, InputTaker* taker)
     : fd_(fd),
       loop_(loop),
       terminal_(terminal),
+      taker_(taker),
       watch_(loop, fd, [this] { on_readable(); }),
       backlog_(loop, console, terminal.is_terminal() ? kBacklog : 0, [this] { watch_while_there_is_room(); }),
-      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {}
+      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
+  if (taker_ != nullptr) taker_->set_on_wanted([this] { watch_while_there_is_room(); });
+}
+
+StdinReader::~StdinReader() {
+  if (taker_ != nullptr) taker_->set_on_wanted([] {});
+}
+
+void StdinReader::read_for_taker() {
+  std::array<std::byte, 1024> buffer;
+  const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
+  if (got > 0) return taker_->take(std::span{buffer}.first(static_cast<size_t>(got)));
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  ended_ = got < 0;  // of a terminal the end is only a key
+  taker_->on_end_of_input();
+}
 
 void StdinReader::on_readable() {
   // Reading a terminal from the background would stop us by SIGTTIN.
   if (!terminal_.in_foreground()) return wait_for_foreground();
+  if (taker_wants_it()) return read_for_taker();
   std::array<std::byte, ConsoleHub::kInputCapacity> buffer;
   const size_t room = backlog_.room();
   if (room == 0) return watch_.set_enabled(false);  // until the guest has read

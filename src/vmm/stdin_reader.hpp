@@ -5,6 +5,7 @@
 #include "vmm/escape_keys.hpp"
 #include "vmm/event_loop.hpp"
 #include "vmm/input_backlog.hpp"
+#include "vmm/input_taker.hpp"
 #include "vmm/terminal.hpp"
 
 namespace rvvmm {
@@ -18,19 +19,25 @@ class StdinReader final : public ConsoleInput {
   /// What is kept of a terminal's input for a guest that does not take it.
   static constexpr size_t kBacklog = InputBacklog::kUsual;
 
-  /// `fd` keeps its flags. All must outlive this. Throws SetupError (kInternal).
-  StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console);
+  /// `fd` keeps its flags; `taker` may be null. All must outlive this. Throws SetupError (kInternal).
+  StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console, InputTaker* taker = nullptr);
+  ~StdinReader() override;
 
  private:
   void on_readable();
   void take(std::span<std::byte> bytes);
-  void watch_while_there_is_room() noexcept { watch_.set_enabled(!ended_ && backlog_.room() > 0); }
+  void read_for_taker();
+  bool taker_wants_it() const noexcept { return taker_ != nullptr && taker_->takes_input(); }
+  void watch_while_there_is_room() noexcept {
+    watch_.set_enabled(!ended_ && (backlog_.room() > 0 || taker_wants_it()));
+  }
   void wait_for_foreground();
   void look_for_foreground();
 
   int fd_;
   EventLoop& loop_;
   Terminal& terminal_;
+  InputTaker* taker_;
   EscapeKeys keys_;
   bool ended_ = false;
   EventLoop::Watch watch_;

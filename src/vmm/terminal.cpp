@@ -135,7 +135,7 @@ bool Terminal::in_foreground() const noexcept {
 }
 
 void Terminal::enter_raw() noexcept {
-  if (!is_terminal_ || !in_foreground()) return;
+  if (!is_terminal_ || given_back_ || !in_foreground()) return;
   termios raw = crash_state.cooked;
   ::cfmakeraw(&raw);
   raw.c_cc[VMIN] = 1;
@@ -146,6 +146,11 @@ void Terminal::enter_raw() noexcept {
 
 void Terminal::restore() noexcept {
   if (is_terminal_) give_back();
+}
+
+void Terminal::set_given_back(bool given_back) noexcept {
+  given_back_ = given_back;
+  given_back ? restore() : enter_raw();
 }
 
 void Terminal::restore_in_crash() noexcept {

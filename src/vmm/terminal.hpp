@@ -36,6 +36,8 @@ class Terminal {
   void enter_raw() noexcept;
   /// Back to what it was; enter_raw() may follow.
   void restore() noexcept;
+  /// While it is given back for longer, enter_raw() does nothing; it is raw again afterwards.
+  void set_given_back(bool given_back) noexcept;
 
   /// Gives the terminal back from a signal handler. Any thread; async-signal-safe; nothing without a Terminal.
   static void restore_in_crash() noexcept;
@@ -43,6 +45,7 @@ class Terminal {
  private:
   int fd_;
   bool is_terminal_;
+  bool given_back_ = false;
 };
 
 }  // namespace rvvmm

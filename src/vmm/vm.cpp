@@ -8,9 +8,11 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "vmm/board.hpp"
+#include "vmm/break_prompt.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
+#include "vmm/option_values.hpp"
 #include "vmm/sbi_list.hpp"
 #include "vmm/signals.hpp"
 #include "vmm/terminal.hpp"
@@ -59,14 +61,26 @@ int Vm::run() {
     // Before the terminal is raw: these may fail, and say something, and an ending signal must find it served.
     const std::unique_ptr<ConsolePlace> place = open_console_place(config_.console);
     Terminal terminal{place->terminal_fd()};
+    const bool asks = asks_at_breaks(terminal);
     Signals signals{loop, terminal};
     terminal.enter_raw();
     std::optional<Notifier> output_room;  // the console's thread uses it
     ConsoleHub console{place->output_fd(), place->reader()};
     const auto on_resize = add_virtio_console(loop, *place, console, output_room);
     signals.set_on_resize(on_resize);
-    const auto input =
-        place->take_input({.loop = loop, .terminal = terminal, .console = console, .on_resize = on_resize});
+    std::optional<BreakPrompt> prompt;
+    if (asks) {
+      prompt.emplace(BreakPrompt::Parts{.loop = loop,
+                                        .terminal = terminal,
+                                        .console = console,
+                                        .memory = memory_,
+                                        .breaker = *exit_watch_.breaker()});
+    }
+    const auto input = place->take_input({.loop = loop,
+                                          .terminal = terminal,
+                                          .console = console,
+                                          .on_resize = on_resize,
+                                          .taker = prompt ? &*prompt : nullptr});
     VcpuThread::install_kick_handler();
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};
@@ -78,6 +92,12 @@ int Vm::run() {
   if (!flight_record_.empty()) std::fputs(std::format("rvvmm: {}\n", flight_record_).c_str(), stderr);
   exit_watch_.finish();
   return status;
+}
+
+bool Vm::asks_at_breaks(const Terminal& terminal) {
+  if (exit_watch_.breaker() == nullptr || config_.on_break.value_or(OnBreak::kPrompt) != OnBreak::kPrompt) return false;
+  if (terminal.is_terminal() || !config_.on_break) return terminal.is_terminal();
+  throw usage("--on-break: prompt: the guest's console is on no terminal; give continue, dump or exit");
 }
 
 std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
@@ -140,7 +160,6 @@ StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& consol
   signals.set_on_wake([] {});
   signals.set_on_power_key([] { return false; });
   console.limit_waits(true);
-  exit_watch_.limit_waits();
   machine.stop();
   machine.report_exits();
   if (!machine.failure().empty()) flight_record_ = machine.write_flight_record(machine.failure());

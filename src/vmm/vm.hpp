@@ -38,6 +38,8 @@ class Vm {
   std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
                                            std::optional<Notifier>& output_room);
   Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop);
+  /// Whether a break comes to a prompt. Throws SetupError (kUsage) where one was asked for and there is no terminal.
+  bool asks_at_breaks(const Terminal& terminal);
   /// One boot; no device uses RAM any more when it returns.
   StopReason run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
   /// SIGUSR1, while harts run.

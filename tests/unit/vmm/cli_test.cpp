@@ -483,5 +483,18 @@ TEST(TraceOptions, MistakesAreNamed) {
   EXPECT_THAT(refusal_of({"--kernel", "Image", "--trace", "sbi", "--trace-file", "t,jsn"}), HasSubstr("jsn"));
 }
 
+TEST(Cli, BreaksAndWhatHappensThere) {
+  const Config config = config_of({"--break", "sbi:hsm.hart_start if a0==2", "--on-break", "exit"});
+  EXPECT_EQ(config.breaks, "sbi:hsm.hart_start if a0==2");
+  EXPECT_EQ(config.on_break, OnBreak::kExit);
+  EXPECT_EQ(config_of({"--break", "sbi"}).on_break, std::nullopt);
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--break", "mmio:uart.write if valeu==10"}),
+            "--break: column 20: \"valeu\" is nothing that these exits have; did you mean value?");
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--on-break", "dump"}),
+            "--on-break: there is nothing to stop at; give --break too");
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--break", "sbi", "--on-break", "stop"}),
+            "--on-break: \"stop\" is nothing to do at a break; give prompt, continue, dump or exit");
+}
+
 }  // namespace
 }  // namespace rvvmm::cli_test

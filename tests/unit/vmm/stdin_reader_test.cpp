@@ -9,6 +9,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -119,6 +120,54 @@ int rounds_after_end(int fd) {
   timespec spent{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
   return rounds;
+}
+
+class Taker final : public InputTaker {
+ public:
+  explicit Taker(EventLoop& loop) : loop_(loop) {}
+  bool takes_input() const noexcept override { return wants_; }
+  void take(std::span<const std::byte> bytes) override {
+    seen.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    want(seen.size() < 3);
+    if (!wants_) loop_.stop({.status = 3});
+  }
+  void on_end_of_input() override { loop_.stop({.status = 4}); }
+  void set_on_wanted(std::function<void()> on_wanted) override { on_wanted_ = std::move(on_wanted); }
+  void want(bool wants) {
+    wants_ = wants;
+    on_wanted_();
+  }
+  std::string seen;
+
+ private:
+  EventLoop& loop_;
+  std::function<void()> on_wanted_ = [] {};
+  bool wants_ = false;
+};
+
+// Also where the guest takes nothing, and the reader has stopped to look.
+TEST(StdinReader, SomebodyElseMayTakeInputForAWhile) {
+  Pipe pipe;
+  EventLoop loop;
+  Terminal terminal(pipe.reader.get());
+  ConsoleHub hub(-1);
+  Taker taker(loop);
+  StdinReader reader(pipe.reader.get(), loop, terminal, hub, &taker);
+  put(pipe.writer.get(), pattern(ConsoleHub::kInputCapacity));
+  Timer full(loop, CLOCK_MONOTONIC, [&] {
+    if (hub.input_room() == 0) loop.stop({.status = 2});
+  });
+  full.arm_every(std::chrono::milliseconds{1});
+  ASSERT_EQ(loop.run().status, 2);
+  full.disarm();
+  taker.want(true);
+  put(pipe.writer.get(), "c\x01\n");
+  EXPECT_EQ(loop.run().status, 3);
+  EXPECT_EQ(taker.seen, "c\x01\n");
+  taker.want(true);
+  taker.seen.clear();
+  pipe.writer.reset();
+  EXPECT_EQ(loop.run().status, 4);
 }
 
 TEST(StdinReader, EndOfInputLeavesTheLoopRunning) {

@@ -1,0 +1,146 @@
+#include "vmm/exit_breaker.hpp"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "observe/exit_line.hpp"
+#include "vmm/stderr_text.hpp"
+
+namespace rvvmm {
+
+ExitBreaker::ExitBreaker(const Config& config) : choice_(config.on_break), matcher_("--break", *config.breaks) {}
+
+void ExitBreaker::begin(Machine machine, uint64_t start, uint64_t timebase_hz) {
+  matcher_.check_devices(machine.devices);
+  devices_ = &machine.devices;
+  start_ = start;
+  us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
+  const LockGuard lock{mu_};
+  machine_.emplace(std::move(machine));
+}
+
+void ExitBreaker::let_go() noexcept {
+  const LockGuard lock{mu_};
+  machine_.reset();
+  end_stop();
+}
+
+void ExitBreaker::resume(bool step) noexcept {
+  const LockGuard lock{mu_};
+  stepping_ = step;
+  end_stop();
+}
+
+void ExitBreaker::end_stop() noexcept {
+  stop_.reset();
+  changed_.notify_all();
+}
+
+std::optional<ExitBreaker::Stop> ExitBreaker::stopped() {
+  const LockGuard lock{mu_};
+  return stop_;
+}
+
+void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
+  // Or a stop would be what the next one stops at: that is how it gets the other harts.
+  if (exit.kind == ExitKind::kInterrupted) return;
+  try {
+    if (stepping_.load(std::memory_order_relaxed) || matcher_.matches(exit, *devices_)) stop_at(hart, vcpu, exit);
+  } catch (const std::exception& problem) {
+    log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: {}", hart.value, problem.what());
+  }
+}
+
+// Of two harts that come to a break at once the second one is parked for the first, and stops when that goes on.
+void ExitBreaker::stop_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) {
+  std::string line = line_of(hart, vcpu, exit);
+  if (on_break() == OnBreak::kContinue) return show_on_stderr("break: " + line);
+  std::vector<NamedRegister> registers = registers_of(vcpu);
+  const LockGuard lock{mu_};
+  while (machine_ && stop_) {
+    stop_->registers[hart.value] = registers;
+    changed_.notify_all();
+    wait_for_end_of(stops_);
+  }
+  if (!machine_) return;
+  stepping_ = false;
+  const uint64_t number = ++stops_;
+  stop_.emplace(Stop{.hart = hart, .line = std::move(line), .registers = {}});
+  stop_->registers.resize(machine_->harts);
+  stop_->registers[hart.value] = std::move(registers);
+  park_others(hart);
+  if (stop_ && stops_ == number) act();
+}
+
+void ExitBreaker::park_others(HartId hart) {
+  for (uint32_t other = 0; other < machine_->harts; ++other) {
+    if (other == hart.value) continue;
+    machine_->control.post(HartId{other},
+                           [this, other, number = stops_](VcpuBackend& vcpu) { park(HartId{other}, vcpu, number); });
+  }
+  const auto all_are = [this]() REQUIRES(mu_) {
+    return !stop_ || std::ranges::none_of(stop_->registers, [](const auto& registers) { return registers.empty(); });
+  };
+  changed_.wait_for(mu_, kPatience, all_are);
+}
+
+void ExitBreaker::park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept {
+  try {
+    std::vector<NamedRegister> registers = registers_of(vcpu);
+    const LockGuard lock{mu_};
+    if (!stop_ || stops_ != number) return;
+    stop_->registers[hart.value] = std::move(registers);
+    changed_.notify_all();
+    wait_for_end_of(number);
+  } catch (const std::bad_alloc&) {
+    log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: no memory", hart.value);
+  }
+}
+
+void ExitBreaker::act() {
+  switch (on_break()) {
+    case OnBreak::kContinue: break;
+    case OnBreak::kDump:
+      show_on_stderr(stop_to_text(*stop_));
+      end_stop();
+      break;
+    case OnBreak::kExit:
+      show_on_stderr(stop_to_text(*stop_));
+      machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
+      wait_for_end_of(stops_);
+      break;
+    case OnBreak::kPrompt:
+      on_stop_();
+      wait_for_end_of(stops_);
+      break;
+  }
+}
+
+void ExitBreaker::wait_for_end_of(uint64_t number) noexcept {
+  changed_.wait(mu_, [&]() REQUIRES(mu_) { return !stop_ || stops_ != number; });
+}
+
+std::string ExitBreaker::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {
+  const ExitLine line{.hart = hart,
+                      .at_us = exit.left > start_ ? static_cast<double>(exit.left - start_) * us_per_tick_ : 0,
+                      .pc = vcpu.get(HartRegister::kPc),
+                      .exit = exit};
+  return exit_to_text(line, *devices_);
+}
+
+std::string stop_to_text(const ExitBreaker::Stop& stop) {
+  std::string text = "break: " + stop.line;
+  for (size_t hart = 0; hart < stop.registers.size(); ++hart)
+    text += hart_to_text(stop, hart);
+  return text;
+}
+
+std::string hart_to_text(const ExitBreaker::Stop& stop, size_t hart) {
+  if (stop.registers[hart].empty()) return std::format("hart {}: has not stopped yet\n", hart);
+  return std::format("hart {}:{}", hart, registers_to_text(stop.registers[hart]));
+}
+
+}  // namespace rvvmm
