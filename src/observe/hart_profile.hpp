@@ -74,8 +74,8 @@ class HartProfile {
 
   [[gnu::always_inline]] void add(const ExitRecord& exit) noexcept {
     ExitCosts& costs = costs_of(ExitKey::of(exit));
-    costs.user.add(ticks_between(exit.left, exit.answered));
-    costs.guest.add(ticks_between(exit.entered, exit.left));
+    costs.user.add(exit.answered - exit.left);
+    costs.guest.add(exit.left - exit.entered);
     timeline_.add(exit.kind, exit.left - start_);  // which is longer ago than clocks can be apart
   }
   /// True for every kSampleEvery-th exit: where the guest was is worth asking for.
@@ -100,14 +100,6 @@ class HartProfile {
   static constexpr size_t kIndexBits = 10;
   static constexpr size_t kIndexSize = size_t{1} << kIndexBits;
   static_assert(kIndexSize >= 2 * kMostRows && kIndexSize >= 2 * kMostPcs, "a search always ends at a free place");
-
-  /// The clocks of two CPUs may be a tick apart, and a thread may have moved in between.
-  static uint64_t ticks_between(uint64_t from, uint64_t to) noexcept {
-    const uint64_t ticks = to - from;
-    if (static_cast<int64_t>(ticks) < 0) [[unlikely]]
-      return 0;
-    return ticks;
-  }
 
   static size_t place_of(uint64_t what) noexcept {
     constexpr uint32_t kGolden = 0x9e37'79b9;  // 2^32 divided by the golden ratio

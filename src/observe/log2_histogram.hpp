@@ -30,11 +30,13 @@ struct Log2Histogram {
     return bucket < kBuckets ? uint64_t{1} << (bucket - 1) : UINT64_MAX;
   }
 
+  /// A time that went back (as a signed number, below 0) counts as 0: the clocks of two CPUs may be a tick apart, and a
+  /// thread may have moved between them.
   void add(uint64_t ticks) noexcept {
+    if (ticks > max) [[unlikely]]
+      ticks = longest(ticks);
     ++buckets[bucket_of(ticks)];
     total += ticks;
-    if (ticks > max) [[unlikely]]
-      max = ticks;
   }
 
   void merge(const Log2Histogram& other) noexcept {
@@ -67,6 +69,14 @@ struct Log2Histogram {
   }
 
   friend bool operator==(const Log2Histogram&, const Log2Histogram&) = default;
+
+ private:
+  // Here, where nearly no time comes, what is below 0 costs the others nothing.
+  uint64_t longest(uint64_t ticks) noexcept {
+    if (static_cast<int64_t>(ticks) < 0) return 0;
+    max = ticks;
+    return ticks;
+  }
 };
 
 }  // namespace rvvmm

@@ -32,6 +32,14 @@ TEST(Log2Histogram, KeepsCountSumAndLongest) {
   EXPECT_EQ(histogram.buckets[3], 2U);
 }
 
+TEST(Log2Histogram, ATimeThatWentBackIsNone) {
+  Log2Histogram histogram;
+  histogram.add(UINT64_MAX);  // -1
+  EXPECT_EQ(histogram.buckets[0], 1U);
+  EXPECT_EQ(histogram.total, 0U);
+  EXPECT_EQ(histogram.max, 0U);
+}
+
 TEST(Log2Histogram, MergesAsIfAllHadBeenAddedToOne) {
   Log2Histogram one;
   Log2Histogram other;

@@ -116,7 +116,7 @@ TEST_F(ExitWatchTest, ProfileCountsEachHartOverAllResets) {
 }
 
 TEST_F(ExitWatchTest, AGuestThatResetsForEverFillsNoMemory) {
-  constexpr uint32_t kBoots = 20;
+  constexpr uint32_t kBoots = 3;
   constexpr uint32_t kDifferent = 200;
   ExitWatch watch{config_with(&Config::profile, path_)};
   for (uint32_t boot = 0; boot < kBoots; ++boot) {
