@@ -35,6 +35,9 @@ class Drawing {
       add_exit(line);
     } else if (line.contains("registers")) {
       text_ += std::format("hart {} at the end:", unsigned_at(line, "hart")) + registers_text(line.at("registers"));
+    } else if (line.contains("console")) {
+      if (!std::exchange(has_console_, true)) text_ += "the last lines of the console:\n";
+      text_ += "    " + value_text(line.at("console")) + "\n";
     }
   }
   void set_end(double us) { end_us_ = us; }
@@ -66,6 +69,7 @@ class Drawing {
   }
 
   double end_us_ = 0;
+  bool has_console_ = false;
   std::map<uint64_t, Json> registers_;  // of each hart's last exit that had them
   std::string text_;
 };

@@ -66,21 +66,34 @@ std::string dump(uint64_t address, std::span<const std::byte> bytes) {
 }  // namespace
 
 BreakPrompt::BreakPrompt(const Parts& parts) : parts_(parts), stopped_(parts.loop, [this] { ask(); }) {
-  parts_.breaker.set_prompt([this] { stopped_.notify(); });
+  if (parts_.breaker != nullptr) parts_.breaker->set_prompt([this] { stopped_.notify(); });
 }
 
 BreakPrompt::~BreakPrompt() {
-  parts_.breaker.set_prompt({});
+  if (parts_.breaker != nullptr) parts_.breaker->set_prompt({});
 }
 
 void BreakPrompt::ask() {
-  const auto stop = parts_.breaker.stopped();
-  if (!stop || asking_) return;
+  const auto stop = stopped();
+  if (stop && !asking_) begin(*stop, "break");
+}
+
+void BreakPrompt::ask_about_panic(ExitBreaker::Stop stop) {
+  panic_ = std::move(stop);
+  begin(*panic_, "panic");
+}
+
+std::optional<ExitBreaker::Stop> BreakPrompt::stopped() {
+  if (panic_ || parts_.breaker == nullptr) return panic_;
+  return parts_.breaker->stopped();
+}
+
+void BreakPrompt::begin(const ExitBreaker::Stop& stop, std::string_view what) {
   parts_.console.flush();
   parts_.terminal.set_given_back(true);
   asking_ = true;
   on_wanted_();
-  show_on_stderr(std::format("\n{}{}{}", "break: " + stop->line, hart_to_text(*stop, stop->hart.value), kPrompt));
+  show_on_stderr(std::format("\n{}: {}{}{}", what, stop.line, hart_to_text(stop, stop.hart.value), kPrompt));
 }
 
 void BreakPrompt::take(std::span<const std::byte> bytes) {
@@ -123,20 +136,22 @@ void BreakPrompt::obey(std::string_view line) {
 }
 
 void BreakPrompt::go_on(bool step) {
+  if (panic_) return show_on_stderr("the guest has panicked and does not go on; quit ends rvvmm\n");
   asking_ = false;
   on_wanted_();
   parts_.terminal.set_given_back(false);
-  parts_.breaker.resume(step);
+  parts_.breaker->resume(step);
 }
 
 void BreakPrompt::quit() {
   asking_ = false;
   on_wanted_();
-  parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = 0});
+  const ExitStatus status = panic_ ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk;
+  parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = static_cast<int>(status)});
 }
 
 std::string BreakPrompt::registers(std::string_view words) {
-  const auto stop = parts_.breaker.stopped();
+  const auto stop = stopped();
   if (!stop) return "";
   const std::string_view word = next_word(words);
   const auto hart = word.empty() ? std::optional{uint64_t{stop->hart.value}} : parse_number(word);

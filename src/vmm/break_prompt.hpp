@@ -1,7 +1,8 @@
-// The prompt at a break: what the user types goes here, and not to the guest, until the harts go on.
+// The prompt at a break or behind a panic: what the user types goes here, and not to the guest, until the harts go on.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,11 +25,14 @@ class BreakPrompt final : public InputTaker {
     Terminal& terminal;
     ConsoleHub& console;
     const GuestMemory& memory;
-    ExitBreaker& breaker;
+    ExitBreaker* breaker;  ///< null: there are no breaks
   };
   /// Throws SetupError (kInternal).
   explicit BreakPrompt(const Parts& parts);
   ~BreakPrompt() override;
+
+  /// Asks about a machine whose guest has panicked, and which does not go on.
+  void ask_about_panic(ExitBreaker::Stop stop);
 
   bool takes_input() const noexcept override { return asking_; }
   void take(std::span<const std::byte> bytes) override;
@@ -39,6 +43,8 @@ class BreakPrompt final : public InputTaker {
 
  private:
   void ask();
+  void begin(const ExitBreaker::Stop& stop, std::string_view what);
+  std::optional<ExitBreaker::Stop> stopped();
   void obey(std::string_view line);
   void go_on(bool step);
   void quit();
@@ -49,6 +55,7 @@ class BreakPrompt final : public InputTaker {
   Notifier stopped_;
   std::function<void()> on_wanted_ = [] {};
   bool asking_ = false;
+  std::optional<ExitBreaker::Stop> panic_;
   std::string line_;  // so far
   std::string last_;  // what an empty line repeats
 };

@@ -147,6 +147,8 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kTraceFile: config.trace_file = parse_trace_file(where, value); break;
     case OptionId::kBreak: config.breaks = parse_trace(where, value); break;
     case OptionId::kOnBreak: config.on_break = parse_on_break(where, value); break;
+    case OptionId::kPanicPattern: config.panic_patterns.push_back(parse_panic_pattern(where, value)); break;
+    case OptionId::kOnPanic: config.on_panic = parse_on_panic(where, value); break;
     case OptionId::kFlightRecord: config.flight_record = parse_path(where, value); break;
     case OptionId::kConfig:
     case OptionId::kHelp:
@@ -201,6 +203,8 @@ ParseResult parse_command_line(std::span<const char* const> args) {
     apply(config, setting);
   if (config.trace_file && !config.trace) throw usage("--trace-file: there is nothing to write; give --trace too");
   if (config.on_break && !config.breaks) throw usage("--on-break: there is nothing to stop at; give --break too");
+  if (config.on_panic == OnPanic::kReset && config.no_reboot)
+    throw usage("--on-panic: reset is what --no-reboot forbids; give one of the two");
   if (config.kernel.empty()) {
     throw usage("--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
   }

@@ -49,6 +49,13 @@ enum class OnBreak : uint8_t {
   kExit,      ///< these, then rvvmm ends
 };
 
+/// What happens when the guest panics.
+enum class OnPanic : uint8_t {
+  kExit,   ///< rvvmm ends with ExitStatus::kGuestSystemFailure
+  kReset,  ///< the guest boots again
+  kStop,   ///< the machine stands still, to be looked at
+};
+
 struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
@@ -77,6 +84,8 @@ struct Config {
   std::optional<TraceFile> trace_file;
   std::optional<std::string> breaks;         ///< which exits, as ExitMatcher has them
   std::optional<OnBreak> on_break;           ///< none: kPrompt where there is a terminal, else kDump
+  std::vector<std::string> panic_patterns;   ///< parts of a console line that says so
+  std::optional<OnPanic> on_panic;           ///< none: what the guest asks for, and kExit for a line
   std::optional<std::string> flight_record;  ///< where to; "off"
 };
 

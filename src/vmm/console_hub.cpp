@@ -77,8 +77,10 @@ void ConsoleHub::launch_if_asked_for() noexcept {
 }
 
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
-  if (reader_ == Reader::kNever) return;
+  if (reader_ == Reader::kNever) return drop(bytes);
   const LockGuard lock{mu_};
+  if (on_output_) [[unlikely]]
+    on_output_(bytes);
   while (!bytes.empty()) {
     // Not what fits now and the rest later: that would cut it in two write(2), with another hart's bytes between them.
     const size_t take = std::min(bytes.size(), kOutputCapacity);
@@ -90,7 +92,10 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
 }
 
 size_t ConsoleHub::try_write(std::span<const std::byte> bytes) noexcept {
-  if (reader_ == Reader::kNever) return bytes.size();
+  if (reader_ == Reader::kNever) {
+    drop(bytes);
+    return bytes.size();
+  }
   const LockGuard lock{mu_};
   if (stopping_.load(std::memory_order_relaxed)) return bytes.size();
   size_t taken = 0;
@@ -103,7 +108,23 @@ size_t ConsoleHub::try_write(std::span<const std::byte> bytes) noexcept {
     append(bytes.subspan(taken, take));
     taken += take;
   }
+  if (on_output_) on_output_(bytes.first(taken));
   return taken;
+}
+
+void ConsoleHub::drop(std::span<const std::byte> bytes) noexcept {
+  const LockGuard lock{mu_};
+  if (on_output_) on_output_(bytes);
+  tail_.add(bytes);
+}
+
+std::string ConsoleHub::last_output() {
+  const LockGuard lock{mu_};
+  std::string text = tail_.text();
+  for (const std::byte byte : std::span{buffers_[filling_]}.first(filled_))
+    text += static_cast<char>(byte);
+  if (text.size() > ConsoleTail::kCapacity) text.erase(0, text.size() - ConsoleTail::kCapacity);
+  return text;
 }
 
 void ConsoleHub::tell_of_room() noexcept {
@@ -157,6 +178,7 @@ void ConsoleHub::output_loop() noexcept {
     if (stopping_) break;
     state_ = ThreadState::kWriting;
     const std::span<const std::byte> batch{buffers_[filling_].data(), filled_};
+    tail_.add(batch);
     filling_ ^= 1;
     filled_ = 0;
     ++batches_taken_;

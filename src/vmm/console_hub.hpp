@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/console.hpp"
 #include "base/mutex.hpp"
 #include "base/types.hpp"
+#include "vmm/console_tail.hpp"
 
 namespace rvvmm {
 
@@ -85,6 +87,13 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// Free bytes in the input ring; can only grow until the next queue_input().
   size_t input_room() const noexcept { return kInputCapacity - input_count_.load(std::memory_order_acquire); }
 
+  /// The last of what was written, whether somebody has read it or not; up to ConsoleTail::kCapacity bytes of any
+  /// value.
+  std::string last_output();
+
+  /// Called with all that is written, under `mu_` and before the host gets it; must not throw. Before harts start.
+  void set_on_output(std::function<void(std::span<const std::byte>)> on_output) { on_output_ = std::move(on_output); }
+
   /// Called under `mu_`, so only to notify somebody; must not throw. Before start().
   void set_on_output_room(std::function<void()> on_room) { on_output_room_ = std::move(on_room); }
 
@@ -97,6 +106,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// For `wanted` bytes, kOutputCapacity at most; false: there is none and the wait is over.
   bool wait_for_space(size_t wanted) noexcept REQUIRES(mu_);
   void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  void drop(std::span<const std::byte> bytes) noexcept;
   void tell_of_room() noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
   void launch_if_asked_for() noexcept REQUIRES(mu_);
@@ -115,6 +125,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_ GUARDED_BY(mu_);  // the one that is written is not
   size_t filling_ GUARDED_BY(mu_) = 0;                                             // index of the harts' buffer
   size_t filled_ GUARDED_BY(mu_) = 0;                                              // bytes in it
+  ConsoleTail tail_ GUARDED_BY(mu_);            // without what is in the harts' buffer
   uint64_t batches_taken_ GUARDED_BY(mu_) = 0;  // by the thread, from the harts' buffer
   uint64_t batches_out_ GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ when a flush() waited in vain
@@ -126,6 +137,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   bool reader_gone_ = false;            // the thread's own
   std::function<void()> on_first_output_ GUARDED_BY(mu_);
   std::function<void()> on_output_room_;
+  std::function<void(std::span<const std::byte>)> on_output_;
   std::jthread thread_;
 
   // Input.

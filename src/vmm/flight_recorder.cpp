@@ -16,6 +16,7 @@
 #include "observe/exit_line.hpp"
 #include "observe/exit_log.hpp"
 #include "observe/hart_registers.hpp"
+#include "vmm/console_tail.hpp"
 
 namespace rvvmm {
 namespace {
@@ -52,6 +53,8 @@ std::string content_of(std::string_view why, const FlightRecorder::Machine& mach
   for (uint32_t hart = 0; !machine.harts_run && hart < machine.vcpus.size(); ++hart)
     content += std::format("{{\"hart\": {}, \"registers\": {}}}\n", hart,
                            registers_to_json(registers_of(*machine.vcpus[hart])));
+  for (const std::string& line : console_lines(machine.console, ConsoleTail::kCapacity))
+    content += exit_log_console_line(line);
   return content;
 }
 

@@ -23,7 +23,8 @@ class FlightRecorder {
     std::span<const std::unique_ptr<VcpuBackend>> vcpus;
     VmBackend& vm;
     const DeviceNames& devices;
-    bool harts_run = false;  ///< their registers are their own then
+    bool harts_run = false;    ///< their registers are their own then
+    std::string console = {};  ///< the last of what the guest wrote there
   };
 
   /// Writes the record, in place of an earlier one; what to tell the user: where it is, or why it is not. Empty with

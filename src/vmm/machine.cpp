@@ -12,7 +12,9 @@ namespace rvvmm {
 namespace {
 
 constexpr uint64_t kReasonSystemFailure = 1;  // SBI 3.0, 10.1
-constexpr int kLargestGuestStatus = 255;      // what wait(2) leaves of an exit status
+constexpr std::string_view kSystemFailure = "the guest reported a system failure";
+constexpr std::string_view kPanicLine = "the guest has panicked";
+constexpr int kLargestGuestStatus = 255;  // what wait(2) leaves of an exit status
 
 std::string_view name_of(IrqchipKind kind) noexcept {
   switch (kind) {
@@ -178,6 +180,11 @@ void Machine::start(const std::function<void()>& before_boot) {
         {.post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); },
          .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
   }
+  if (parts_.panic_watch != nullptr) {
+    parts_.panic_watch->begin([this] {
+      if (claim_report()) end_by_panic(kPanicLine, parts_.config.on_panic.value_or(OnPanic::kExit));
+    });
+  }
   for (size_t hart = 0; hart < harts; ++hart) {
     threads_.push_back(std::make_unique<VcpuThread>(
         VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
@@ -228,12 +235,23 @@ void Machine::stop() noexcept {
   for (const auto& thread : threads_)
     thread->request_stop();
   threads_.clear();
+  if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
+}
+
+ExitBreaker::Stop Machine::standstill() {
+  ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::string{failure_} + "\n", .registers = {}};
+  for (const auto& vcpu : vcpus_)
+    stop.registers.push_back(registers_of(*vcpu));
+  return stop;
 }
 
 std::string Machine::write_flight_record(std::string_view why) {
   if (parts_.flight_recorder == nullptr) return "";
-  return parts_.flight_recorder->write(
-      why, {.vcpus = vcpus_, .vm = *backend_, .devices = *board_, .harts_run = !threads_.empty()});
+  return parts_.flight_recorder->write(why, {.vcpus = vcpus_,
+                                             .vm = *backend_,
+                                             .devices = *board_,
+                                             .harts_run = !threads_.empty(),
+                                             .console = parts_.console.last_output()});
 }
 
 void Machine::report_exits() {
@@ -259,9 +277,9 @@ void Machine::exit(int status) noexcept {
   parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status});
 }
 
-void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
+void Machine::reset_or_exit() noexcept {
   if (parts_.config.no_reboot) {
-    exit(static_cast<int>(status_without_reboot));
+    exit(static_cast<int>(ExitStatus::kGuestReset));
   } else {
     log::line(log::Module::kVmm, log::Level::kInfo, "the guest asked for a reset");
     parts_.loop.stop({.kind = StopReason::Kind::kReset});
@@ -270,18 +288,32 @@ void Machine::reset_or_exit(ExitStatus status_without_reboot) noexcept {
 
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   if (!claim_report()) return;
-  const bool failed = event.reason == kReasonSystemFailure;
-  if (failed) failure_ = "the guest reported a system failure";
-  switch (event.type) {
-    case SystemEventType::kShutdown:
-      exit(static_cast<int>(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kOk));
-      break;
-    case SystemEventType::kReset:
-      reset_or_exit(failed ? ExitStatus::kGuestSystemFailure : ExitStatus::kGuestReset);
-      break;
-    case SystemEventType::kOther:
-      end_by_fault(std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
-      break;
+  panicked_hart_ = hart;
+  if (event.type == SystemEventType::kOther)
+    return end_by_fault(std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
+  const bool is_reset = event.type == SystemEventType::kReset;
+  // A kernel that was told to reboot behind a panic asks for a reset like any other.
+  const bool said_so = parts_.panic_watch != nullptr && parts_.panic_watch->seen();
+  if (said_so || event.reason == kReasonSystemFailure) {
+    const bool may_reset = is_reset && !said_so && !parts_.config.no_reboot;
+    return end_by_panic(said_so ? kPanicLine : kSystemFailure,
+                        parts_.config.on_panic.value_or(may_reset ? OnPanic::kReset : OnPanic::kExit));
+  }
+  if (is_reset) {
+    reset_or_exit();
+  } else {
+    exit(static_cast<int>(ExitStatus::kOk));
+  }
+}
+
+void Machine::end_by_panic(std::string_view why, OnPanic what) noexcept {
+  failure_ = why;
+  panicked_ = true;
+  if (what == OnPanic::kReset) {
+    log::line(log::Module::kVmm, log::Level::kInfo, "{}: it is reset", why);
+    parts_.loop.stop({.kind = StopReason::Kind::kReset});
+  } else {
+    exit(static_cast<int>(ExitStatus::kGuestSystemFailure));
   }
 }
 
@@ -299,7 +331,7 @@ void Machine::on_finish(FinishRequest request) noexcept {
   if (!claim_report()) return;
   switch (request.kind) {
     case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
-    case FinishKind::kReset: reset_or_exit(ExitStatus::kGuestReset); break;
+    case FinishKind::kReset: reset_or_exit(); break;
     case FinishKind::kFail:
       if (request.code == 0 || request.code > kLargestGuestStatus) {
         log::line(log::Module::kVmm, log::Level::kWarn, "the guest failed with code {}; exit status {} stands for it",

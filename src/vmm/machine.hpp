@@ -23,6 +23,7 @@
 #include "vmm/flight_recorder.hpp"
 #include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
+#include "vmm/panic_watch.hpp"
 #include "vmm/time_csr_guard.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/vm_io.hpp"
@@ -44,6 +45,7 @@ class Machine final : private MachineListener, private FinishListener {
     VirtioConsole* virtio_console = nullptr;    ///< one of `virtio`; takes input before others do
     ExitWatch* exit_watch = nullptr;            ///< null: nobody watches the exits
     FlightRecorder* flight_recorder = nullptr;  ///< null: what harts did last is written nowhere
+    PanicWatch* panic_watch = nullptr;          ///< null: the guest's console says nothing about a panic
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
@@ -68,6 +70,10 @@ class Machine final : private MachineListener, private FinishListener {
   std::string write_flight_record(std::string_view why);
   /// After stop(): why that is worth doing; empty where the guest did not fail.
   std::string_view failure() const noexcept { return failure_; }
+  /// Whether that is a panic, and not a fault. After stop().
+  bool panicked() const noexcept { return panicked_; }
+  /// After stop(): the machine as it stands, the hart that panicked first in mind.
+  ExitBreaker::Stop standstill();
 
   /// Gives the watch what it has counted. After stop(), once.
   void report_exits();
@@ -116,7 +122,8 @@ class Machine final : private MachineListener, private FinishListener {
   /// then is neither this machine's end nor the next one's.
   bool claim_report() noexcept { return !reported_.exchange(true); }
   void end_by_fault(std::string report) noexcept;
-  void reset_or_exit(ExitStatus status_without_reboot) noexcept;
+  void end_by_panic(std::string_view why, OnPanic what) noexcept;
+  void reset_or_exit() noexcept;
   void exit(int status) noexcept;
 
   Parts parts_;
@@ -132,6 +139,8 @@ class Machine final : private MachineListener, private FinishListener {
   std::vector<std::byte> device_tree_;
   std::atomic<bool> reported_ = false;
   std::string_view failure_;                 // as fault_report_
+  bool panicked_ = false;                    // as fault_report_
+  HartId panicked_hart_{0};                  // as fault_report_
   std::optional<std::string> fault_report_;  // written by the hart whose report was the first, read after stop()
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<TimeCsrGuard> time_csr_guard_;

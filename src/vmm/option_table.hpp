@@ -36,6 +36,8 @@ enum class OptionId : uint8_t {
   kTraceFile,
   kBreak,
   kOnBreak,
+  kPanicPattern,
+  kOnPanic,
   kFlightRecord,
   kConfig,
   kHelp,

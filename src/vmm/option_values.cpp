@@ -248,6 +248,23 @@ OnBreak parse_on_break(const std::string& where, std::string_view text) {
   throw wrong_value(where, text, "is nothing to do at a break; give prompt, continue, dump or exit");
 }
 
+std::string parse_panic_pattern(const std::string& where, std::string_view text) {
+  constexpr size_t kLongest = 256;
+  if (text.find_first_not_of("* \t") == std::string_view::npos || text.size() > kLongest || text.contains('\n')) {
+    throw wrong_value(where, text,
+                      "is no part of a line that could be looked for; give up to 256 letters of one, such as \"Kernel "
+                      "panic - not syncing\"");
+  }
+  return std::string{text};
+}
+
+OnPanic parse_on_panic(const std::string& where, std::string_view text) {
+  if (text == "exit") return OnPanic::kExit;
+  if (text == "reset") return OnPanic::kReset;
+  if (text == "stop") return OnPanic::kStop;
+  throw wrong_value(where, text, "is nothing to do at a panic; give exit, reset or stop");
+}
+
 TraceFile parse_trace_file(const std::string& where, std::string_view text) {
   static constexpr std::array kKnown{SuboptionSpec{.name = "json"}, SuboptionSpec{.name = "registers"}};
   const Suboptions options{where, text, kKnown, true};

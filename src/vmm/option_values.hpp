@@ -59,6 +59,9 @@ std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string
 /// Which exits: what ExitMatcher takes.
 std::string parse_trace(const std::string& where, std::string_view text);
 OnBreak parse_on_break(const std::string& where, std::string_view text);
+/// A part of a console line.
+std::string parse_panic_pattern(const std::string& where, std::string_view text);
+OnPanic parse_on_panic(const std::string& where, std::string_view text);
 /// "FILE,json,registers"; registers only with json.
 TraceFile parse_trace_file(const std::string& where, std::string_view text);
 /// true or false.

@@ -4,17 +4,22 @@
 
 #include <cstdio>
 #include <format>
+#include <span>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/break_prompt.hpp"
+#include "vmm/console_tail.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
 #include "vmm/machine.hpp"
 #include "vmm/option_values.hpp"
+#include "vmm/panic_watch.hpp"
 #include "vmm/sbi_list.hpp"
 #include "vmm/signals.hpp"
+#include "vmm/stderr_text.hpp"
 #include "vmm/terminal.hpp"
 
 namespace rvvmm {
@@ -40,6 +45,16 @@ void check_against_host(const Config& config, Hypervisor& hypervisor) {
   check_sbi_choices(hypervisor, config.sbi);
 }
 
+constexpr StopReason kPanicked{.kind = StopReason::Kind::kExit,
+                               .status = static_cast<int>(ExitStatus::kGuestSystemFailure)};
+/// Of a guest that has panicked: registers and a call trace of Linux.
+constexpr size_t kShownLines = 40;
+
+/// Who reads stderr has just read the guest's console too.
+bool is_in_view(const ConsolePlace& place) noexcept {
+  return place.output_fd() == STDOUT_FILENO && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+}
+
 }  // namespace
 
 Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
@@ -55,7 +70,6 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
 
 int Vm::run() {
   EventLoop loop;
-  std::optional<std::string> fault;
   int status = 0;
   {
     // Before the terminal is raw: these may fail, and say something, and an ending signal must find it served.
@@ -68,13 +82,18 @@ int Vm::run() {
     ConsoleHub console{place->output_fd(), place->reader()};
     const auto on_resize = add_virtio_console(loop, *place, console, output_room);
     signals.set_on_resize(on_resize);
+    std::optional<PanicWatch> panic_watch;
+    if (!config_.panic_patterns.empty()) {
+      panic_watch.emplace(loop, config_.panic_patterns);
+      console.set_on_output([&watch = *panic_watch](std::span<const std::byte> output) { watch.take(output); });
+    }
     std::optional<BreakPrompt> prompt;
-    if (asks) {
+    if (asks || (terminal.is_terminal() && config_.on_panic == OnPanic::kStop)) {
       prompt.emplace(BreakPrompt::Parts{.loop = loop,
                                         .terminal = terminal,
                                         .console = console,
                                         .memory = memory_,
-                                        .breaker = *exit_watch_.breaker()});
+                                        .breaker = asks ? exit_watch_.breaker() : nullptr});
     }
     const auto input = place->take_input({.loop = loop,
                                           .terminal = terminal,
@@ -86,10 +105,14 @@ int Vm::run() {
     Notifier first_output{loop, [&console] { console.launch(); }};
     console.start([&first_output] { first_output.notify(); });
     const auto doorbells = virtio_.watch_doorbells(loop);
-    status = run_machines(loop, signals, console, fault);
+    status = run_machines({.loop = loop,
+                           .signals = signals,
+                           .console = console,
+                           .console_is_in_view = is_in_view(*place),
+                           .prompt = prompt ? &*prompt : nullptr,
+                           .panic_watch = panic_watch ? &*panic_watch : nullptr});
   }
-  if (fault) std::fputs(("rvvmm: " + *fault).c_str(), stderr);
-  if (!flight_record_.empty()) std::fputs(std::format("rvvmm: {}\n", flight_record_).c_str(), stderr);
+  std::fputs(failure_.c_str(), stderr);
   exit_watch_.finish();
   return status;
 }
@@ -112,13 +135,13 @@ std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace
   return look_at_size;
 }
 
-int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
-  signals.set_in_loop(false);
+int Vm::run_machines(const Surroundings& around) {
+  around.signals.set_in_loop(false);
   for (;;) {
-    const StopReason reason = run_machine(loop, signals, console, fault);
+    const StopReason reason = run_machine(around);
     // Only now: the devices of that machine had its last words, and its RAM.
-    console.flush();
-    console.limit_waits(false);
+    around.console.flush();
+    around.console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
       timeline_.record_end();
       return reason.status;
@@ -128,7 +151,7 @@ int Vm::run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std
   }
 }
 
-Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop) {
+Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatch* panic_watch) {
   return {.config = config_,
           .hypervisor = hypervisor_,
           .memory = memory_,
@@ -140,34 +163,73 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop) {
           .virtio = virtio_.all(),
           .virtio_console = virtio_.console(),
           .exit_watch = &exit_watch_,
-          .flight_recorder = &flight_recorder_};
+          .flight_recorder = &flight_recorder_,
+          .panic_watch = panic_watch};
 }
 
-StopReason Vm::run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault) {
-  Machine machine{machine_parts(console, loop), irqchip_kinds_};
+StopReason Vm::run_machine(const Surroundings& around) {
+  Machine machine{machine_parts(around.console, around.loop, around.panic_watch), irqchip_kinds_};
   machine.start([this] { timeline_.record("harts run"); });
-  signals.set_on_wake([&machine] { machine.wake(); });
-  signals.set_on_power_key([this, &machine] {
+  around.signals.set_on_wake([&machine] { machine.wake(); });
+  around.signals.set_on_power_key([this, &machine] {
     if (!virtio_.press_power_key()) return false;
     machine.wake();
     return true;
   });
-  signals.set_on_dump([&machine] { dump(machine); });
-  signals.set_in_loop(true);
-  const StopReason reason = loop.run();
-  signals.set_in_loop(false);
-  signals.set_on_dump([] {});
-  signals.set_on_wake([] {});
-  signals.set_on_power_key([] { return false; });
-  console.limit_waits(true);
+  const StopReason reason = run_loop(around, machine);
+  around.signals.set_on_wake([] {});
+  around.signals.set_on_power_key([] { return false; });
+  around.console.limit_waits(true);
   machine.stop();
   machine.report_exits();
-  if (!machine.failure().empty()) flight_record_ = machine.write_flight_record(machine.failure());
+  if (machine.failure().empty()) return reason;
   // A fault after somebody else's stop is nobody's business any more.
   const bool ends_by_fault =
       reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);
-  if (ends_by_fault) fault = machine.fault_report();
+  const bool stands_still = config_.on_panic == OnPanic::kStop && reason == kPanicked;
+  std::string text = failure_text(machine, around, ends_by_fault);
+  if (stands_still) return stand_still(around, machine, text);
+  if (reason.kind == StopReason::Kind::kExit) {
+    failure_ = std::move(text);
+  } else if (failures_.allow()) {
+    show_on_stderr(text);
+  }
   return reason;
+}
+
+StopReason Vm::run_loop(const Surroundings& around, Machine& machine) {
+  around.signals.set_on_dump([&machine] { dump(machine); });
+  around.signals.set_in_loop(true);
+  const StopReason reason = around.loop.run();
+  around.signals.set_in_loop(false);
+  around.signals.set_on_dump([] {});
+  return reason;
+}
+
+std::string Vm::failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault) {
+  std::string text;
+  if (ends_by_fault && machine.fault_report()) text = "rvvmm: " + *machine.fault_report();
+  if (machine.panicked()) {
+    const auto lines = console_lines(around.console.last_output(), kShownLines);
+    const bool shown = !lines.empty() && !around.console_is_in_view;
+    text = std::format("rvvmm: {}{}\n", machine.failure(), shown ? "; the last lines of its console:" : "");
+    for (size_t i = 0; shown && i < lines.size(); ++i)
+      text += std::format("    {}\n", lines[i]);
+  }
+  const std::string record = machine.write_flight_record(machine.failure());
+  if (!record.empty()) text += std::format("rvvmm: {}\n", record);
+  return text;
+}
+
+StopReason Vm::stand_still(const Surroundings& around, Machine& machine, const std::string& text) {
+  around.console.flush();
+  show_on_stderr(text);
+  if (around.prompt != nullptr) {
+    around.prompt->ask_about_panic(machine.standstill());
+  } else {
+    show_on_stderr("rvvmm: the machine stands still; SIGTERM ends rvvmm\n");
+  }
+  return run_loop(around, machine);
 }
 
 void Vm::dump(Machine& machine) {
@@ -180,7 +242,7 @@ void Vm::dump_device_tree(const std::string& path) {
   ConsoleHub console{STDOUT_FILENO};
   std::optional<Notifier> output_room;
   add_virtio_console(loop, *open_console_place({}), console, output_room);
-  const Machine machine{machine_parts(console, loop), irqchip_kinds_};
+  const Machine machine{machine_parts(console, loop, nullptr), irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }
 

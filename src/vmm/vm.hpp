@@ -11,6 +11,7 @@
 #include "base/hypervisor.hpp"
 #include "vmm/boot_images.hpp"
 #include "vmm/boot_timeline.hpp"
+#include "vmm/break_prompt.hpp"
 #include "vmm/config.hpp"
 #include "vmm/console_hub.hpp"
 #include "vmm/console_place.hpp"
@@ -37,14 +38,28 @@ class Vm {
   /// With --console virtio: `output_room` tells it of room in `console`. Returns what looks at the terminal's size.
   std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
                                            std::optional<Notifier>& output_room);
-  Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop);
+  /// What outlives each machine of a run.
+  struct Surroundings {
+    EventLoop& loop;
+    Signals& signals;
+    ConsoleHub& console;
+    bool console_is_in_view;  ///< where stderr is
+    BreakPrompt* prompt;      ///< null: there is no terminal, or nothing to ask
+    PanicWatch* panic_watch;  ///< null without --panic-pattern
+  };
+  Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatch* panic_watch);
   /// Whether a break comes to a prompt. Throws SetupError (kUsage) where one was asked for and there is no terminal.
   bool asks_at_breaks(const Terminal& terminal);
   /// One boot; no device uses RAM any more when it returns.
-  StopReason run_machine(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
+  StopReason run_machine(const Surroundings& around);
+  static StopReason run_loop(const Surroundings& around, Machine& machine);
+  /// What there is to say of a machine that has failed; writes its flight record.
+  static std::string failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault);
+  /// --on-panic stop: until somebody ends rvvmm.
+  static StopReason stand_still(const Surroundings& around, Machine& machine, const std::string& text);
   /// SIGUSR1, while harts run.
   static void dump(Machine& machine);
-  int run_machines(EventLoop& loop, Signals& signals, ConsoleHub& console, std::optional<std::string>& fault);
+  int run_machines(const Surroundings& around);
 
   const Config& config_;
   Hypervisor& hypervisor_;
@@ -55,7 +70,8 @@ class Vm {
   VirtioDevices virtio_;
   ExitWatch exit_watch_;
   FlightRecorder flight_recorder_;
-  std::string flight_record_;  // what to say of the latest record of a failure, after the guest's last words
+  std::string failure_;  // what to say when the terminal is the user's again
+  log::RateLimit failures_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 

@@ -92,7 +92,7 @@ std::string sample_log() {
 TEST(ExitLog, IsDrawnWithTimesBeforeItsEnd) {
   ASSERT_TRUE(is_exit_log(sample_log()));
   const std::string text = exit_log_to_text(sample_log(), "f");
-  EXPECT_THAT(text, HasSubstr("a 'test'\n"));
+  EXPECT_THAT(text, HasSubstr("a \"test\"\n"));
   EXPECT_THAT(text,
               HasSubstr("         -10.0 us  hart 0  mmio uart.lsr read, address 0x10000005, width 1, value 0x60\n"));
   EXPECT_THAT(text, HasSubstr("           0.0 us  hart 0  sbi dbcn.write_byte"));

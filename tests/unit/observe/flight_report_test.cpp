@@ -49,6 +49,14 @@ TEST(FlightReport, RegistersAreWhatChangedSinceTheHartsExitBefore) {
   EXPECT_THAT(text, HasSubstr("hart 1 at the end:\n    pc "));
 }
 
+TEST(FlightReport, TheConsolesLastLinesAreItsOwn) {
+  const std::string text =
+      exit_log_to_text(exit_log_head("a test") + exit_line(1, 0) + exit_log_console_line(R"(say "no\yes")") +
+                           exit_log_console_line("\x1b[1mend"),
+                       "f");
+  EXPECT_THAT(text, HasSubstr("read\nthe last lines of the console:\n    say \"no\\yes\"\n    ?[1mend\n"));
+}
+
 TEST(FlightReport, WhatACutLeavesIsRefused) {
   const std::string whole = exit_log_head("a test") + exit_line(1, 0) + exit_line(2, 0);
   EXPECT_EQ(error_of(whole.substr(0, whole.size() - 3)), "f: is cut off in line 3; what is before that is whole");

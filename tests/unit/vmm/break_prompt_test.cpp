@@ -41,7 +41,7 @@ class BreakPromptTest : public ::testing::Test {
 
   /// What the prompt says to these lines, one for each time it asks; then the input ends.
   std::string answers_to(std::vector<std::string> lines, int calls = 1) {
-    lines_ = std::move(lines);
+    type_these(std::move(lines));
     ::testing::internal::CaptureStderr();
     {
       std::jthread thread{[this, calls] {
@@ -57,6 +57,8 @@ class BreakPromptTest : public ::testing::Test {
     return ::testing::internal::GetCapturedStderr();
   }
 
+  void type_these(std::vector<std::string> lines) { lines_ = std::move(lines); }
+
   EventLoop loop_;
   Terminal terminal_{-1};
   ConsoleHub console_{-1, ConsoleHub::Reader::kNever};
@@ -65,7 +67,7 @@ class BreakPromptTest : public ::testing::Test {
   FakeVcpu hart_;
   ExitBreaker breaker_{config_with_breaks()};
   BreakPrompt prompt_{
-      {.loop = loop_, .terminal = terminal_, .console = console_, .memory = memory_, .breaker = breaker_}};
+      {.loop = loop_, .terminal = terminal_, .console = console_, .memory = memory_, .breaker = &breaker_}};
 
  private:
   void type() {
@@ -113,6 +115,18 @@ TEST_F(BreakPromptTest, MistakesAreNamed) {
   EXPECT_THAT(said, HasSubstr("(rvvmm) mem: give an address and how many bytes, 1 to 4096, such as mem 0x80200000 64\n"
                               "(rvvmm) mem: give"));
   EXPECT_THAT(said, HasSubstr("mem: 17 bytes at 0x800ffff0 are not all RAM; that is 0x80000000 to 0x800fffff\n"));
+}
+
+TEST_F(BreakPromptTest, APanicIsLookedAtAndDoesNotGoOn) {
+  type_these({"regs 1", "continue", "s", "q"});
+  ::testing::internal::CaptureStderr();
+  prompt_.ask_about_panic({.hart = HartId{1},
+                           .line = "it has\n",
+                           .registers = {{{.name = "a0", .value = 5}}, {{.name = "a0", .value = 6}}}});
+  EXPECT_EQ(loop_.run().status, 81);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("\npanic: it has\nhart 1:\n"));
+  EXPECT_THAT(said, HasSubstr("the guest has panicked and does not go on; quit ends rvvmm\n(rvvmm) the guest has"));
 }
 
 TEST_F(BreakPromptTest, HelpNamesAllCommands) {

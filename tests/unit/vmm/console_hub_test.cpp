@@ -102,6 +102,39 @@ TEST_F(ConsoleOutput, OneWriteLargerThanTheBufferComesOutWhole) {
   EXPECT_EQ(take(text.size()), text);
 }
 
+TEST_F(ConsoleOutput, TheLastOfItIsKeptWhetherItIsReadOrNot) {
+  ConsoleHub hub{writer_.get()};
+  hub.start();
+  hub.write(bytes_of("one\n"));
+  EXPECT_TRUE(hub.flush());
+  hub.write(bytes_of("two\n"));
+  EXPECT_EQ(hub.last_output(), "one\ntwo\n");
+  hub.write(bytes_of(std::string(ConsoleHub::kOutputCapacity, 'x')));
+  hub.write(bytes_of("end"));
+  EXPECT_EQ(hub.last_output(), std::string(ConsoleTail::kCapacity - 3, 'x') + "end");
+  hub.stop();
+}
+
+TEST_F(ConsoleOutput, WhoListensGetsAllThatIsTaken) {
+  std::string heard;
+  const auto listen = [&heard](std::span<const std::byte> output) {
+    for (const std::byte byte : output)
+      heard += static_cast<char>(byte);
+  };
+  ConsoleHub nobodys{-1, ConsoleHub::Reader::kNever};
+  nobodys.set_on_output(listen);
+  nobodys.write(bytes_of("one "));
+  EXPECT_EQ(nobodys.try_write(bytes_of("two ")), 4U);
+  EXPECT_EQ(nobodys.last_output(), "one two ");
+  ConsoleHub hub{writer_.get()};  // not started: what is in the buffer stays there
+  hub.set_on_output(listen);
+  hub.write(bytes_of("three"));
+  EXPECT_EQ(heard, "one two three");
+  const std::string much(2 * ConsoleHub::kOutputCapacity, 'x');
+  EXPECT_LT(hub.try_write(bytes_of(much)), much.size());
+  EXPECT_EQ(heard, "one two three") << "what was not taken comes again";
+}
+
 TEST_F(ConsoleOutput, EmptyWriteIsNothing) {
   ConsoleHub hub(writer_.get());
   hub.start();

@@ -37,7 +37,8 @@ class MachineTest : public ::testing::Test {
                                                     .console = console_,
                                                     .loop = loop_,
                                                     .boot_marks = marks_,
-                                                    .guest_log = guest_log_},
+                                                    .guest_log = guest_log_,
+                                                    .panic_watch = panic_watch_},
                                      kinds_);
   }
 
@@ -88,6 +89,7 @@ class MachineTest : public ::testing::Test {
   EventLoop loop_;
   RecordingMarks marks_;
   GuestLog guest_log_;
+  PanicWatch* panic_watch_ = nullptr;
   std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
 };
 
@@ -210,6 +212,63 @@ TEST_F(MachineTest, ResetBootsAgainUnlessTold) {
   config_.no_reboot = true;
   EXPECT_EQ(run_event(event(SystemEventType::kReset, 0)), exit_with(80));
   EXPECT_EQ(run_event(event(SystemEventType::kReset, 1)), exit_with(81));
+}
+
+TEST_F(MachineTest, APanicEndsAsTheUserWantsIt) {
+  const SystemEvent shutdown = event(SystemEventType::kShutdown, 1);
+  const SystemEvent reset = event(SystemEventType::kReset, 1);
+  config_.on_panic = OnPanic::kExit;
+  EXPECT_EQ(run_event(shutdown), exit_with(81));
+  EXPECT_EQ(run_event(reset), exit_with(81));
+  EXPECT_EQ(run_event(event(SystemEventType::kReset, 0)), kReset) << "is none";
+  config_.on_panic = OnPanic::kReset;
+  EXPECT_EQ(run_event(shutdown), kReset);
+  EXPECT_EQ(run_event(reset), kReset);
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 0)), exit_with(0)) << "is none";
+  config_.on_panic = OnPanic::kStop;
+  EXPECT_EQ(run_event(reset), exit_with(81));
+}
+
+TEST_F(MachineTest, APanicOnTheConsoleIsOneWhateverTheGuestDoesThen) {
+  PanicWatch watch{loop_, {"panic"}};
+  console_.set_on_output([&watch](std::span<const std::byte> output) { watch.take(output); });
+  panic_watch_ = &watch;
+  const auto say_and = [this](auto then) {
+    return run([this, then](VcpuIo& io) {
+      console_.write(std::as_bytes(std::span{std::string_view{"panic\n"}}));
+      then(io);
+    });
+  };
+  const auto ask_for = [](const SystemEvent& event) {
+    return [event](VcpuIo& io) { io.system_event(kBootHart, event); };
+  };
+  EXPECT_EQ(say_and(ask_for(event(SystemEventType::kReset, 0))), exit_with(81));
+  EXPECT_EQ(say_and(ask_for(event(SystemEventType::kShutdown, 0))), exit_with(81));
+  EXPECT_EQ(say_and([](VcpuIo& /*io*/) {}), exit_with(81)) << "when it has been silent for a while";
+  config_.on_panic = OnPanic::kReset;
+  EXPECT_EQ(say_and([](VcpuIo& /*io*/) {}), kReset);
+  EXPECT_EQ(run_event(event(SystemEventType::kShutdown, 0)), exit_with(0)) << "the next machine has not said so";
+}
+
+TEST_F(MachineTest, APanickedMachineShowsItsHarts) {
+  config_.smp = 2;
+  hypervisor_.host.on_vcpu_made = [](HartId hart, FakeVcpu& vcpu) {
+    vcpu.at(kA0) = 0x70 + hart.value;
+    if (hart != kBootHart) return;
+    vcpu.add_step([](VcpuIo& io) {
+      io.system_event(kBootHart, event(SystemEventType::kShutdown, 1));
+      return RunOutcome::kStop;
+    });
+  };
+  const auto machine = make();
+  machine->start();
+  loop_.run();
+  machine->stop();
+  EXPECT_TRUE(machine->panicked());
+  const ExitBreaker::Stop stop = machine->standstill();
+  EXPECT_EQ(stop.line, "the guest reported a system failure\n");
+  ASSERT_EQ(stop.registers.size(), 2U);
+  EXPECT_THAT(hart_to_text(stop, 1), HasSubstr("0x71"));
 }
 
 TEST_F(MachineTest, FinisherEndsWithTheGuestsCode) {
