@@ -11,20 +11,9 @@
 #include "base/register_file.hpp"
 #include "observe/exit_line.hpp"
 #include "observe/exit_log.hpp"
+#include "vmm/stderr_text.hpp"
 
 namespace rvvmm {
-namespace {
-
-int write_to_stderr(std::string_view line) noexcept {
-  while (!line.empty()) {
-    const ssize_t done = ::write(STDERR_FILENO, line.data(), line.size());
-    if (done < 0 && errno != EINTR) return errno;
-    if (done > 0) line.remove_prefix(static_cast<size_t>(done));
-  }
-  return 0;
-}
-
-}  // namespace
 
 ExitTracer::ExitTracer(const Config& config)
     : what_(*config.trace), matcher_("--trace", what_), form_(config.trace_file.value_or(TraceFile{.path = "-"})) {
@@ -65,11 +54,7 @@ std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord
                       .took_us = us_between(exit.left, exit.answered),
                       .registers = form_.registers ? registers_of(vcpu) : std::vector<NamedRegister>{},
                       .exit = exit};
-  if (form_.json) return exit_to_json(line, *devices_);
-  std::string text = exit_to_text(line, *devices_);
-  // A terminal is in raw mode for the guest, where a line feed alone does not return to the first column.
-  if (to_terminal_) text.insert(text.size() - 1, 1, '\r');
-  return text;
+  return form_.json ? exit_to_json(line, *devices_) : exit_to_text(line, *devices_);
 }
 
 // A pipe has room for all of a line then, and a file always. Not in write(2) itself: what gets a hart out of there
@@ -87,12 +72,7 @@ bool ExitTracer::wait_for_room(int fd) const noexcept {
 void ExitTracer::write(std::string_view line) noexcept {
   const LockGuard lock{mu_};
   if (!wait_for_room(file_ ? file_->fd() : STDERR_FILENO)) return;
-  int error = 0;
-  if (file_) {
-    error = file_->write(line);
-  } else {
-    error = write_to_stderr(line);
-  }
+  const int error = file_ ? file_->write(line) : write_to_stderr(line, to_terminal_);
   if (error == 0 || failed_.exchange(true)) return;
   log::line(log::Module::kVmm, log::Level::kWarn, "--trace: cannot be written any more: {}", std::strerror(error));
 }

@@ -8,28 +8,31 @@
 namespace rvvmm {
 namespace {
 
-bool write_all(std::string_view text) noexcept {
+int write_all(std::string_view text) noexcept {
   while (!text.empty()) {
     const ssize_t done = ::write(STDERR_FILENO, text.data(), text.size());
-    if (done < 0 && errno != EINTR) return false;
+    if (done < 0 && errno != EINTR) return errno;
     if (done > 0) text.remove_prefix(static_cast<size_t>(done));
   }
-  return true;
+  return 0;
 }
 
 }  // namespace
 
-void show_on_stderr(std::string_view text) noexcept {
-  if (::isatty(STDERR_FILENO) != 1) {
-    write_all(text);
-    return;
-  }
-  while (!text.empty()) {
+int write_to_stderr(std::string_view text, bool is_terminal) noexcept {
+  if (!is_terminal) return write_all(text);
+  int error = 0;
+  while (error == 0 && !text.empty()) {
     const size_t line = std::min(text.find('\n'), text.size());
-    if (!write_all(text.substr(0, line))) return;
-    if (line < text.size() && !write_all("\r\n")) return;
+    error = write_all(text.substr(0, line));
+    if (error == 0 && line < text.size()) error = write_all("\r\n");
     text.remove_prefix(std::min(line + 1, text.size()));
   }
+  return error;
+}
+
+void show_on_stderr(std::string_view text) noexcept {
+  write_to_stderr(text, ::isatty(STDERR_FILENO) == 1);
 }
 
 }  // namespace rvvmm
