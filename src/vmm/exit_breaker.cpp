@@ -19,10 +19,12 @@ void ExitBreaker::begin(Machine machine, uint64_t start, uint64_t timebase_hz) {
   start_ = start;
   us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
   const LockGuard lock{mu_};
+  machine_ends_ = false;
   machine_.emplace(std::move(machine));
 }
 
 void ExitBreaker::let_go() noexcept {
+  machine_ends_ = true;  // a hart that waits for a reader of stderr may have the lock
   const LockGuard lock{mu_};
   machine_.reset();
   end_stop();
@@ -57,7 +59,7 @@ void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit
 // Of two harts that come to a break at once the second one is parked for the first, and stops when that goes on.
 void ExitBreaker::stop_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) {
   std::string line = line_of(hart, vcpu, exit);
-  if (on_break() == OnBreak::kContinue) return show_on_stderr("break: " + line);
+  if (on_break() == OnBreak::kContinue) return show_on_stderr("break: " + line, &machine_ends_);
   std::vector<NamedRegister> registers = registers_of(vcpu);
   const LockGuard lock{mu_};
   while (machine_ && stop_) {
@@ -104,11 +106,11 @@ void ExitBreaker::act() {
   switch (on_break()) {
     case OnBreak::kContinue: break;
     case OnBreak::kDump:
-      show_on_stderr(stop_to_text(*stop_));
+      show_on_stderr(stop_to_text(*stop_), &machine_ends_);
       end_stop();
       break;
     case OnBreak::kExit:
-      show_on_stderr(stop_to_text(*stop_));
+      show_on_stderr(stop_to_text(*stop_), &machine_ends_);
       machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
       wait_for_end_of(stops_);
       break;

@@ -90,6 +90,7 @@ class ExitBreaker {
   double us_per_tick_ = 0;
   const DeviceNames* devices_ = nullptr;
   std::atomic<bool> stepping_ = false;
+  std::atomic<bool> machine_ends_ = false;
 
   Mutex mu_;
   std::condition_variable_any changed_;

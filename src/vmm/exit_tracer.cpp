@@ -1,9 +1,7 @@
 #include "vmm/exit_tracer.hpp"
 
-#include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 #include <format>
 
@@ -57,22 +55,15 @@ std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord
   return form_.json ? exit_to_json(line, *devices_) : exit_to_text(line, *devices_);
 }
 
-// A pipe has room for all of a line then, and a file always. Not in write(2) itself: what gets a hart out of there
-// comes once, maybe before it.
-bool ExitTracer::wait_for_room(int fd) const noexcept {
-  constexpr int kLookAgainMs = 100;
-  pollfd reader{.fd = fd, .events = POLLOUT, .revents = 0};
-  while (::poll(&reader, 1, kLookAgainMs) <= 0) {
-    if (waits_are_limited_) return false;
-  }
-  return true;
-}
-
 // A disk that is full ends the trace, not the guest.
 void ExitTracer::write(std::string_view line) noexcept {
   const LockGuard lock{mu_};
-  if (!wait_for_room(file_ ? file_->fd() : STDERR_FILENO)) return;
-  const int error = file_ ? file_->write(line) : write_to_stderr(line, to_terminal_);
+  int error = 0;
+  if (!file_) {
+    error = write_to_stderr(line, to_terminal_, &waits_are_limited_);
+  } else if (wait_for_room(file_->fd(), waits_are_limited_)) {
+    error = file_->write(line);
+  }
   if (error == 0 || failed_.exchange(true)) return;
   log::line(log::Module::kVmm, log::Level::kWarn, "--trace: cannot be written any more: {}", std::strerror(error));
 }

@@ -33,7 +33,6 @@ class ExitTracer {
   void limit_waits() noexcept { waits_are_limited_ = true; }
 
  private:
-  bool wait_for_room(int fd) const noexcept;
   void write(std::string_view line) noexcept;
   /// The clocks of two CPUs may be a tick apart.
   double us_between(uint64_t from, uint64_t to) const noexcept {

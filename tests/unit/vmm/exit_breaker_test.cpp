@@ -1,6 +1,8 @@
 #include "vmm/exit_breaker.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -10,6 +12,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 #include "fakes/fake_vcpu.hpp"
 
 namespace rvvmm::exit_breaker_test {
@@ -256,6 +259,29 @@ TEST_F(ExitBreakerTest, ADeviceThatThereIsNotIsAMistake) {
   } catch (const SetupError& error) {
     EXPECT_STREQ(error.what(), "--break: column 6: \"uarrt\" is no device of this machine; did you mean uart?");
   }
+}
+
+TEST_F(ExitBreakerTest, StderrThatNobodyReadsKeepsNoHartFromEnding) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const Fd reader{ends[0]};
+  const Fd writer{ends[1]};
+  ASSERT_EQ(::fcntl(writer.get(), F_SETPIPE_SZ, 4096), 4096);
+  const Fd stderr_before{::dup(STDERR_FILENO)};
+  begin(OnBreak::kDump);
+  ASSERT_EQ(::dup2(writer.get(), STDERR_FILENO), STDERR_FILENO);
+  std::atomic<bool> done = false;
+  std::jthread hart{[&] {
+    for (int i = 0; i < 10; ++i)
+      exit_on(0, store(10));
+    done = true;
+  }};
+  std::this_thread::sleep_for(std::chrono::milliseconds{300});
+  const bool was_done = done;
+  breaker_->let_go();
+  hart.join();
+  ::dup2(stderr_before.get(), STDERR_FILENO);
+  EXPECT_FALSE(was_done) << "it waits for a reader";
 }
 
 }  // namespace
