@@ -60,9 +60,9 @@ struct Config {
   std::string kernel;
   std::optional<std::string> initrd;
   std::string append;  ///< the guest kernel's command line
-  uint32_t smp = 1;
   uint64_t mem_bytes = 256_MiB;
   RamOptions ram;
+  uint32_t smp = 1;
   IrqchipChoice irqchip = IrqchipChoice::kAuto;
   SbiChoices sbi;
   std::vector<VirtioBlock::Options> disks;
@@ -70,10 +70,10 @@ struct Config {
   Transport transport = Transport::kPci;
   bool rng = false;
   bool power_key = false;
+  bool no_reboot = false;  ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset
   ConsoleChoice console;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
   std::optional<std::string> dump_dtb;  ///< write the tree here and end
-  bool no_reboot = false;               ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset
   std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: anywhere
   std::vector<std::pair<log::Module, log::Level>> log_levels;
   std::optional<std::string> log_file;
