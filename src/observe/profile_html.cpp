@@ -22,7 +22,7 @@ h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.2em .7em;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}td.n{font-family:monospace}
-svg{vertical-align:middle}svg text{fill:currentColor;font-size:11px}
+svg{vertical-align:middle}.wide{display:block}.axis{display:flex;justify-content:space-between;font-size:.8em}
 .key{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}pre{overflow-x:auto}
 .scroll{overflow-x:auto}
 </style>
@@ -117,7 +117,10 @@ std::string timeline_svg(const ExitProfile& profile) {
   if (most == 0) return "<p>no exits</p>\n";
   const double column = kWidth / static_cast<double>(slots.size());
   const double slot_ns = profile.ns_of(static_cast<double>(profile.timeline.slot_ticks));
-  std::string svg = std::format("<svg viewBox=\"0 0 {} {}\" width=\"100%\">\n", kWidth, kHeight + 18);
+  // As wide as the window, whose proportions it takes: words in it would be stretched, so they stand below.
+  std::string svg = std::format(
+      "<svg class=\"wide\" viewBox=\"0 0 {0} {1}\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{1}\">\n",
+      kWidth, kHeight);
   for (size_t i = 0; i < slots.size(); ++i) {
     if (exits_in(slots[i]) == 0) continue;
     const double at = static_cast<double>(i);
@@ -133,23 +136,23 @@ std::string timeline_svg(const ExitProfile& profile) {
     }
     svg += "</g>\n";
   }
-  svg += std::format("<text x=\"0\" y=\"{0}\">0</text><text x=\"{1}\" y=\"{0}\" text-anchor=\"end\">{2}</text></svg>\n",
-                     kHeight + 14, kWidth, duration_text(slot_ns * static_cast<double>(slots.size())));
+  svg += std::format("</svg>\n<div class=\"axis\"><span>0</span><span>{}</span></div>\n",
+                     duration_text(slot_ns * static_cast<double>(slots.size())));
   return svg +
          std::format("<p>a column is {}, the highest has {} exits</p>\n", duration_text(slot_ns), count_text(most));
 }
 
 std::string pcs_table(const ExitProfile& profile) {
   if (profile.pcs.empty()) return "<p>no samples</p>\n";
-  std::string html = "<table><tr><th>pc</th><th>samples</th><th>symbol</th></tr>\n";
+  std::string html = "<div class=\"scroll\"><table><tr><th>pc</th><th>samples</th><th>symbol</th></tr>\n";
   for (const ProfilePc& pc : profile.pcs | std::views::take(100))
     html += std::format("<tr><td class=\"n\">{:#018x}</td><td>{}</td><td class=\"n\">{}</td></tr>\n", pc.pc,
                         count_text(pc.samples), escaped(pc.symbol));
-  return html + "</table>\n";
+  return html + "</table></div>\n";
 }
 
 std::string kvm_table(const ExitProfile& profile) {
-  std::string html = "<table><tr><th></th><th>VM</th>";
+  std::string html = "<div class=\"scroll\"><table><tr><th></th><th>VM</th>";
   for (const ProfileHart& hart : profile.harts)
     html += std::format("<th>hart {}</th>", hart.hart);
   html += "</tr>\n";
@@ -168,7 +171,7 @@ std::string kvm_table(const ExitProfile& profile) {
       html += cell(hart.kvm, statistic.name);
     html += "</tr>\n";
   }
-  return html + "</table>\n";
+  return html + "</table></div>\n";
 }
 
 }  // namespace

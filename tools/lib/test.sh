@@ -19,13 +19,14 @@ parse_test_options() {
         shift
     done
     if [[ -z $TEST_ONLY ]]; then
-        TEST_ONLY=lint,unit,fuzz,integration,figures,demo
+        TEST_ONLY=lint,unit,fuzz,integration,figures,page,demo
         if ((TEST_FULL)); then TEST_ONLY+=,power-loss,debian; fi
     fi
     local word
     for word in ${TEST_ONLY//,/ }; do
-        [[ " lint unit fuzz integration figures power-loss demo debian " == *" $word "* ]] ||
-            die "test --only: no such part: $word; there are lint, unit, fuzz, integration, figures, power-loss, demo, debian"
+        [[ " lint unit fuzz integration figures page power-loss demo debian " == *" $word "* ]] ||
+            die "test --only: no such part: $word; there are lint, unit, fuzz, integration, figures, page," \
+                "power-loss, demo, debian"
     done
     if ((${#TEST_HOSTS[@]} == 0)); then
         TEST_HOSTS=("${DEFAULT_HOSTS[@]}") TEST_HOSTS_GIVEN=0
@@ -325,8 +326,13 @@ figures_phase() {
         --against "$ROOT/tools/bench/reference-latest.json"
 }
 
+beside_the_last_host() {
+    if wanted figures; then phase figures figures_phase; fi
+    if wanted page; then phase page page_phase; fi
+}
+
 # Two hosts at once on two cores: a test waits much of its time. Beside the last one there is a core to spare for the
-# figures.
+# figures and the browser.
 integration_phases() {
     local host at_once=${RVVMM_TEST_JOBS:-2}
     declare -gA INTEGRATION_PIDS=() NEW_KERNEL_HOSTS=()
@@ -336,7 +342,7 @@ integration_phases() {
         start_integration "$host"
     done
     while ((${#INTEGRATION_PIDS[@]} > 1)); do finish_integration; done
-    if wanted figures; then phase figures figures_phase; fi
+    beside_the_last_host
     while ((${#INTEGRATION_PIDS[@]})); do finish_integration; done
     finish_new_kernels
 }
@@ -378,8 +384,8 @@ emulated_phases() {
     if wanted unit || wanted integration; then phase unit-riscv64 unit_phase riscv64; fi
     if wanted integration; then
         integration_phases
-    elif wanted figures; then
-        phase figures figures_phase
+    else
+        beside_the_last_host
     fi
     if wanted power-loss; then power_loss_phases; fi
     if wanted debian; then debian_phases; fi
