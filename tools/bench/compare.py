@@ -29,7 +29,8 @@ def load(path):
         for row in rows.values():
             if row["values"].get("rvvmm") is not None:
                 _ = row["noise"] + row["values"]["rvvmm"]
-        return run["host"].split(";")[0], run["commit"], rows
+        _ = run["host"].split() + run["commit"].split()
+        return run["host"], run["commit"], rows
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -47,9 +48,10 @@ def above_floor(row):
 
 
 def compare(reference, now):
-    """Of two (kernel, commit, rows): lines to print, and whether nothing got worse."""
-    kernel, commit, before = reference
-    kernel_now, _, after = now
+    """Of two (host, commit, rows): lines to print, and whether nothing got worse."""
+    host, commit, before = reference
+    host_now, _, after = now
+    kernel, kernel_now = host.split(";")[0], host_now.split(";")[0]
     same = kernel == kernel_now
     value_of = (lambda row: row["values"].get("rvvmm")) if same else above_floor
     measured = {section for section, _, _ in after}

@@ -16,7 +16,7 @@ usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only 
   --text-order          makes tools/cmake/text-order.ld anew: the order of code for the linker
 
 Boots emulated hosts in exact mode (one instruction is one nanosecond) and measures; see docs/benchmarks.md.
-Takes some minutes per kernel. Tables go to stdout, and with the raw lines to build/bench/.
+Takes some minutes per kernel. Tables go to stdout, and to build/bench/ with the raw lines, JSON and a page of plots.
 EOF
 }
 
@@ -126,6 +126,7 @@ bench_kernel() {
     ((smp)) && bench_host "$kernel" smp 2
     in_sdk python3 tools/bench/table.py "Linux $(<"$CACHE/kernels/$kernel/version")$(bench_qemu_version)" \
         "$(bench_commit)" "build/bench/$kernel.lines" "build/bench/$kernel.json" | tee "$out/$kernel.md"
+    in_sdk python3 -B tools/bench/plots.py "build/bench/$kernel.json" "build/bench/$kernel.html"
 }
 
 # What rvvmm executes from its start to its end, at four harts and with output, as QEMU saw it.

@@ -34,6 +34,7 @@ page_phase() {
     PHASE=page as_one_test browser browser_for_pages
     PHASE=page as_one_test mistakes open_pages --self-test || status=1
     PHASE=page as_one_test report report_pages_show || status=1
+    PHASE=page as_one_test figures figures_page_shows || status=1
     return "$status"
 }
 
@@ -54,3 +55,10 @@ report_pages_show() {
         open_pages "$out/report.html=309" "$out/report-against.html=309"
 }
 rvvmm_report() { in_sdk qemu-riscv64 build/riscv64/rvvmm report "$@"; }
+
+# What tools/dev bench draws of a run with all sections and columns, that of an earlier docs/benchmarks.md: 52 rows that
+# are not 0.
+figures_page_shows() {
+    in_sdk python3 -B tools/bench/plots.py tests/pages/figures.json build/results/page/figures.html &&
+        open_pages build/results/page/figures.html=52
+}
