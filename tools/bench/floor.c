@@ -1,8 +1,10 @@
 // The floor under every VMM: one vCPU, one memory slot, and a loop that answers every exit with a constant.
-// floor BLOB MIB [aia]: runs a headerless guest at RAM base + 2 MiB, without a device tree.
+// floor BLOB MIB [aia [off|thp|2M [prefault]]]: runs a headerless guest at RAM base + 2 MiB, without a device tree. Of
+// what pages its RAM is: without a word, what the host gives.
 #include <err.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/mman.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { kRamBase = 0x80000000u, kEntry = 0x200000, kImsic = 0x28000000, kAplic = 0x0d000000 };
+enum { kRamBase = 0x80000000u, kEntry = 0x200000, kHuge = 0x200000, kImsic = 0x28000000, kAplic = 0x0d000000 };
 
 static int must(int result, const char* what) {
   if (result < 0) err(1, "%s", what);
@@ -37,12 +39,29 @@ static void set_up_aia(int vm) {
   set_aia(aia.fd, KVM_DEV_RISCV_AIA_GRP_CTRL, KVM_DEV_RISCV_AIA_CTRL_INIT, 0);
 }
 
+static char* map_ram(size_t size, const char* pages, int populate) {
+  if (strcmp(pages, "2M") == 0) {
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB;
+    char* ram = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (populate ? MAP_POPULATE : 0), -1, 0);
+    if (ram == MAP_FAILED) err(1, "huge pages of 2 MiB");
+    return ram;
+  }
+  char* ram =
+      mmap(NULL, size + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (ram == MAP_FAILED) err(1, "guest RAM");
+  ram += -(uintptr_t)ram % kHuge;
+  must(madvise(ram, size, strcmp(pages, "thp") == 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), "madvise");
+  if (populate) must(madvise(ram, size, MADV_POPULATE_WRITE), "MADV_POPULATE_WRITE");
+  return ram;
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) errx(2, "usage: floor BLOB MIB [aia]");
   const size_t size = strtoul(argv[2], NULL, 10) << 20;
   int kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
   int vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
-  char* ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  char* ram = argc > 4 ? map_ram(size, argv[4], argc > 5)
+                       : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   struct kvm_userspace_memory_region slot = {
       .guest_phys_addr = kRamBase, .memory_size = size, .userspace_addr = (uintptr_t)ram};
   must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");

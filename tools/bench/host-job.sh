@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs inside the emulated host of tools/dev bench: measures each VMM and prints "SECTION ROW VMM NAME VALUE" lines.
-# host-job.sh WHAT VMMS [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net) or "smp"
+# host-job.sh WHAT VMMS [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net,
+# memory) or "smp"
 # (two), and VMMS of floor,floor-aia,rvvmm-profile,rvvmm,qemu; what is not a VMM by itself is in the rows
 # of start and exit alone.
 # Everything it uses lies in RAM, at /pack and /tmp.
 set -euo pipefail
 what=$1
-sections=${3:-start,exit,boot,watch,console,blk,net}
+sections=${3:-start,exit,boot,watch,console,blk,net,memory}
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
 chmod 755 "$pack"/{rvvmm,measure,floor,in-root,load}
@@ -183,6 +184,44 @@ net_rows() {
     kill "$peer"
 }
 
+# memory_vmm NAME GUEST PAGES: fills COMMAND; PAGES as behind rvvmm's --mem hugepages=, so 2M,prefault.
+memory_vmm() {
+    local name=$1 kernel=$pack/$2 pages=$3 object
+    vmm "$name" "$kernel" 128 1
+    case $name in
+    rvvmm) COMMAND=("$pack/rvvmm" --kernel "$kernel" --mem "128M,hugepages=$pages") ;;
+    floor-aia) read -ra COMMAND <<<"${COMMAND[*]} ${pages/,/ }" ;;
+    qemu)
+        object=memory-backend-ram,id=ram,size=128M
+        [[ $pages != 2M* ]] || object=memory-backend-memfd,id=ram,size=128M,hugetlb=on,hugetlbsize=2M
+        [[ $pages != *,prefault ]] || object+=,prealloc=on
+        COMMAND+=(-object "$object" -machine memory-backend=ram)
+        ;;
+    esac
+}
+
+# The pool is there for these rows alone.
+memory_rows() {
+    local name pages guest pool=/proc/sys/vm/nr_hugepages
+    echo 72 >"$pool"
+    (($(<"$pool") == 72)) || echo "bench: this host has $(<"$pool") huge pages of 2 MiB of the 72 it was asked for" >&2
+    for name in floor-aia "${VMMS[@]}"; do
+        for pages in off thp 2M off,prefault thp,prefault 2M,prefault; do
+            # QEMU has no way to do without transparent ones.
+            [[ $name != qemu || $pages != off* ]] || continue
+            # Later runs find the host's free pages as others of their kind left them.
+            memory_vmm "$name" bench_memory_touch "$pages"
+            report memory cold "$name-cold" run >/dev/null
+            for guest in shutdown bench_memory_touch bench_memory_write bench_memory_read; do
+                [[ $pages != *,prefault || $guest != *_write && $guest != *_read ]] || continue
+                memory_vmm "$name" "$guest" "$pages"
+                report memory "${guest#bench_memory_}, hugepages=$pages" "$name" run
+            done
+        done
+    done
+    echo 0 >"$pool"
+}
+
 case $what in
 main)
     [[ $sections != *start* ]] || start_rows
@@ -193,6 +232,7 @@ main)
     INITRD=$pack/bench-load.cpio
     [[ $sections != *blk* ]] || blk_rows
     [[ $sections != *net* ]] || net_rows
+    [[ $sections != *memory* ]] || memory_rows
     ;;
 smp) boot_rows latest 1 2 4 ;;
 esac
