@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs inside the emulated host of tools/dev bench: measures each VMM and prints "SECTION ROW VMM NAME VALUE" lines.
 # host-job.sh WHAT VMMS [SECTIONS], with WHAT "main" (one hart; SECTIONS: start,exit,boot,watch,console,blk,net,
-# memory) or "smp"
+# memory,device) or "smp"
 # (two), and VMMS of floor,floor-aia,rvvmm-profile,rvvmm,qemu; what is not a VMM by itself is in the rows
 # of start and exit alone.
 # Everything it uses lies in RAM, at /pack and /tmp.
 set -euo pipefail
 what=$1
-sections=${3:-start,exit,boot,watch,console,blk,net,memory}
+sections=${3:-start,exit,boot,watch,console,blk,net,memory,device}
 pack=/pack
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || true
 chmod 755 "$pack"/{rvvmm,measure,floor,in-root,load}
@@ -222,6 +222,24 @@ memory_rows() {
     echo 0 >"$pool"
 }
 
+# A doorbell, a thread of the VMM, and its interrupt.
+device_rows() {
+    local name guest disk=/tmp/disks/empty
+    head -c 1048576 /dev/zero >"$disk"
+    for name in "${VMMS[@]}"; do
+        for guest in bench_doorbell_0 bench_doorbell_20000; do
+            vmm "$name" "$pack/$guest" 64 1
+            case $name in
+            rvvmm) COMMAND+=(--disk "$disk") ;;
+            qemu) COMMAND+=(-drive "file=$disk,format=raw,if=none,id=d" -device virtio-blk-pci,drive=d,disable-legacy=on) ;;
+            esac
+            report device cold "$name-cold" run >/dev/null
+            report device "${guest#bench_}" "$name" run
+        done
+    done
+    rm "$disk"
+}
+
 case $what in
 main)
     [[ $sections != *start* ]] || start_rows
@@ -233,6 +251,7 @@ main)
     [[ $sections != *blk* ]] || blk_rows
     [[ $sections != *net* ]] || net_rows
     [[ $sections != *memory* ]] || memory_rows
+    [[ $sections != *device* ]] || device_rows
     ;;
 smp) boot_rows latest 1 2 4 ;;
 esac

@@ -8,6 +8,7 @@ import json
 import sys
 
 COUNT = 100_000
+ROUND_TRIPS = 20_000
 # What tests/guests/memory.S does, and the RAM it has.
 TOUCHED_KIB, PASSES, RAM_KIB = 65536, 16, 131072
 # Section, row: what is bound, on the 7.2 host as the project measures it (docs/benchmarks.md).
@@ -49,6 +50,7 @@ NAMES = {
     "tcp-guest-to-host": "TCP, guest to host",
     "tcp-host-to-guest": "TCP, host to guest",
     "udp-ping-pong": "UDP, there and back",
+    "doorbell_20000": "doorbell, a thread, and its interrupt back (VIRTIO_BLK_T_GET_ID)",
 }
 # Work of the guest or the kernel alone, the same for all.
 LEVEL = ("calibrate", "sbi_base", "write again, ", "read again, ")
@@ -66,6 +68,7 @@ NOISE = {
     "blk": 3,
     "net": 5,
     "memory": 5,
+    "device": 2,
     "size": 10,
 }
 # KiB of one operation, where the price is one of a KiB; and of what exits are counted for.
@@ -150,6 +153,11 @@ def rows_of(data):
                 add("exit", row, "ns", vmm, (values["cpu_ns"][0] - base["cpu_ns"][0]) / COUNT)
         elif section == "memory":
             add_memory(add, data, row, vmm)
+        elif section == "device":
+            base = data.get(("device", "doorbell_0", vmm))
+            if row != "doorbell_0" and good(base):
+                for name, title in (("elapsed_ns", row), ("cpu_ns", f"{NAMES[row]}: CPU time")):
+                    add("device", title, "ns", vmm, (values[name][0] - base[name][0]) / ROUND_TRIPS)
         elif section.startswith("boot-"):
             title = "boot, one hart" if section == "boot-main" else "boot, two harts"
             names = ["first kernel message", "init"] if "earlycon" in row else ["init"]

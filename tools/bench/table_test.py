@@ -36,6 +36,14 @@ class RowsTest(unittest.TestCase):
             ("memory", "backing at the start, hugepages=thp,prefault", "ns/page"): {"rvvmm": 250},
             ("memory", "first touch, hugepages=thp,prefault", "ns/page"): {"rvvmm": 10}})
 
+    def test_a_round_trip_is_what_is_left_of_20000_without_those_of_none(self):
+        rows = self.rows_of("device|doorbell_0|rvvmm|cpu_ns|3000000", "device|doorbell_0|rvvmm|elapsed_ns|4000000",
+                            "device|doorbell_20000|rvvmm|cpu_ns|403000000",
+                            "device|doorbell_20000|rvvmm|elapsed_ns|604000000")
+        name = table.NAMES["doorbell_20000"]
+        self.assertEqual(dict(rows), {("device", "doorbell_20000", "ns"): {"rvvmm": 30000},
+                                      ("device", f"{name}: CPU time", "ns"): {"rvvmm": 20000}})
+
     def test_what_failed_or_has_nothing_to_be_less_is_no_figure(self):
         self.assertEqual(self.rows_of("exit|lsr_read|rvvmm|cpu_ns|302000000"), {})
         self.assertEqual(self.rows_of("memory|touch, hugepages=2M|rvvmm|cpu_ns|302000000"), {})

@@ -7,8 +7,8 @@ usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only 
                        [--against FILE] [--record FILE]
        tools/dev bench --text-order
 
-  --only SECTION,...    start, exit, boot, watch (at a shell), console, blk, net and memory, on one hart; leaves
-                        out the two-hart boots
+  --only SECTION,...    start, exit, boot, watch (at a shell), console, blk, net, memory and device, on one
+                        hart; leaves out the two-hart boots
   --no-qemu             rvvmm and the floor alone
   --against FILE        compares with figures kept by --record, and fails with status 1 where a row got worse by more than
                         its noise, which the file has for each; for one --kernel, without QEMU
