@@ -93,6 +93,18 @@ class CompareTest(unittest.TestCase):
         self.assertIn("nothing to compare", out)
         self.assertEqual(self.run_with([BOOT], [BOOT], "Linux 7.3.1")[0], 1)
 
+    def test_rows_that_moved_are_left_for_blame(self):
+        moved = self.folder / "moved"
+        other = {**LSR, "row": "thr_write"}
+        paths = [self.folder / "before.json", self.folder / "after.json", moved]
+        self.run_with([LSR, other, BOOT], [changed(LSR, rvvmm=4100), changed(other, rvvmm=3000), BOOT])
+        self.assertEqual(self.run_files(*paths)[0], 1)
+        self.assertEqual([json.loads(line) for line in moved.read_text().splitlines()],
+                         [["exit", "lsr_read", "ns"], ["exit", "thr_write", "ns"]])
+        moved.unlink()
+        self.run_with([LSR], [LSR])
+        self.assertEqual((self.run_files(*paths)[0], moved.exists()), (0, False))
+
     def test_a_bad_file_is_named(self):
         bad = self.folder / "bad.json"
         for text in ("", "[]", '{"rows": []}', '{"host": "x", "commit": "y", "rows": [{"section": 1}]}'):

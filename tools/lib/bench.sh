@@ -4,14 +4,16 @@
 bench_usage() {
     cat <<'EOF'
 usage: tools/dev bench [--kernel 6.12|latest]... [--no-qemu] [--no-smp] [--only SECTION,...]
-                       [--against FILE] [--record FILE]
+                       [--against FILE [--bisect]] [--record FILE]
        tools/dev bench --text-order
 
   --only SECTION,...    start, exit, boot, watch (at a shell), console, blk, net, memory and device, on one
                         hart; leaves out the two-hart boots
   --no-qemu             rvvmm and the floor alone
   --against FILE        compares with figures kept by --record, and fails with status 1 where a row got worse by more than
-                        its noise, which the file has for each; for one --kernel, without QEMU
+                        its noise, which the file has for each; for one --kernel, without QEMU; tells which commits
+                        since then touch what is built
+  --bisect              then measures commits between, in a worktree of its own, till it is known which one moved what
   --record FILE         keeps the figures, and the commit they are of; for one --kernel
   --text-order          makes tools/cmake/text-order.ld anew: the order of code for the linker
 
@@ -143,8 +145,123 @@ make_text_order() {
     say "==> $order: $(grep -c '^  ' "$order") pieces of code"
 }
 
+# What a figure may be moved by, but for the host's kernel.
+BENCH_BUILT=(src include CMakeLists.txt CMakePresets.json tools/cmake tests/guests tools/bench tools/lib/bench.sh
+    tools/lib/host.sh tools/lib/sdk.sh ':!tools/bench/*.json' ':!tools/bench/*_test.py')
+
+# The commit that the figures in FILE are of.
+bench_commit_of() { sed -nE '1s/.*"commit": "([0-9a-f]+)\+?".*/\1/p' "$1"; }
+
+# bench_has_commit FILE: says why not on stdout, where nobody can tell what happened since the commit that FILE is of.
+bench_has_commit() {
+    local commit said
+    commit=$(bench_commit_of "$1")
+    if [[ -z $commit ]]; then
+        echo "it does not say which commit it is of"
+    elif ! said=$(git -C "$ROOT" rev-parse --git-dir 2>&1); then
+        echo "$ROOT cannot be read by git: ${said%%$'\n'*}"
+    elif ! git -C "$ROOT" cat-file -e "$commit^{commit}" 2>/dev/null; then
+        if [[ $(git -C "$ROOT" rev-parse --is-shallow-repository) == true ]]; then
+            echo "its commit, $commit, is not in this repository, which is shallow; git fetch --unshallow gets it"
+        else
+            echo "its commit, $commit, is not in this repository"
+        fi
+    elif ! git -C "$ROOT" merge-base --is-ancestor "$commit" HEAD; then
+        echo "its commit, $commit, is no ancestor of what is checked out"
+    else
+        return 0
+    fi
+    return 1
+}
+
+# bench_commits_since COMMIT: those that touch what is built, oldest first.
+bench_commits_since() {
+    git -C "$ROOT" log --first-parent --reverse --format='%h %s' "$1..HEAD" -- "${BENCH_BUILT[@]}"
+}
+
+# Lines for whoever reads that a row moved; the last ones are what a long log is cut to.
+bench_tell_commits() {
+    local reference=$1 why commit count most=25
+    if ! why=$(bench_has_commit "$reference"); then
+        echo "which commits it can be cannot be told from the reference: $why"
+        return
+    fi
+    commit=$(bench_commit_of "$reference")
+    count=$(bench_commits_since "$commit" | wc -l)
+    [[ $(bench_commit) != *+ ]] || echo "there are changes that are not committed"
+    echo "commits since $commit that touch what is built: $count; --bisect says which one it was"
+    ((count <= most)) || echo "  ..."
+    bench_commits_since "$commit" | tail -n "$most" | sed 's/^/  /'
+}
+
+# bench_bisect KERNEL REFERENCE SECTIONS: measures one commit after the other, by its own tools/dev, till blame.py knows.
+bench_bisect() {
+    local kernel=$1 reference=$2 sections=$3 out=$ROOT/build/bench tree=$ROOT/build/bench/tree commit said
+    commit=$(bench_commit_of "$reference")
+    git -C "$ROOT" log -1 --format='%h %s' "$commit" >"$out/commits"
+    bench_commits_since "$commit" >>"$out/commits"
+    if (($(wc -l <"$out/commits") < 2)); then
+        echo "no commit since $commit touches what is built: moved by the host's kernel or the tools"
+        return
+    fi
+    rm -rf "$out/measured" && mkdir -p "$out/measured"
+    # The present tree has been measured: what came after the last of them touches nothing.
+    said=$(tail -n 1 "$out/commits")
+    cp "$out/$kernel.json" "$out/measured/${said%% *}.json"
+    bench_remove_tree "$tree"
+    at_exit "bench_remove_tree '$tree'"
+    git -C "$ROOT" worktree add --quiet --detach --no-checkout "$tree" HEAD
+    while said=$(in_sdk python3 -B tools/bench/blame.py build/bench/moved build/bench/reference.json build/bench/commits \
+        build/bench/measured); do
+        if [[ $said != "measure "* ]]; then
+            echo "$said"
+            return
+        fi
+        bench_measure_commit "$kernel" "${said#measure }" "$sections" "$tree"
+    done
+    return 1
+}
+
+bench_remove_tree() {
+    git -C "$ROOT" worktree remove --force "$1" 2>/dev/null || true
+    rm -rf "$1"
+    git -C "$ROOT" worktree prune
+}
+
+# The build folder stays, so that only what differs is compiled.
+bench_measure_commit() {
+    local kernel=$1 commit=$2 sections=$3 tree=$4 measured=$ROOT/build/bench/measured start=$SECONDS
+    say "==> measuring $(git -C "$ROOT" log -1 --format='%h %s' "$commit")"
+    git -C "$tree" checkout --quiet --force --detach "$commit"
+    rm -f "$tree/build/bench/$kernel.json"
+    if RVVMM_CACHE=$CACHE "$tree/tools/dev" bench --kernel "$kernel" --no-qemu ${sections:+--only "$sections"} \
+        >"$measured/$commit.log" 2>&1 </dev/null && [[ -f $tree/build/bench/$kernel.json ]]; then
+        cp "$tree/build/bench/$kernel.json" "$measured/$commit.json"
+        say "    done in $((SECONDS - start)) s"
+    else
+        touch "$measured/$commit.failed"
+        say "    it cannot be measured: build/bench/measured/$commit.log"
+    fi
+}
+
+# bench_against KERNEL SECTIONS BISECT: compares with build/bench/reference.json; status 1 where a row got worse.
+bench_against() {
+    local kernel=$1 sections=$2 bisect=$3 out=$ROOT/build/bench status=0
+    rm -f "$out/moved"
+    in_sdk python3 -B tools/bench/compare.py build/bench/reference.json "build/bench/$kernel.json" build/bench/moved ||
+        status=$?
+    if [[ -f $out/moved ]]; then
+        if ((bisect)); then
+            bench_bisect "$kernel" "$out/reference.json" "$sections"
+        else
+            bench_tell_commits "$out/reference.json"
+        fi
+    fi
+    return "$status"
+}
+
 bench_verb() {
-    local kernels=() smp=1 sections='' text_order=0 against='' record='' kernel
+    local kernels=() smp=1 sections='' text_order=0 against='' record='' bisect=0 why kernel
     BENCH_VMMS=floor,floor-aia,rvvmm-profile,rvvmm,qemu
     while (($# > 0)); do
         case $1 in
@@ -154,17 +271,24 @@ bench_verb() {
         --only) sections=$2 smp=0 && shift ;;
         --against) against=$2 && shift ;;
         --record) record=$2 && shift ;;
+        --bisect) bisect=1 ;;
         --text-order) text_order=1 ;;
         --help | -h) bench_usage && return ;;
         *) bench_usage >&2 && die "bench: what is $1?" ;;
         esac
         shift
     done
-    if [[ $against$record ]]; then
-        ((${#kernels[@]} == 1)) || die "bench --against and --record are for one kernel: give --kernel latest or 6.12"
+    if [[ $against$record ]] || ((bisect)); then
+        ((${#kernels[@]} == 1)) || die "bench --against, --bisect and --record are for one kernel: give --kernel latest or 6.12"
         [[ -z $against || -f $against ]] || die "bench --against $against: no such file; --record makes one"
         # Of the floors, the one that is compared with on another kernel.
         if [[ -z $record ]]; then BENCH_VMMS=floor-aia,rvvmm; fi
+        if ((bisect)); then
+            [[ $against ]] || die "bench --bisect: since when? Give --against FILE"
+            why=$(bench_has_commit "$against") || die "bench --bisect: --against $against: $why"
+            [[ $(bench_commit) != *+ ]] ||
+                die "bench --bisect: there are changes that are not committed; commit them, or put them away (git stash)"
+        fi
         against=${against:+$(realpath "$against")} record=${record:+$(realpath "$record")}
     fi
     ((${#kernels[@]})) || kernels=(latest 6.12)
@@ -184,6 +308,6 @@ bench_verb() {
     if [[ $record ]]; then cp "build/bench/${kernels[0]}.json" "$record"; fi
     if [[ $against ]]; then
         cp "$against" build/bench/reference.json
-        in_sdk python3 -B tools/bench/compare.py build/bench/reference.json "build/bench/${kernels[0]}.json"
+        bench_against "${kernels[0]}" "$sections" "$bisect"
     fi
 }

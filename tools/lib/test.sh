@@ -115,7 +115,7 @@ end_phase() {
 
 # What failed, by name, then the end.
 show_failure() {
-    grep -aE '^\[  FAILED  \]|error:|Failure$|\*\*\*Failed|\*\*\*Timeout|ERROR: .*Sanitizer|WARNING: ThreadSanitizer' "$1" |
+    grep -aE '^\[  FAILED  \]|error:|^(worse|gone): |Failure$|\*\*\*Failed|\*\*\*Timeout|ERROR: .*Sanitizer|WARNING: ThreadSanitizer' "$1" |
         head -n 40 >&2 || true
     tail -n 40 "$1" >&2
 }
