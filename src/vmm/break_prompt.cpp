@@ -75,12 +75,12 @@ BreakPrompt::~BreakPrompt() {
 
 void BreakPrompt::ask() {
   const auto stop = stopped();
-  if (stop && !asking_) begin(*stop, "break");
+  if (stop && !asking_) begin(*stop);
 }
 
 void BreakPrompt::ask_about_panic(ExitBreaker::Stop stop) {
   panic_ = std::move(stop);
-  begin(*panic_, "panic");
+  begin(*panic_);
 }
 
 std::optional<ExitBreaker::Stop> BreakPrompt::stopped() {
@@ -88,12 +88,12 @@ std::optional<ExitBreaker::Stop> BreakPrompt::stopped() {
   return parts_.breaker->stopped();
 }
 
-void BreakPrompt::begin(const ExitBreaker::Stop& stop, std::string_view what) {
+void BreakPrompt::begin(const ExitBreaker::Stop& stop) {
   parts_.console.flush();
   parts_.terminal.set_given_back(true);
   asking_ = true;
   on_wanted_();
-  show_on_stderr(std::format("\n{}: {}{}{}", what, stop.line, hart_to_text(stop, stop.hart.value), kPrompt));
+  show_on_stderr(std::format("\n{}{}{}", stop.line, hart_to_text(stop, stop.hart.value), kPrompt));
 }
 
 void BreakPrompt::take(std::span<const std::byte> bytes) {
@@ -141,6 +141,14 @@ void BreakPrompt::go_on(bool step) {
   on_wanted_();
   parts_.terminal.set_given_back(false);
   parts_.breaker->resume(step);
+}
+
+void BreakPrompt::forget() {
+  if (!asking_) return;
+  line_.clear();
+  asking_ = false;
+  on_wanted_();
+  parts_.terminal.set_given_back(false);
 }
 
 void BreakPrompt::quit() {

@@ -34,6 +34,9 @@ class BreakPrompt final : public InputTaker {
   /// Asks about a machine whose guest has panicked, and which does not go on.
   void ask_about_panic(ExitBreaker::Stop stop);
 
+  /// The machine that it asks about has ended, and another one begins: the terminal is the guest's again.
+  void forget();
+
   bool takes_input() const noexcept override { return asking_; }
   void take(std::span<const std::byte> bytes) override;
   void on_end_of_input() override;
@@ -43,7 +46,7 @@ class BreakPrompt final : public InputTaker {
 
  private:
   void ask();
-  void begin(const ExitBreaker::Stop& stop, std::string_view what);
+  void begin(const ExitBreaker::Stop& stop);
   std::optional<ExitBreaker::Stop> stopped();
   void obey(std::string_view line);
   void go_on(bool step);

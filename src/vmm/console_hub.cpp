@@ -113,8 +113,9 @@ size_t ConsoleHub::try_write(std::span<const std::byte> bytes) noexcept {
 }
 
 void ConsoleHub::drop(std::span<const std::byte> bytes) noexcept {
+  if (!on_output_) return;
   const LockGuard lock{mu_};
-  if (on_output_) on_output_(bytes);
+  on_output_(bytes);
   tail_.add(bytes);
 }
 
@@ -132,14 +133,22 @@ void ConsoleHub::tell_of_room() noexcept {
 }
 
 bool ConsoleHub::wait_for_space(size_t wanted) noexcept {
-  while (kOutputCapacity - filled_ < wanted && !stopping_) {
+  bool gave_up = false;
+  ++waiting_writers_;
+  while (kOutputCapacity - filled_ < wanted && !stopping_ && !gave_up) {
     if (!give_up_at_) {
       space_.wait(mu_);
-    } else if (space_.wait_until(mu_, *give_up_at_) == std::cv_status::timeout) {
-      return kOutputCapacity - filled_ >= wanted;
+    } else {
+      gave_up = space_.wait_until(mu_, *give_up_at_) == std::cv_status::timeout;
     }
   }
-  return true;
+  --waiting_writers_;
+  return !gave_up || kOutputCapacity - filled_ >= wanted;
+}
+
+bool ConsoleHub::writer_waits() noexcept {
+  const LockGuard lock{mu_};
+  return waiting_writers_ > 0 || room_wanted_;
 }
 
 void ConsoleHub::limit_waits(bool limited) noexcept {

@@ -20,7 +20,8 @@
 namespace rvvmm {
 
 /// Harts call write() and read(); the main thread everything else. `mu_` guards the output, `input_mu_` the input;
-/// neither is held while the host is written to or anybody is called, but for the two notifiers of output.
+/// neither is held while the host is written to or anybody is called, but for the two notifiers of output and
+/// who listens to it.
 class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public ConsoleSource {
  public:
   static constexpr size_t kOutputCapacity = 16_KiB;
@@ -89,7 +90,11 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
 
   /// The last of what was written, whether somebody has read it or not; up to ConsoleTail::kCapacity bytes of any
   /// value.
+  /// Of what kNever drops only where somebody listens to it.
   std::string last_output();
+
+  /// A writer waits for room, or somebody who was refused does.
+  bool writer_waits() noexcept;
 
   /// Called with all that is written, under `mu_` and before the host gets it; must not throw. Before harts start.
   void set_on_output(std::function<void(std::span<const std::byte>)> on_output) { on_output_ = std::move(on_output); }
@@ -130,6 +135,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   uint64_t batches_out_ GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ when a flush() waited in vain
   uint32_t flushers_ GUARDED_BY(mu_) = 0;
+  uint32_t waiting_writers_ GUARDED_BY(mu_) = 0;
   bool room_wanted_ GUARDED_BY(mu_) = false;  // since a try_write() that found too little
   std::optional<std::chrono::steady_clock::time_point> give_up_at_ GUARDED_BY(mu_);  // of writers that wait for room
   ThreadState state_ GUARDED_BY(mu_) = ThreadState::kFinished;                       // until start()

@@ -24,7 +24,7 @@ void ExitBreaker::begin(Machine machine, uint64_t start, uint64_t timebase_hz) {
 }
 
 void ExitBreaker::let_go() noexcept {
-  machine_ends_ = true;  // a hart that waits for a reader of stderr may have the lock
+  limit_waits();
   const LockGuard lock{mu_};
   machine_.reset();
   end_stop();
@@ -43,38 +43,46 @@ void ExitBreaker::end_stop() noexcept {
 
 std::optional<ExitBreaker::Stop> ExitBreaker::stopped() {
   const LockGuard lock{mu_};
+  if (stop_) looked_at_ = stops_;
   return stop_;
+}
+
+bool ExitBreaker::is_stopped() noexcept {
+  const LockGuard lock{mu_};
+  return stop_.has_value();
 }
 
 void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
   // Or a stop would be what the next one stops at: that is how it gets the other harts.
   if (exit.kind == ExitKind::kInterrupted) return;
   try {
-    if (stepping_.load(std::memory_order_relaxed) || matcher_.matches(exit, *devices_)) stop_at(hart, vcpu, exit);
+    if (!stepping_.load(std::memory_order_relaxed) && !matcher_.matches(exit, *devices_)) return;
+    const std::string line = "break: " + line_of(hart, vcpu, exit);
+    const bool stops = on_break() != OnBreak::kContinue && stop_at(hart, line, registers_of(vcpu));
+    if (!stops) show_on_stderr(line, &machine_ends_);
   } catch (const std::exception& problem) {
     log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: {}", hart.value, problem.what());
+    const LockGuard lock{mu_};
+    if (stop_ && stop_->hart == hart) end_stop();
   }
 }
 
 // Of two harts that come to a break at once the second one is parked for the first, and stops when that goes on.
-void ExitBreaker::stop_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) {
-  std::string line = line_of(hart, vcpu, exit);
-  if (on_break() == OnBreak::kContinue) return show_on_stderr("break: " + line, &machine_ends_);
-  std::vector<NamedRegister> registers = registers_of(vcpu);
+bool ExitBreaker::stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers) {
   const LockGuard lock{mu_};
   while (machine_ && stop_) {
     stop_->registers[hart.value] = registers;
     changed_.notify_all();
     wait_for_end_of(stops_);
   }
-  if (!machine_) return;
+  if (!machine_) return false;
   stepping_ = false;
   const uint64_t number = ++stops_;
-  stop_.emplace(Stop{.hart = hart, .line = std::move(line), .registers = {}});
+  stop_.emplace(Stop{.hart = hart, .line = line, .registers = {}});
   stop_->registers.resize(machine_->harts);
   stop_->registers[hart.value] = std::move(registers);
   park_others(hart);
-  if (stop_ && stops_ == number) act();
+  return stop_ && stops_ == number && act(number);
 }
 
 void ExitBreaker::park_others(HartId hart) {
@@ -102,23 +110,29 @@ void ExitBreaker::park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept
   }
 }
 
-void ExitBreaker::act() {
-  switch (on_break()) {
-    case OnBreak::kContinue: break;
-    case OnBreak::kDump:
-      show_on_stderr(stop_to_text(*stop_), &machine_ends_);
-      end_stop();
-      break;
-    case OnBreak::kExit:
-      show_on_stderr(stop_to_text(*stop_), &machine_ends_);
-      machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
-      wait_for_end_of(stops_);
-      break;
-    case OnBreak::kPrompt:
-      on_stop_();
-      wait_for_end_of(stops_);
-      break;
+bool ExitBreaker::act(uint64_t number) {
+  if (on_break() == OnBreak::kPrompt) {
+    on_stop_();
+    wait_for_end_of(number);
+    return looked_at_ == number;
   }
+  show_stop();
+  if (!stop_ || stops_ != number) return true;
+  if (on_break() == OnBreak::kExit) {
+    machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
+    wait_for_end_of(number);
+  } else {
+    end_stop();
+  }
+  return true;
+}
+
+// Without the lock, which who ends the machine wants too: nobody may read.
+void ExitBreaker::show_stop() noexcept {
+  const std::string text = stop_to_text(*stop_);
+  mu_.unlock();
+  show_on_stderr(text, &machine_ends_);
+  mu_.lock();
 }
 
 void ExitBreaker::wait_for_end_of(uint64_t number) noexcept {
@@ -134,7 +148,7 @@ std::string ExitBreaker::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecor
 }
 
 std::string stop_to_text(const ExitBreaker::Stop& stop) {
-  std::string text = "break: " + stop.line;
+  std::string text = stop.line;
   for (size_t hart = 0; hart < stop.registers.size(); ++hart)
     text += hart_to_text(stop, hart);
   return text;

@@ -44,7 +44,9 @@ class ExitBreaker {
   /// Before the harts of a machine run; time 0 is `start`. Throws SetupError (kUsage) where a break names a device that
   /// there is not.
   void begin(Machine machine, uint64_t start, uint64_t timebase_hz);
-  /// Before they are told to end: nobody waits any more, nothing is posted any more. Any thread.
+  /// Before they are told to end: nobody waits for who reads stderr any more. Any thread.
+  void limit_waits() noexcept { machine_ends_ = true; }
+  /// When they have been told: nobody waits any more, nothing is posted any more. Any thread.
   void let_go() noexcept;
 
   /// There is a terminal to ask at: `on_stop` is called when a hart has stopped for that, on its thread, and must not
@@ -65,20 +67,24 @@ class ExitBreaker {
   /// A hart that has stopped, and what it and the others had in their registers.
   struct Stop {
     HartId hart;
-    std::string line;                                   ///< the exit
+    std::string line;                                   ///< why, and at which exit
     std::vector<std::vector<NamedRegister>> registers;  ///< by hart; empty: it has not stopped yet
   };
   /// nullopt: none has. Any thread.
   std::optional<Stop> stopped();
+  bool is_stopped() noexcept;
   /// The harts go on; with `step` until the next exit of any hart. Any thread.
   void resume(bool step) noexcept;
 
  private:
   void look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept;
-  void stop_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit);
+  /// False: the machine has ended before.
+  bool stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers);
   void park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept;
   void park_others(HartId hart) REQUIRES(mu_);
-  void act() REQUIRES(mu_);
+  /// False as stop_at().
+  bool act(uint64_t number) REQUIRES(mu_);
+  void show_stop() noexcept REQUIRES(mu_);
   void wait_for_end_of(uint64_t number) noexcept REQUIRES(mu_);
   void end_stop() noexcept REQUIRES(mu_);
   std::string line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const;
@@ -96,7 +102,8 @@ class ExitBreaker {
   std::condition_variable_any changed_;
   std::optional<Machine> machine_ GUARDED_BY(mu_);  // none: it ends, or has not begun
   std::optional<Stop> stop_ GUARDED_BY(mu_);
-  uint64_t stops_ GUARDED_BY(mu_) = 0;  // so far: a task posted for an earlier one has nothing to do
+  uint64_t stops_ GUARDED_BY(mu_) = 0;      // so far: a task posted for an earlier one has nothing to do
+  uint64_t looked_at_ GUARDED_BY(mu_) = 0;  // the last of these that somebody asked for by stopped()
 };
 
 /// What `--on-break dump` and `exit` show, and the prompt at its beginning: the exit, then the registers of all harts.

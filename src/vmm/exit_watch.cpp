@@ -56,10 +56,14 @@ void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, Ex
   }
 }
 
-void ExitWatch::let_go() noexcept {
+void ExitWatch::limit_waits() noexcept {
   if (!profiling_) return;
   if (profiling_->tracer) profiling_->tracer->limit_waits();
-  if (profiling_->breaker) profiling_->breaker->let_go();
+  if (profiling_->breaker) profiling_->breaker->limit_waits();
+}
+
+void ExitWatch::let_go() noexcept {
+  if (profiling_ && profiling_->breaker) profiling_->breaker->let_go();
 }
 
 void ExitWatch::gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices) {

@@ -62,7 +62,9 @@ class ExitWatch {
   /// Throws SetupError (kUsage) where the trace names a device that there is not.
   /// `control` is used until let_go().
   void begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, ExitBreaker::Control control = {});
-  /// Before they are told to end: neither a trace that nobody reads nor a break keeps any of them.
+  /// Before they are told to end: what nobody reads keeps none of them.
+  void limit_waits() noexcept;
+  /// After that: nor does a break.
   void let_go() noexcept;
   /// When they run no more, and before the machine goes: takes over what was counted, with names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);

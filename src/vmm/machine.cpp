@@ -181,9 +181,12 @@ void Machine::start(const std::function<void()>& before_boot) {
          .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
   }
   if (parts_.panic_watch != nullptr) {
-    parts_.panic_watch->begin([this] {
-      if (claim_report()) end_by_panic(kPanicLine, parts_.config.on_panic.value_or(OnPanic::kExit));
-    });
+    parts_.panic_watch->begin({.on_panic =
+                                   [this] {
+                                     if (claim_report()) end_by_panic_line();
+                                   },
+                               .is_stopped = [this] { return is_at_a_break(); },
+                               .waits_for_reader = [this] { return parts_.console.writer_waits(); }});
   }
   for (size_t hart = 0; hart < harts; ++hart) {
     threads_.push_back(std::make_unique<VcpuThread>(
@@ -231,15 +234,17 @@ void Machine::stop() noexcept {
   parts_.console.set_listeners({});
   input_watch_.reset();
   hart_states_.end();
-  if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
+  // Harts that wait in a break must find that they are to end, or they would do some more of the guest's work.
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->limit_waits();
   for (const auto& thread : threads_)
     thread->request_stop();
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
   threads_.clear();
   if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
 }
 
 ExitBreaker::Stop Machine::standstill() {
-  ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::string{failure_} + "\n", .registers = {}};
+  ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::format("panic: {}\n", failure_), .registers = {}};
   for (const auto& vcpu : vcpus_)
     stop.registers.push_back(registers_of(*vcpu));
   return stop;
@@ -292,18 +297,30 @@ void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   if (event.type == SystemEventType::kOther)
     return end_by_fault(std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
   const bool is_reset = event.type == SystemEventType::kReset;
-  // A kernel that was told to reboot behind a panic asks for a reset like any other.
-  const bool said_so = parts_.panic_watch != nullptr && parts_.panic_watch->seen();
-  if (said_so || event.reason == kReasonSystemFailure) {
-    const bool may_reset = is_reset && !said_so && !parts_.config.no_reboot;
-    return end_by_panic(said_so ? kPanicLine : kSystemFailure,
-                        parts_.config.on_panic.value_or(may_reset ? OnPanic::kReset : OnPanic::kExit));
+  if (has_said_that_it_panicked()) return end_by_panic_line();
+  if (event.reason == kReasonSystemFailure) {
+    const bool may_reset = is_reset && !parts_.config.no_reboot;
+    return end_by_panic(kSystemFailure, parts_.config.on_panic.value_or(may_reset ? OnPanic::kReset : OnPanic::kExit));
   }
   if (is_reset) {
     reset_or_exit();
   } else {
     exit(static_cast<int>(ExitStatus::kOk));
   }
+}
+
+// A kernel that was told to reboot behind a panic asks for a reset like any other.
+bool Machine::has_said_that_it_panicked() const noexcept {
+  return parts_.panic_watch != nullptr && parts_.panic_watch->seen();
+}
+
+bool Machine::is_at_a_break() const noexcept {
+  ExitBreaker* const breaker = parts_.exit_watch != nullptr ? parts_.exit_watch->breaker() : nullptr;
+  return breaker != nullptr && breaker->is_stopped();
+}
+
+void Machine::end_by_panic_line() noexcept {
+  end_by_panic(kPanicLine, parts_.config.on_panic.value_or(OnPanic::kExit));
 }
 
 void Machine::end_by_panic(std::string_view why, OnPanic what) noexcept {
@@ -329,6 +346,7 @@ void Machine::end_by_fault(std::string report) noexcept {
 
 void Machine::on_finish(FinishRequest request) noexcept {
   if (!claim_report()) return;
+  if (request.kind != FinishKind::kFail && has_said_that_it_panicked()) return end_by_panic_line();
   switch (request.kind) {
     case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
     case FinishKind::kReset: reset_or_exit(); break;

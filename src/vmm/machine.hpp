@@ -123,6 +123,9 @@ class Machine final : private MachineListener, private FinishListener {
   bool claim_report() noexcept { return !reported_.exchange(true); }
   void end_by_fault(std::string report) noexcept;
   void end_by_panic(std::string_view why, OnPanic what) noexcept;
+  void end_by_panic_line() noexcept;
+  bool has_said_that_it_panicked() const noexcept;
+  bool is_at_a_break() const noexcept;
   void reset_or_exit() noexcept;
   void exit(int status) noexcept;
 

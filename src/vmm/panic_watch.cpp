@@ -19,15 +19,15 @@ PanicWatch::PanicWatch(EventLoop& loop, const std::vector<std::string>& patterns
     globs_.push_back("*" + pattern + "*");
 }
 
-void PanicWatch::begin(std::function<void()> on_panic) {
-  on_panic_ = std::move(on_panic);
+void PanicWatch::begin(Guest guest) {
+  guest_ = std::move(guest);
   length_ = 0;
   seen_ = false;
 }
 
 void PanicWatch::end() noexcept {
   timer_.disarm();
-  on_panic_ = {};
+  guest_.reset();
 }
 
 void PanicWatch::take(std::span<const std::byte> output) noexcept {
@@ -49,10 +49,12 @@ void PanicWatch::end_line() noexcept {
 }
 
 void PanicWatch::look_again() {
-  const bool is_quiet = std::exchange(taken_at_last_look_, taken_) == taken_at_last_look_;
+  if (!guest_ || guest_->is_stopped()) return;
+  const bool waits = guest_->waits_for_reader();
+  const bool is_quiet = std::exchange(taken_at_last_look_, taken_) == taken_at_last_look_ && !waits;
   if (!is_quiet && --looks_left_ > 0) return;
   timer_.disarm();
-  if (on_panic_) std::exchange(on_panic_, {})();
+  std::exchange(guest_, std::nullopt)->on_panic();
 }
 
 }  // namespace rvvmm

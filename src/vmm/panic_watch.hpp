@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,9 +28,16 @@ class PanicWatch {
   /// `patterns`: parts of a line, in which `*` stands for any letters. Throws SetupError (kInternal).
   PanicWatch(EventLoop& loop, const std::vector<std::string>& patterns);
 
-  /// A machine begins: what an earlier one said is forgotten. `on_panic` is called on the loop's thread, once. While no
-  /// hart runs.
-  void begin(std::function<void()> on_panic);
+  /// What there is to know of a machine, and who is told; on the loop's thread.
+  struct Guest {
+    std::function<void()> on_panic;                           ///< once
+    std::function<bool()> is_stopped = [] { return false; };  ///< by us: it cannot say anything
+    std::function<bool()> waits_for_reader = [] {
+      return false;
+    };  ///< of its console: it is not silent by its own will
+  };
+  /// A machine begins: what an earlier one said is forgotten. While no hart runs.
+  void begin(Guest guest);
   /// It has ended: nobody is called any more. While no hart runs.
   void end() noexcept;
 
@@ -49,7 +57,7 @@ class PanicWatch {
   std::atomic<bool> seen_ = false;
   std::atomic<uint64_t> taken_ = 0;  // bytes
   // The loop's thread.
-  std::function<void()> on_panic_;
+  std::optional<Guest> guest_;
   uint64_t taken_at_last_look_ = 0;
   uint32_t looks_left_ = 0;
   Timer timer_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <new>
+#include <string>
 
 namespace rvvmm {
 namespace {
@@ -31,16 +33,19 @@ bool wait_for_room(int fd, const std::atomic<bool>& ending) noexcept {
   return true;
 }
 
+// In one write(2): others write to a terminal too.
 int write_to_stderr(std::string_view text, bool is_terminal, const std::atomic<bool>* ending) noexcept {
   if (!is_terminal) return write_all(text, ending);
-  int error = 0;
-  while (error == 0 && !text.empty()) {
-    const size_t line = std::min(text.find('\n'), text.size());
-    error = write_all(text.substr(0, line), ending);
-    if (error == 0 && line < text.size()) error = write_all("\r\n", ending);
-    text.remove_prefix(std::min(line + 1, text.size()));
+  try {
+    std::string lines;
+    for (const char letter : text) {
+      if (letter == '\n') lines += '\r';
+      lines += letter;
+    }
+    return write_all(lines, ending);
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
   }
-  return error;
 }
 
 void show_on_stderr(std::string_view text, const std::atomic<bool>* ending) noexcept {

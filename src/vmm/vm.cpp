@@ -1,7 +1,9 @@
 #include "vmm/vm.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <format>
 #include <span>
@@ -50,9 +52,12 @@ constexpr StopReason kPanicked{.kind = StopReason::Kind::kExit,
 /// Of a guest that has panicked: registers and a call trace of Linux.
 constexpr size_t kShownLines = 40;
 
-/// Who reads stderr has just read the guest's console too.
+/// Who reads stderr has just read the guest's console too: it is the same terminal.
 bool is_in_view(const ConsolePlace& place) noexcept {
-  return place.output_fd() == STDOUT_FILENO && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+  struct stat console{};
+  struct stat errors{};
+  return place.output_fd() == STDOUT_FILENO && ::isatty(STDOUT_FILENO) == 1 && ::fstat(STDOUT_FILENO, &console) == 0 &&
+         ::fstat(STDERR_FILENO, &errors) == 0 && console.st_rdev == errors.st_rdev;
 }
 
 }  // namespace
@@ -182,6 +187,7 @@ StopReason Vm::run_machine(const Surroundings& around) {
   around.console.limit_waits(true);
   machine.stop();
   machine.report_exits();
+  if (around.prompt != nullptr && reason.kind == StopReason::Kind::kReset) around.prompt->forget();
   if (machine.failure().empty()) return reason;
   // A fault after somebody else's stop is nobody's business any more.
   const bool ends_by_fault =
@@ -192,7 +198,9 @@ StopReason Vm::run_machine(const Surroundings& around) {
   if (reason.kind == StopReason::Kind::kExit) {
     failure_ = std::move(text);
   } else if (failures_.allow()) {
-    show_on_stderr(text);
+    around.console.flush();
+    static const std::atomic<bool> no_wait = true;  // for who does not read: the guest boots again
+    show_on_stderr(text, &no_wait);
   }
   return reason;
 }

@@ -96,7 +96,7 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
   const Answer answered = answer();
   ExitRecord record;
   record.entered = entered;
-  record.left = left;
+  record.left = left + std::exchange(watched_for_, 0);
   record.answered = answered.at;
   fill_exit_record(exit_.run, record);
   observe(record);
@@ -157,6 +157,7 @@ RunOutcome KvmVcpu::answer_rare_exit() noexcept {
     record.entered = record.left = record.answered = read_time();
     fill_exit_record(exit_.run, record);
     observer_->before_system_event(*this, record);
+    watched_for_ = read_time() - record.left;
   }
   return exit_handler(exit_.run.exit_reason).handle(exit_);
 }

@@ -87,6 +87,7 @@ class KvmVcpu final : public VcpuBackend {
   bool logged_ = false;  ///< each exit; as the log was set when run() began
   Mutex pin_mu_;         ///< KVM and pin_asserted_ change together
   bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
+  uint64_t watched_for_ = 0;   // ticks between an exit and its answer in which somebody looked at it
   bool exit_in_hand_ = false;  ///< the guest was entered outside run(): its exit is to be answered yet
   int run_errno_ = 0;          ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
 };

@@ -121,12 +121,21 @@ TEST_F(BreakPromptTest, APanicIsLookedAtAndDoesNotGoOn) {
   type_these({"regs 1", "continue", "s", "q"});
   ::testing::internal::CaptureStderr();
   prompt_.ask_about_panic({.hart = HartId{1},
-                           .line = "it has\n",
+                           .line = "panic: it has\n",
                            .registers = {{{.name = "a0", .value = 5}}, {{.name = "a0", .value = 6}}}});
   EXPECT_EQ(loop_.run().status, 81);
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(said, HasSubstr("\npanic: it has\nhart 1:\n"));
   EXPECT_THAT(said, HasSubstr("the guest has panicked and does not go on; quit ends rvvmm\n(rvvmm) the guest has"));
+}
+
+TEST_F(BreakPromptTest, AnotherMachineIsNotAskedAbout) {
+  ::testing::internal::CaptureStderr();
+  prompt_.ask_about_panic({.hart = HartId{0}, .line = "", .registers = {{{.name = "a0", .value = 5}}}});
+  EXPECT_TRUE(prompt_.takes_input());
+  prompt_.forget();
+  EXPECT_FALSE(prompt_.takes_input());
+  ::testing::internal::GetCapturedStderr();
 }
 
 TEST_F(BreakPromptTest, HelpNamesAllCommands) {

@@ -284,5 +284,25 @@ TEST_F(ExitBreakerTest, StderrThatNobodyReadsKeepsNoHartFromEnding) {
   EXPECT_FALSE(was_done) << "it waits for a reader";
 }
 
+TEST_F(ExitBreakerTest, AnExitBehindTheMachinesEndIsALine) {
+  begin(OnBreak::kDump);
+  breaker_->let_go();
+  const std::string said = said_at(0, store(10));
+  EXPECT_THAT(said, HasSubstr("break: "));
+  EXPECT_THAT(said, HasSubstr("mmio uart"));
+  EXPECT_THAT(said, Not(HasSubstr("hart 0:")));
+}
+
+TEST_F(ExitBreakerTest, APromptThatNobodyComesToIsALine) {
+  begin(OnBreak::kPrompt);
+  ::testing::internal::CaptureStderr();
+  std::jthread hart{[this] { exit_on(0, store(10)); }};
+  const bool asked = soon([this] { return prompts_.value() == 1; });
+  breaker_->let_go();
+  hart.join();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("break: "));
+  EXPECT_TRUE(asked);
+}
+
 }  // namespace
 }  // namespace rvvmm::exit_breaker_test

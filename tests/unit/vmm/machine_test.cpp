@@ -244,6 +244,12 @@ TEST_F(MachineTest, APanicOnTheConsoleIsOneWhateverTheGuestDoesThen) {
   };
   EXPECT_EQ(say_and(ask_for(event(SystemEventType::kReset, 0))), exit_with(81));
   EXPECT_EQ(say_and(ask_for(event(SystemEventType::kShutdown, 0))), exit_with(81));
+  const auto finish_with = [](uint32_t value) {
+    return [value](VcpuIo& io) { io.mmio_write(kBootHart, Gpa{0x0010'0000}, std::as_bytes(std::span{&value, 1})); };
+  };
+  EXPECT_EQ(say_and(finish_with(0x5555)), exit_with(81));
+  EXPECT_EQ(say_and(finish_with(0x7777)), exit_with(81));
+  EXPECT_EQ(say_and(finish_with(7 << 16 | 0x3333)), exit_with(7)) << "its own status says more";
   EXPECT_EQ(say_and([](VcpuIo& /*io*/) {}), exit_with(81)) << "when it has been silent for a while";
   config_.on_panic = OnPanic::kReset;
   EXPECT_EQ(say_and([](VcpuIo& /*io*/) {}), kReset);
@@ -266,7 +272,7 @@ TEST_F(MachineTest, APanickedMachineShowsItsHarts) {
   machine->stop();
   EXPECT_TRUE(machine->panicked());
   const ExitBreaker::Stop stop = machine->standstill();
-  EXPECT_EQ(stop.line, "the guest reported a system failure\n");
+  EXPECT_EQ(stop.line, "panic: the guest reported a system failure\n");
   ASSERT_EQ(stop.registers.size(), 2U);
   EXPECT_THAT(hart_to_text(stop, 1), HasSubstr("0x71"));
 }

@@ -2,22 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
+#include <utility>
 
 namespace rvvmm::panic_watch_test {
 namespace {
 
-using std::chrono::steady_clock;
-
 class PanicWatchTest : public ::testing::Test {
  protected:
-  PanicWatchTest() { begin(); }
+  PanicWatchTest() { begin({}); }
 
-  void begin() {
-    watch_.begin([this] {
+  /// `guest` with an end of the loop when it panics.
+  void begin(PanicWatch::Guest guest) {
+    guest.on_panic = [this] {
       ++panics_;
       loop_.stop({.kind = StopReason::Kind::kExit, .status = 81});
-    });
+    };
+    watch_.begin(std::move(guest));
   }
   void write(std::string_view text) { watch_.take(std::as_bytes(std::span{text})); }
   void write_by_byte(std::string_view text) {
@@ -66,28 +66,51 @@ TEST_F(PanicWatchTest, LinesWithoutAnEndAreLookedAtInPieces) {
   EXPECT_TRUE(watch_.seen());
 }
 
+// What it asks when it looks whether there is silence stands for what happens meanwhile.
 TEST_F(PanicWatchTest, WaitsUntilTheGuestIsSilent) {
+  int looks = 0;
+  begin({.on_panic = {}, .is_stopped = [&] {
+           if (++looks <= 4) write("Call Trace\n");
+           return false;
+         }});
   write("Kernel panic\n");
-  int talked = 0;
-  Timer talk{loop_, CLOCK_MONOTONIC, [&] {
-               if (++talked <= 8) write("Call Trace\n");
-             }};
-  talk.arm_every(PanicWatch::kQuiet / 4);
   EXPECT_EQ(status_of_loop(kLong), 81);
-  EXPECT_GE(talked, 8);
+  EXPECT_EQ(looks, 5);
 }
 
 TEST_F(PanicWatchTest, IsNotPatientForEver) {
+  int looks = 0;
+  begin({.on_panic = {}, .is_stopped = [&] {
+           ++looks;
+           write("Call Trace\n");
+           return false;
+         }});
   write("Kernel panic\n");
-  Timer talk{loop_, CLOCK_MONOTONIC, [&] { write("Call Trace\n"); }};
-  talk.arm_every(PanicWatch::kQuiet / 8);
   EXPECT_EQ(status_of_loop(kLong), 81);
+  EXPECT_EQ(looks, PanicWatch::kPatience / PanicWatch::kQuiet);
+}
+
+TEST_F(PanicWatchTest, AGuestThatWaitsForItsReaderIsNotSilent) {
+  int looks = 0;
+  begin({.on_panic = {}, .is_stopped = [] { return false; }, .waits_for_reader = [&] { return ++looks <= 3; }});
+  write("Kernel panic\n");
+  EXPECT_EQ(status_of_loop(kLong), 81);
+  EXPECT_EQ(looks, 4);
+}
+
+TEST_F(PanicWatchTest, NoTimePassesWhileTheGuestIsStopped) {
+  int looks = 0;
+  const int many = 2 * PanicWatch::kPatience / PanicWatch::kQuiet;
+  begin({.on_panic = {}, .is_stopped = [&] { return ++looks <= many; }});
+  write("Kernel panic\n");
+  EXPECT_EQ(status_of_loop(kLong), 81);
+  EXPECT_EQ(looks, many + 1);
 }
 
 TEST_F(PanicWatchTest, ANewMachineBeginsAnew) {
   write("Kernel panic\nKernel pan");
   watch_.end();
-  begin();
+  begin({});
   EXPECT_FALSE(watch_.seen());
   write("ic\n");
   EXPECT_FALSE(watch_.seen());
