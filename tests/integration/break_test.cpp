@@ -19,19 +19,6 @@ std::string text_of(const char* reg, uint64_t value) {
   return std::format("{:<8}{:>18}", reg, std::format("{:#x}", value));
 }
 
-/// Waits until stderr has `text` `count` times.
-::testing::AssertionResult says(VmProcess& vm, std::string_view text, size_t count = 1) {
-  for (auto tries = 0; tries < 600; ++tries) {
-    const std::string said = vm.errors();
-    size_t found = 0;
-    for (size_t at = said.find(text); at != std::string::npos; at = said.find(text, at + 1))
-      ++found;
-    if (found >= count) return ::testing::AssertionSuccess();
-    if (!vm.lives_for(std::chrono::milliseconds{100})) break;
-  }
-  return ::testing::AssertionFailure() << text << " is not " << count << " times in\n" << vm.errors();
-}
-
 class Break : public KvmTest {
  protected:
   std::vector<std::string> options(std::vector<std::string> more, const char* guest = "break_here") const {
@@ -70,15 +57,15 @@ TEST_F(Break, ContinueIsALineForEach) {
 
 TEST_F(Break, PromptAsksAtTheTerminal) {
   VmProcess vm{options({"--break", "sbi:dbcn if a0==0x42"}), Console::kPty};
-  ASSERT_TRUE(says(vm, kPrompt));
+  ASSERT_TRUE(vm.says(kPrompt));
   EXPECT_NE(vm.terminal_attributes().c_lflag & ICANON, 0U) << "the terminal is the user's while it is asked at";
   ASSERT_TRUE(vm.send("mem 0x80200000 16\n"));
-  ASSERT_TRUE(says(vm, "0x000080200000  "));
+  ASSERT_TRUE(vm.says("0x000080200000  "));
   ASSERT_TRUE(vm.send("regs 1\n"));
-  ASSERT_TRUE(says(vm, "hart 1:"));
+  ASSERT_TRUE(vm.says("hart 1:"));
   ASSERT_TRUE(vm.send("step\n"));
-  ASSERT_TRUE(says(vm, "sbi dbcn.write_byte(byte=0x43)"));
-  ASSERT_TRUE(says(vm, kPrompt, 4));
+  ASSERT_TRUE(vm.says("sbi dbcn.write_byte(byte=0x43)"));
+  ASSERT_TRUE(vm.says(kPrompt, 4));
   ASSERT_TRUE(vm.send("c\n"));
   ASSERT_TRUE(vm.ends_with(0));
   EXPECT_NE(vm.terminal_attributes().c_lflag & ICANON, 0U);
@@ -86,7 +73,7 @@ TEST_F(Break, PromptAsksAtTheTerminal) {
 
 TEST_F(Break, TheTerminalIsTheGuestsAgainBehindThePrompt) {
   VmProcess vm{options({"--break", "mmio:uart.thr.write if value==0x67"}, "echo_hex"), Console::kPty};  // 'g'
-  ASSERT_TRUE(says(vm, kPrompt));
+  ASSERT_TRUE(vm.says(kPrompt));
   ASSERT_TRUE(vm.send("continue\n"));
   ASSERT_TRUE(vm.expect("uest: ready"));
   EXPECT_EQ(vm.terminal_attributes().c_lflag & ICANON, 0U);
@@ -98,12 +85,12 @@ TEST_F(Break, TheTerminalIsTheGuestsAgainBehindThePrompt) {
 
 TEST_F(Break, QuitAndASignalEndAMachineThatHasStopped) {
   VmProcess quits{options({"--break", "sbi:dbcn"}), Console::kPty};
-  ASSERT_TRUE(says(quits, kPrompt));
+  ASSERT_TRUE(quits.says(kPrompt));
   ASSERT_TRUE(quits.send("q\n"));
   EXPECT_TRUE(quits.ends_with(0));
   EXPECT_NE(quits.terminal_attributes().c_lflag & ICANON, 0U);
   VmProcess ends{options({"--break", "sbi:dbcn"}), Console::kPty};
-  ASSERT_TRUE(says(ends, kPrompt));
+  ASSERT_TRUE(ends.says(kPrompt));
   ends.signal(SIGTERM);
   EXPECT_TRUE(ends.ends_with(143));
 }

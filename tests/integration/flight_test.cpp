@@ -19,11 +19,6 @@ class Flight : public KvmTest {
     more.insert(more.begin(), {"--kernel", environment().guest(guest), "--mem", "64M", "--no-reboot"});
     return more;
   }
-  std::string report(const std::string& file) const {
-    VmProcess process{environment().rvvmm, {"report", file}, Console::kPipe};
-    EXPECT_TRUE(process.ends_with(0)) << process.errors();
-    return process.output();
-  }
   const TemporaryFile file_;
 };
 
@@ -38,7 +33,7 @@ TEST_F(Flight, AFaultLeavesARecordThatEndsThere) {
   VmProcess vm{options("amo_mmio", {"--flight-record", file_.path()})};
   ASSERT_TRUE(vm.ends_with(82));
   EXPECT_NE(vm.errors().find("the last exits of each hart are in " + file_.path()), std::string::npos) << vm.errors();
-  const std::string text = report(file_.path());
+  const std::string text = report_with({file_.path()});
   EXPECT_NE(text.find("an exit that cannot go on\n"), std::string::npos) << text;
   EXPECT_NE(last_line_with(text, " us  hart 0").find("other KVM_RUN: "), std::string::npos) << text;
   EXPECT_NE(text.find("hart 0 at the end:\n    pc "), std::string::npos) << text;
@@ -47,7 +42,8 @@ TEST_F(Flight, AFaultLeavesARecordThatEndsThere) {
 TEST_F(Flight, ASystemFailureDoesToo) {
   VmProcess vm{options("system_failure", {"--flight-record", file_.path()})};
   ASSERT_TRUE(vm.ends_with(81));
-  EXPECT_NE(last_line_with(report(file_.path()), " us  hart 0").find("system shutdown, reason 0x1"), std::string::npos);
+  EXPECT_NE(last_line_with(report_with({file_.path()}), " us  hart 0").find("system shutdown, reason 0x1"),
+            std::string::npos);
 }
 
 TEST_F(Flight, AnOrdinaryEndLeavesNone) {
@@ -65,7 +61,7 @@ TEST_F(Flight, ASignalAsksAGuestThatRuns) {
   for (int tries = 0; tries < 100 && file_.content().empty(); ++tries)
     vm.lives_for(std::chrono::milliseconds{100});
   ASSERT_TRUE(vm.lives_for(std::chrono::milliseconds{500})) << "it goes on";
-  EXPECT_NE(report(file_.path()).find("mmio uart.thr write"), std::string::npos);
+  EXPECT_NE(report_with({file_.path()}).find("mmio uart.thr write"), std::string::npos);
   EXPECT_NE(vm.errors().find("SIGUSR1: the last exits"), std::string::npos) << vm.errors();
   vm.signal(SIGTERM);
   EXPECT_TRUE(vm.ends_with(143));
@@ -85,7 +81,7 @@ TEST_F(Flight, TraceTellsWhatWasAskedFor) {
 TEST_F(Flight, TraceWithRegistersShowsWhatChanged) {
   VmProcess vm{options("exit_mix", {"--trace", "mmio:uart.lsr", "--trace-file", file_.path() + ",json,registers"})};
   ASSERT_TRUE(vm.ends_with(0)) << vm.errors();
-  EXPECT_NE(report(file_.path()).find("s3       0x64 -> 0x63"), std::string::npos);
+  EXPECT_NE(report_with({file_.path()}).find("s3       0x64 -> 0x63"), std::string::npos);
 }
 
 TEST_F(Flight, ATraceThatNobodyReadsKeepsNobodyFromEnding) {
@@ -104,7 +100,7 @@ TEST_F(Flight, WithoutAPlaceOfItsOwnItIsANewFile) {
   ASSERT_TRUE(vm.ends_with(81));
   const std::string said = vm.errors();
   const std::string path = said.substr(said.rfind(' ') + 1, said.size() - said.rfind(' ') - 2);
-  EXPECT_NE(report(path).find("the guest reported a system failure"), std::string::npos) << said;
+  EXPECT_NE(report_with({path}).find("the guest reported a system failure"), std::string::npos) << said;
   EXPECT_TRUE(std::filesystem::remove(path)) << said;
   VmProcess off{options("system_failure", {"--flight-record", "off"})};
   ASSERT_TRUE(off.ends_with(81));

@@ -22,21 +22,6 @@ bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Waits until stderr has `text`.
-::testing::AssertionResult says(VmProcess& vm, std::string_view text) {
-  for (auto tries = 0; tries < 600; ++tries) {
-    if (has(vm.errors(), text)) return ::testing::AssertionSuccess();
-    if (!vm.lives_for(std::chrono::milliseconds{100})) break;
-  }
-  return ::testing::AssertionFailure() << text << " is not in\n" << vm.errors();
-}
-
-std::string report(const std::string& rvvmm, const std::string& file) {
-  VmProcess process{rvvmm, {"report", file}, Console::kPipe};
-  EXPECT_TRUE(process.ends_with(0)) << process.errors();
-  return process.output();
-}
-
 class Panic : public KvmTest {
  protected:
   std::vector<std::string> options(std::vector<std::string> more, const char* guest = "panic") const {
@@ -44,7 +29,7 @@ class Panic : public KvmTest {
                 {"--kernel", environment().guest(guest), "--mem", "64M", "--flight-record", file_.path()});
     return more;
   }
-  std::string record() const { return report(environment().rvvmm, file_.path()); }
+  std::string record() const { return report_with({file_.path()}); }
   const TemporaryFile file_;
 };
 
@@ -85,7 +70,7 @@ TEST_F(Panic, ResetBootsAgain) {
   VmProcess vm{options({"--panic-pattern", kPattern, "--on-panic", "reset"})};
   for (int boot = 0; boot < 3; ++boot)
     ASSERT_TRUE(vm.expect(kFirstLine)) << boot;
-  EXPECT_TRUE(says(vm, "rvvmm: the guest has panicked; the last lines of its console:\n"));
+  EXPECT_TRUE(vm.says("rvvmm: the guest has panicked; the last lines of its console:\n"));
   vm.signal(SIGTERM);
   EXPECT_TRUE(vm.ends_with(143));
 }
@@ -95,7 +80,7 @@ TEST_F(Panic, OfASystemFailureIsWhatWasAskedFor) {
   EXPECT_TRUE(ends.ends_with(81));
   EXPECT_TRUE(has(ends.errors(), "rvvmm: the guest reported a system failure\n")) << ends.errors();
   VmProcess resets{options({"--on-panic", "reset"}, "system_failure")};
-  EXPECT_TRUE(says(resets, "rvvmm: the guest reported a system failure\n"));
+  EXPECT_TRUE(resets.says("rvvmm: the guest reported a system failure\n"));
   EXPECT_TRUE(resets.lives_for(std::chrono::seconds{1}));
   resets.signal(SIGTERM);
   EXPECT_TRUE(resets.ends_with(143));
@@ -103,10 +88,10 @@ TEST_F(Panic, OfASystemFailureIsWhatWasAskedFor) {
 
 TEST_F(Panic, StopLeavesTheMachineToBeLookedAt) {
   VmProcess vm{options({"--panic-pattern", kPattern, "--on-panic", "stop", "--smp", "2"})};
-  ASSERT_TRUE(says(vm, "the machine stands still; SIGTERM ends rvvmm\n"));
+  ASSERT_TRUE(vm.says("the machine stands still; SIGTERM ends rvvmm\n"));
   EXPECT_TRUE(has(vm.output(), kLastLine) || vm.expect(kLastLine));
   vm.signal(SIGUSR1);
-  ASSERT_TRUE(says(vm, "SIGUSR1: the last exits"));
+  ASSERT_TRUE(vm.says("SIGUSR1: the last exits"));
   EXPECT_TRUE(has(record(), "hart 1 at the end:\n")) << record();
   EXPECT_TRUE(vm.lives_for(std::chrono::seconds{1}));
   vm.signal(SIGTERM);
@@ -115,14 +100,24 @@ TEST_F(Panic, StopLeavesTheMachineToBeLookedAt) {
 
 TEST_F(Panic, StopAsksAtTheTerminal) {
   VmProcess vm{options({"--on-panic", "stop"}, "system_failure"), Console::kPty};
-  ASSERT_TRUE(says(vm, kPrompt));
+  ASSERT_TRUE(vm.says(kPrompt));
   EXPECT_TRUE(has(vm.errors(), "panic: the guest reported a system failure\nhart 0:\n    pc  ")) << vm.errors();
   EXPECT_NE(vm.terminal_attributes().c_lflag & ICANON, 0U);
   ASSERT_TRUE(vm.send("mem 0x80200000 16\n"));
-  ASSERT_TRUE(says(vm, "0x000080200000  "));
+  ASSERT_TRUE(vm.says("0x000080200000  "));
   ASSERT_TRUE(vm.send("continue\n"));
-  ASSERT_TRUE(says(vm, "the guest has panicked and does not go on; quit ends rvvmm\n"));
+  ASSERT_TRUE(vm.says("the guest has panicked and does not go on; quit ends rvvmm\n"));
   ASSERT_TRUE(vm.send("quit\n"));
+  EXPECT_TRUE(vm.ends_with(81));
+}
+
+TEST_F(Panic, WaitsForWhoLooksAtABreakBehindTheLine) {
+  VmProcess vm{options({"--panic-pattern", kPattern, "--break", "system"}, "panic_then_reset"), Console::kPty};
+  ASSERT_TRUE(vm.says(kPrompt));
+  EXPECT_TRUE(vm.lives_for(std::chrono::seconds{3}));
+  ASSERT_TRUE(vm.send("regs\n"));
+  ASSERT_TRUE(vm.says(kPrompt, 2));
+  ASSERT_TRUE(vm.send("c\n"));
   EXPECT_TRUE(vm.ends_with(81));
 }
 
@@ -150,7 +145,7 @@ TEST_F(LinuxPanic, IsSeenWithItsCallTrace) {
   ASSERT_TRUE(guest.boots());
   ASSERT_TRUE(guest.vm().send("echo c > /proc/sysrq-trigger\n"));
   ASSERT_TRUE(guest.vm().ends_with(81));
-  for (const std::string& text : {guest.vm().errors(), report(environment().rvvmm, file.path())}) {
+  for (const std::string& text : {guest.vm().errors(), report_with({file.path()})}) {
     EXPECT_TRUE(has(text, "sysrq triggered crash")) << text;
     EXPECT_TRUE(has(text, "Call Trace:")) << text;
   }

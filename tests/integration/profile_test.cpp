@@ -16,14 +16,6 @@ class Profile : public KvmTest {
             profile};
   }
 
-  /// What `rvvmm report` with these arguments prints; it must end well.
-  std::string report(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), "report");
-    VmProcess process{environment().rvvmm, arguments, Console::kPipe};
-    EXPECT_TRUE(process.ends_with(0)) << process.errors();
-    return process.output();
-  }
-
   const TemporaryFile file_;
 };
 
@@ -53,10 +45,10 @@ TEST_F(Profile, CountsEachHartsExitsExactly) {
 TEST_F(Profile, ReportShowsComparesAndDraws) {
   VmProcess vm{options(file_.path(), 1)};
   ASSERT_TRUE(vm.ends_with(0)) << vm.errors();
-  EXPECT_NE(report({file_.path()}).find("mmio uart.lsr read"), std::string::npos);
-  EXPECT_NE(report({file_.path(), "--against", file_.path()}).find("same"), std::string::npos);
+  EXPECT_NE(report_with({file_.path()}).find("mmio uart.lsr read"), std::string::npos);
+  EXPECT_NE(report_with({file_.path(), "--against", file_.path()}).find("same"), std::string::npos);
   const TemporaryFile page;
-  EXPECT_EQ(report({file_.path(), "--html", page.path()}), "");
+  EXPECT_EQ(report_with({file_.path(), "--html", page.path()}), "");
   EXPECT_NE(page.content().find("</html>"), std::string::npos);
 }
 

@@ -242,6 +242,18 @@ std::string VmProcess::errors() const {
   return text;
 }
 
+::testing::AssertionResult VmProcess::says(std::string_view text, size_t count) {
+  for (auto tries = 0; tries < 600; ++tries) {
+    const std::string said = errors();
+    size_t found = 0;
+    for (size_t at = said.find(text); at != std::string::npos; at = said.find(text, at + 1))
+      ++found;
+    if (found >= count) return ::testing::AssertionSuccess();
+    if (!lives_for(std::chrono::milliseconds{100})) break;
+  }
+  return ::testing::AssertionFailure() << text << " is not " << count << " times in\n" << errors();
+}
+
 size_t VmProcess::error_lines() const {
   const std::string text = errors();
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) +
@@ -258,6 +270,13 @@ std::string VmProcess::report() const {
   const size_t from = output_.size() - std::min<size_t>(output_.size(), 2000);
   return "\n--- status: " + (status_ ? std::to_string(*status_) : "running") + "; end of the console:\n" +
          output_.substr(from) + "\n--- stderr:\n" + errors() + "\n---";
+}
+
+std::string report_with(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "report");
+  VmProcess process{arguments};
+  EXPECT_TRUE(process.ends_with(0)) << process.errors();
+  return process.output();
 }
 
 }  // namespace rvvmm::test

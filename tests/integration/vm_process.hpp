@@ -68,6 +68,8 @@ class VmProcess {
   const std::string& before_match() const { return before_match_; }
   /// All that came on stderr.
   std::string errors() const;
+  /// Waits until errors() have `text`, `count` times.
+  ::testing::AssertionResult says(std::string_view text, size_t count = 1);
   /// The number of lines of errors().
   size_t error_lines() const;
 
@@ -95,5 +97,8 @@ class VmProcess {
   std::string before_match_;
   std::vector<std::string> matches_;
 };
+
+/// What `rvvmm report` prints with these arguments; it must end well.
+std::string report_with(std::vector<std::string> arguments);
 
 }  // namespace rvvmm::test
