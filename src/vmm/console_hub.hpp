@@ -128,9 +128,10 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   std::condition_variable_any work_;   // for the thread
   std::condition_variable_any space_;  // for harts that wait for room, and for flush() and stop()
   std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_ GUARDED_BY(mu_);  // the one that is written is not
-  size_t filling_ GUARDED_BY(mu_) = 0;                                             // index of the harts' buffer
-  size_t filled_ GUARDED_BY(mu_) = 0;                                              // bytes in it
+  // What is small lies behind what is large, on few pages: a start touches no more of them.
   ConsoleTail tail_ GUARDED_BY(mu_);            // without what is in the harts' buffer
+  size_t filling_ GUARDED_BY(mu_) = 0;          // index of the harts' buffer
+  size_t filled_ GUARDED_BY(mu_) = 0;           // bytes in it
   uint64_t batches_taken_ GUARDED_BY(mu_) = 0;  // by the thread, from the harts' buffer
   uint64_t batches_out_ GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ when a flush() waited in vain
