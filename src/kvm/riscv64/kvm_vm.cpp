@@ -1,6 +1,7 @@
 #include "kvm/riscv64/kvm_vm.hpp"
 
 #include <linux/kvm.h>
+#include <sys/mman.h>
 
 #include <format>
 
@@ -82,8 +83,12 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
 std::span<std::byte> KvmVm::next_flight_memory() {
   constexpr size_t kRingsAtOnce = 16;
   const size_t place = rings_++ % kRingsAtOnce;
-  if (place == 0)
-    flight_memory_.push_back(Mapping::anonymous(kRingsAtOnce * FlightRing::kBytes, 4_KiB, "memory for the last exits"));
+  if (place == 0) {
+    const Mapping& memory = flight_memory_.emplace_back(
+        Mapping::anonymous(kRingsAtOnce * FlightRing::kBytes, 4_KiB, "memory for the last exits"));
+    // The first exit of a hart would have 2 MiB backed and cleared, of which few are ever used.
+    ::madvise(memory.bytes().data(), memory.bytes().size(), MADV_NOHUGEPAGE);
+  }
   return flight_memory_.back().bytes().subspan(place * FlightRing::kBytes, FlightRing::kBytes);
 }
 
