@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -68,6 +69,8 @@ Child start(char** arguments, bool console) {
   Child child{.in = in[1], .out = out[0], .started_ns = now_ns()};
   child.pid = vfork();
   if (child.pid == 0) {
+    // Where nothing comes of it, it is not to run beside what is measured next.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(console ? in[0] : null, STDIN_FILENO);
     dup2(console ? out[1] : null, STDOUT_FILENO);
     execvp(arguments[0], arguments);
