@@ -147,7 +147,8 @@ blk_rows() {
     local name disk=/tmp/disks/disk loads=(
         seq-write-1M="load disk write 1048576 1 128 /dev/vda" seq-read-1M="load disk read 1048576 1 128 /dev/vda"
         rnd-read-4k-qd1="load disk read 4096 1 2000 /dev/vda" rnd-write-4k-qd1="load disk write 4096 1 2000 /dev/vda"
-        rnd-read-4k-qd16="load disk read 4096 16 8000 /dev/vda")
+        rnd-read-4k-qd16="load disk read 4096 16 8000 /dev/vda"
+        rnd-read-4k-qd16-together="load disk read-together 4096 16 8000 /dev/vda")
     # No holes.
     head -c 134217728 /dev/zero | tr '\0' 'x' >"$disk"
     for name in rvvmm rvvmm-mmio ${QEMU_ROOT:+qemu qemu-uring}; do

@@ -3,7 +3,8 @@
 // so that whoever listens can read the counters of KVM.
 //
 //   load null                                          does nothing: what a run costs besides its work
-//   load disk read|write BYTES DEPTH COUNT DEVICE      from the start on, or at random places for blocks of 4 KiB
+//   load disk read|write|read-together BYTES DEPTH COUNT DEVICE   from the start on, or at random places for blocks
+//                                                      of 4 KiB; together: what can be begun at once, by one call
 //   load tcp-send|tcp-receive|udp COUNT ADDRESS        KiB of a stream, or datagrams that come back
 //   load serve                                         the peer of those, for ever
 #define _GNU_SOURCE
@@ -57,6 +58,7 @@ static void done(long count, int64_t start) {
 struct disk {
   int fd;
   int writes;
+  int together;
   uint64_t block;
   uint64_t blocks;
   unsigned depth;
@@ -82,37 +84,50 @@ static void one_by_one(struct disk* disk, long count) {
   }
 }
 
-static void submit(struct disk* disk, unsigned slot) {
-  struct iocb request = {.aio_data = slot,
-                         .aio_lio_opcode = disk->writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
-                         .aio_fildes = (uint32_t)disk->fd,
-                         .aio_buf = (uintptr_t)(disk->memory + slot * disk->block),
-                         .aio_nbytes = disk->block,
-                         .aio_offset = next_offset(disk)};
-  struct iocb* requests[] = {&request};
-  if (syscall(SYS_io_submit, disk->context, 1, requests) != 1) err(1, "io_submit");
+static void submit(struct disk* disk, const unsigned* slots, unsigned count) {
+  struct iocb requests[kDeepest];
+  struct iocb* pointers[kDeepest];
+  for (unsigned i = 0; i < count; ++i) {
+    requests[i] = (struct iocb){.aio_data = slots[i],
+                                .aio_lio_opcode = disk->writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+                                .aio_fildes = (uint32_t)disk->fd,
+                                .aio_buf = (uintptr_t)(disk->memory + slots[i] * disk->block),
+                                .aio_nbytes = disk->block,
+                                .aio_offset = next_offset(disk)};
+    pointers[i] = &requests[i];
+  }
+  const unsigned a_call = disk->together ? count : 1;
+  for (unsigned i = 0; i < count; i += a_call)
+    if (syscall(SYS_io_submit, disk->context, a_call, pointers + i) != (long)a_call) err(1, "io_submit");
 }
 
 // As fio does it by default: each request submitted by itself, and as many taken back at once as have ended.
 static void many_at_once(struct disk* disk, long count) {
   struct io_event ended[kDeepest];
+  unsigned slots[kDeepest] = {0};
   long begun = 0;
-  for (unsigned slot = 0; slot < disk->depth && begun < count; ++slot, ++begun)
-    submit(disk, slot);
+  for (; begun < disk->depth && begun < count; ++begun) slots[begun] = (unsigned)begun;
+  submit(disk, slots, (unsigned)begun);
   for (long ended_count = 0; ended_count < count;) {
     const long got = syscall(SYS_io_getevents, disk->context, 1, disk->depth, ended, NULL);
     if (got < 1) err(1, "io_getevents");
+    unsigned again = 0;
     for (long i = 0; i < got; ++i) {
       if (ended[i].res != (int64_t)disk->block) errx(1, "request of %lld", (long long)ended[i].res);
-      if (begun < count) submit(disk, (unsigned)ended[i].data), ++begun;
+      if (begun < count) slots[again++] = (unsigned)ended[i].data, ++begun;
     }
+    submit(disk, slots, again);
     ended_count += got;
   }
 }
 
 static void run_disk(const char* how, uint64_t block, unsigned depth, long count, const char* device) {
   uint64_t bytes = 0;
-  struct disk disk = {.writes = strcmp(how, "write") == 0, .block = block, .depth = depth, .next = 88172645463325252};
+  struct disk disk = {.writes = strcmp(how, "write") == 0,
+                      .together = strcmp(how, "read-together") == 0,
+                      .block = block,
+                      .depth = depth,
+                      .next = 88172645463325252};
   if (block == 0 || depth == 0 || depth > kDeepest || count <= 0) errx(2, "disk: bad argument");
   disk.fd = open(device, (disk.writes ? O_RDWR : O_RDONLY) | O_DIRECT);
   if (disk.fd < 0 || ioctl(disk.fd, BLKGETSIZE64, &bytes) != 0) err(1, "%s", device);

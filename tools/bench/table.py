@@ -47,6 +47,7 @@ NAMES = {
     "rnd-read-4k-qd1": "random read, 4 KiB, depth 1",
     "rnd-write-4k-qd1": "random write, 4 KiB, depth 1",
     "rnd-read-4k-qd16": "random read, 4 KiB, depth 16",
+    "rnd-read-4k-qd16-together": "random read, 4 KiB, depth 16, in one call",
     "tcp-guest-to-host": "TCP, guest to host",
     "tcp-host-to-guest": "TCP, host to guest",
     "udp-ping-pong": "UDP, there and back",
