@@ -13,6 +13,19 @@
 
 namespace rvvmm {
 
+/// Ticks of the machine's clock as microseconds.
+class TickScale {
+ public:
+  explicit TickScale(uint64_t timebase_hz) noexcept : us_per_tick_(1e6 / static_cast<double>(timebase_hz)) {}
+  /// 0 where `to` is earlier: the clocks of two CPUs may be a tick apart.
+  double us_between(uint64_t from, uint64_t to) const noexcept {
+    return to > from ? static_cast<double>(to - from) * us_per_tick_ : 0;
+  }
+
+ private:
+  double us_per_tick_;
+};
+
 /// An exit and what is known of it besides.
 struct ExitLine {
   HartId hart;

@@ -8,6 +8,7 @@
 
 #include "base/printable.hpp"
 #include "observe/exit_log.hpp"
+#include "observe/hart_registers.hpp"
 #include "observe/json_input.hpp"
 
 namespace rvvmm {
@@ -22,7 +23,7 @@ std::string registers_text(const Json& registers) {
   std::string text;
   size_t shown = 0;
   for (const auto& [name, value] : registers.items()) {
-    text += std::format("{}{:<8}{:>18}", shown % 4 == 0 ? "\n    " : "  ", printable(name), value_text(value));
+    text += register_cell(shown, printable(name), value_text(value));
     ++shown;
   }
   return text + "\n";

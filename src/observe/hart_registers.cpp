@@ -33,13 +33,15 @@ std::vector<NamedRegister> registers_of(VcpuBackend& hart) {
   return registers;
 }
 
-std::string registers_to_text(const std::vector<NamedRegister>& registers) {
+std::string register_cell(size_t index, std::string_view name, std::string_view value) {
   constexpr size_t kInALine = 4;
+  return std::format("{}{:<8}{:>18}", index % kInALine == 0 ? "\n    " : "  ", name, value);
+}
+
+std::string registers_to_text(const std::vector<NamedRegister>& registers) {
   std::string text;
-  for (size_t i = 0; i < registers.size(); ++i) {
-    text += std::format("{}{:<8}{:>18}", i % kInALine == 0 ? "\n    " : "  ", registers[i].name,
-                        std::format("{:#x}", registers[i].value));
-  }
+  for (size_t i = 0; i < registers.size(); ++i)
+    text += register_cell(i, registers[i].name, std::format("{:#x}", registers[i].value));
   return text + "\n";
 }
 

@@ -21,6 +21,8 @@ std::vector<NamedRegister> registers_of(VcpuBackend& hart);
 
 /// Four a line, each line behind a line feed, the last one with another: to stand behind "hart 0:".
 std::string registers_to_text(const std::vector<NamedRegister>& registers);
+/// One of many that stand so, `index` of them before it.
+std::string register_cell(size_t index, std::string_view name, std::string_view value);
 /// {"pc": "0x80200000", "ra": "0x0", ...}
 std::string registers_to_json(const std::vector<NamedRegister>& registers);
 

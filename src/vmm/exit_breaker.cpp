@@ -6,7 +6,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "observe/exit_line.hpp"
 #include "vmm/stderr_text.hpp"
 
 namespace rvvmm {
@@ -17,7 +16,7 @@ void ExitBreaker::begin(Machine machine, uint64_t start, uint64_t timebase_hz) {
   matcher_.check_devices(machine.devices);
   devices_ = &machine.devices;
   start_ = start;
-  us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
+  ticks_ = TickScale{timebase_hz};
   const LockGuard lock{mu_};
   machine_ends_ = false;
   machine_.emplace(std::move(machine));
@@ -140,10 +139,8 @@ void ExitBreaker::wait_for_end_of(uint64_t number) noexcept {
 }
 
 std::string ExitBreaker::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {
-  const ExitLine line{.hart = hart,
-                      .at_us = exit.left > start_ ? static_cast<double>(exit.left - start_) * us_per_tick_ : 0,
-                      .pc = vcpu.get(HartRegister::kPc),
-                      .exit = exit};
+  const ExitLine line{
+      .hart = hart, .at_us = ticks_.us_between(start_, exit.left), .pc = vcpu.get(HartRegister::kPc), .exit = exit};
   return exit_to_text(line, *devices_);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/hypervisor.hpp"
 #include "base/mutex.hpp"
+#include "observe/exit_line.hpp"
 #include "observe/exit_matcher.hpp"
 #include "observe/hart_registers.hpp"
 #include "vmm/config.hpp"
@@ -93,7 +94,7 @@ class ExitBreaker {
   ExitMatcher matcher_;
   std::function<void()> on_stop_;
   uint64_t start_ = 0;
-  double us_per_tick_ = 0;
+  TickScale ticks_{1};
   const DeviceNames* devices_ = nullptr;
   std::atomic<bool> stepping_ = false;
   std::atomic<bool> machine_ends_ = false;

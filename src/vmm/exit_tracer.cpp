@@ -7,7 +7,6 @@
 
 #include "base/log.hpp"
 #include "base/register_file.hpp"
-#include "observe/exit_line.hpp"
 #include "observe/exit_log.hpp"
 #include "vmm/stderr_text.hpp"
 
@@ -30,7 +29,7 @@ void ExitTracer::begin(uint64_t now, uint64_t timebase_hz, const DeviceNames& de
   matcher_.check_devices(devices);
   devices_ = &devices;
   waits_are_limited_ = false;
-  us_per_tick_ = 1e6 / static_cast<double>(timebase_hz);
+  ticks_ = TickScale{timebase_hz};
   if (start_) return;
   start_ = now;
   if (form_.json) write(exit_log_head("trace of " + what_));
@@ -47,9 +46,9 @@ void ExitTracer::on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit)
 
 std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {
   const ExitLine line{.hart = hart,
-                      .at_us = us_between(*start_, exit.left),
+                      .at_us = ticks_.us_between(*start_, exit.left),
                       .pc = vcpu.get(HartRegister::kPc),
-                      .took_us = us_between(exit.left, exit.answered),
+                      .took_us = ticks_.us_between(exit.left, exit.answered),
                       .registers = form_.registers ? registers_of(vcpu) : std::vector<NamedRegister>{},
                       .exit = exit};
   return form_.json ? exit_to_json(line, *devices_) : exit_to_text(line, *devices_);

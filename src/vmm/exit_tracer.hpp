@@ -9,6 +9,7 @@
 #include "base/hypervisor.hpp"
 #include "base/mutex.hpp"
 #include "base/output_file.hpp"
+#include "observe/exit_line.hpp"
 #include "observe/exit_matcher.hpp"
 #include "vmm/config.hpp"
 
@@ -34,10 +35,6 @@ class ExitTracer {
 
  private:
   void write(std::string_view line) noexcept;
-  /// The clocks of two CPUs may be a tick apart.
-  double us_between(uint64_t from, uint64_t to) const noexcept {
-    return to > from ? static_cast<double>(to - from) * us_per_tick_ : 0;
-  }
   std::string line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const;
 
   std::string what_;
@@ -46,7 +43,7 @@ class ExitTracer {
   bool to_terminal_ = false;
   const DeviceNames* devices_ = nullptr;  // of the machine that runs
   std::optional<uint64_t> start_;
-  double us_per_tick_ = 0;
+  TickScale ticks_{1};
   std::atomic<bool> failed_ = false;
   std::atomic<bool> waits_are_limited_ = false;
   Mutex mu_;

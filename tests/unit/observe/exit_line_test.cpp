@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.hpp"
+#include "fakes/one_device.hpp"
 #include "observe/exit_log.hpp"
 #include "observe/flight_report.hpp"
 
@@ -11,15 +12,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-class Devices final : public DeviceNames {
- public:
-  std::vector<std::string> device_names() const override { return {"uart"}; }
-  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
-  std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
-    return RegisterPlace{.device = "uart", .reg = "lsr", .offset = at.value & 0xFF};
-  }
-};
 
 ExitRecord load() {
   ExitRecord exit;
@@ -42,7 +34,7 @@ ExitRecord signal() {
 }
 
 TEST(ExitLine, TextTellsAllThatIsKnown) {
-  const Devices devices;
+  const OneDevice devices{"lsr"};
   const ExitRecord exit = load();
   EXPECT_EQ(
       exit_to_text({.hart = HartId{1}, .at_us = 1234567.8, .pc = 0x8020'0048, .took_us = 0.3, .exit = exit}, devices),
@@ -54,16 +46,16 @@ TEST(ExitLine, TextTellsAllThatIsKnown) {
 TEST(ExitLine, ArgumentsHaveTheirNames) {
   const ExitRecord known = call(0);
   EXPECT_THAT(
-      exit_to_text({.hart = HartId{0}, .exit = known}, Devices{}),
+      exit_to_text({.hart = HartId{0}, .exit = known}, OneDevice{"lsr"}),
       HasSubstr("sbi dbcn.write(num_bytes=0x40, base_addr_lo=0x80201000, base_addr_hi=0x0): invalid param, 0x7\n"));
   const ExitRecord unknown = call(9);
-  EXPECT_THAT(exit_to_text({.hart = HartId{0}, .exit = unknown}, Devices{}),
+  EXPECT_THAT(exit_to_text({.hart = HartId{0}, .exit = unknown}, OneDevice{"lsr"}),
               HasSubstr("sbi dbcn.0x9(0x40, 0x80201000, 0x0, 0x0, 0x0, 0x0): invalid param, 0x7\n"));
 }
 
 TEST(ExitLine, JsonIsAnObject) {
   const ExitRecord exit = call(2);
-  EXPECT_EQ(exit_to_json({.hart = HartId{0}, .at_us = 5, .pc = 0x10, .exit = exit}, Devices{}),
+  EXPECT_EQ(exit_to_json({.hart = HartId{0}, .at_us = 5, .pc = 0x10, .exit = exit}, OneDevice{"lsr"}),
             R"({"us": 5.0, "hart": 0, "pc": "0x10", "exit": "sbi", "name": "dbcn.write_byte", "args": ["0x40", )"
             R"("0x80201000", "0x0", "0x0", "0x0", "0x0"], "error": -3, "value": "0x7"})"
             "\n");
@@ -82,7 +74,7 @@ std::string error_of(std::string_view text) {
 std::string sample_log() {
   const ExitRecord first = load();
   const ExitRecord second = call(2);
-  const Devices devices;
+  const OneDevice devices{"lsr"};
   return exit_log_head("a \"test\"") +
          exit_to_json({.hart = HartId{0}, .at_us = 1, .registers = {{"a0", 1}, {"a1", 2}}, .exit = first}, devices) +
          exit_to_json({.hart = HartId{0}, .at_us = 11, .registers = {{"a0", 3}, {"a1", 2}}, .exit = second}, devices) +

@@ -7,19 +7,13 @@
 #include <thread>
 
 #include "fakes/fake_vcpu.hpp"
+#include "fakes/one_device.hpp"
 
 namespace rvvmm::break_prompt_test {
 namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-
-class NoDevice final : public DeviceNames {
- public:
-  std::vector<std::string> device_names() const override { return {}; }
-  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
-  std::optional<RegisterPlace> place_of(Gpa /*at*/, bool /*is_write*/) const override { return std::nullopt; }
-};
 
 Config config_with_breaks() {
   Config config;
@@ -63,7 +57,7 @@ class BreakPromptTest : public ::testing::Test {
   Terminal terminal_{-1};
   ConsoleHub console_{-1, ConsoleHub::Reader::kNever};
   GuestMemory memory_{Gpa{0x8000'0000}, 1_MiB};
-  NoDevice devices_;
+  OneDevice devices_;
   FakeVcpu hart_;
   ExitBreaker breaker_{config_with_breaks()};
   BreakPrompt prompt_{

@@ -14,21 +14,13 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "fakes/fake_vcpu.hpp"
+#include "fakes/one_device.hpp"
 
 namespace rvvmm::exit_breaker_test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-class OneDevice final : public DeviceNames {
- public:
-  std::vector<std::string> device_names() const override { return {"uart"}; }
-  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
-  std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
-    return RegisterPlace{.device = "uart", .reg = "", .offset = at.value & 0xFF};
-  }
-};
 
 ExitRecord store(uint64_t value) {
   ExitRecord exit;

@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "fakes/fake_hypervisor.hpp"
+#include "fakes/one_device.hpp"
 #include "vmm/flight_recorder.hpp"
 
 namespace rvvmm::exit_tracer_test {
@@ -23,15 +24,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-class OneDevice final : public DeviceNames {
- public:
-  std::vector<std::string> device_names() const override { return {"uart"}; }
-  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
-  std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
-    return RegisterPlace{.device = "uart", .reg = "", .offset = at.value & 0xFF};
-  }
-};
 
 ExitRecord store(uint64_t value, uint64_t ticks = 0) {
   ExitRecord exit;

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "fakes/fake_hypervisor.hpp"
+#include "fakes/one_device.hpp"
 #include "observe/profile_json.hpp"
 
 namespace rvvmm::exit_watch_test {
@@ -16,15 +17,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class OneDevice final : public DeviceNames {
- public:
-  std::vector<std::string> device_names() const override { return {"uart"}; }
-  std::vector<std::string> register_names(std::string_view /*device*/) const override { return {}; }
-  std::optional<RegisterPlace> place_of(Gpa at, bool /*is_write*/) const override {
-    return RegisterPlace{.device = "uart", .reg = "", .offset = at.value - 0x1000'0000};
-  }
-};
 
 ExitRecord load_from(uint64_t at) {
   ExitRecord exit;
