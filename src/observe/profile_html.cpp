@@ -143,12 +143,15 @@ std::string timeline_svg(const ExitProfile& profile) {
 }
 
 std::string pcs_table(const ExitProfile& profile) {
+  constexpr size_t kMostPcs = 100;  // the file has all
   if (profile.pcs.empty()) return "<p>no samples</p>\n";
   std::string html = "<div class=\"scroll\"><table><tr><th>pc</th><th>samples</th><th>symbol</th></tr>\n";
-  for (const ProfilePc& pc : profile.pcs | std::views::take(100))
+  for (const ProfilePc& pc : profile.pcs | std::views::take(kMostPcs))
     html += std::format("<tr><td class=\"n\">{:#018x}</td><td>{}</td><td class=\"n\">{}</td></tr>\n", pc.pc,
                         count_text(pc.samples), escaped(pc.symbol));
-  return html + "</table></div>\n";
+  html += "</table></div>\n";
+  if (profile.pcs.size() > kMostPcs) html += std::format("<p>{} more</p>\n", profile.pcs.size() - kMostPcs);
+  return html;
 }
 
 std::string kvm_table(const ExitProfile& profile) {

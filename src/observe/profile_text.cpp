@@ -66,6 +66,7 @@ std::string pcs_text(const ExitProfile& profile) {
     const double share = 100.0 * static_cast<double>(pc.samples) / static_cast<double>(samples);
     text += std::format("{:>6.1f} %  {:#018x}{}{}\n", share, pc.pc, pc.symbol.empty() ? "" : "  ", pc.symbol);
   }
+  if (profile.pcs.size() > kMostPcs) text += std::format("({} more)\n", profile.pcs.size() - kMostPcs);
   return text;
 }
 

@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <format>
+#include <optional>
+
 #include "fakes/sample_profile.hpp"
 #include "observe/profile_html.hpp"
 
@@ -89,6 +93,44 @@ TEST(ProfileText, ComparisonIsOfTimesNotTicks) {
   now.timebase_hz *= 2;
   EXPECT_THAT(comparison_to_text(now, before), HasSubstr("50 % faster"));
   EXPECT_THAT(comparison_to_text(before, before), Not(HasSubstr("er\n")));
+}
+
+/// With more rows and places than a table shows.
+ExitProfile long_profile(size_t rows, size_t places) {
+  ExitProfile profile = sample_profile();
+  profile.harts.resize(1);
+  profile.harts[0].rows.clear();
+  profile.pcs.clear();
+  for (size_t i = 0; i < rows; ++i)
+    profile.harts[0].rows.push_back({ExitKind::kSbi, std::format("0x9000000.{}", i), {histogram_of(1, 3), {}}});
+  for (size_t i = 0; i < places; ++i)
+    profile.pcs.push_back({0x80200000 + 2 * i, "", 1});
+  return profile;
+}
+
+TEST(ProfileText, ALongTableSaysHowMuchMoreThereIs) {
+  const auto lines_of = [](const std::string& text) { return std::ranges::count(text, '\n'); };
+  const std::string full = profile_to_text(long_profile(40, 20));
+  EXPECT_THAT(full, Not(HasSubstr("more)")));
+  const std::string rows = profile_to_text(long_profile(42, 20));
+  EXPECT_THAT(rows, HasSubstr("\n(2 more)\n"));
+  EXPECT_EQ(lines_of(rows), lines_of(full) + 1);
+  const std::string places = profile_to_text(long_profile(40, 23));
+  EXPECT_THAT(places, HasSubstr("\n(3 more)\n"));
+  EXPECT_EQ(lines_of(places), lines_of(full) + 1);
+}
+
+TEST(ProfileText, ALongNameIsCutAndSaysSo) {
+  ExitProfile profile = long_profile(1, 1);
+  profile.harts[0].rows[0].name = std::string(31, 'n');
+  EXPECT_THAT(profile_to_text(profile), HasSubstr("\nsbi " + std::string(31, 'n') + " "));
+  profile.harts[0].rows[0].name = std::string(32, 'n');
+  EXPECT_THAT(profile_to_text(profile), HasSubstr("\nsbi " + std::string(28, 'n') + "... "));
+}
+
+TEST(ProfileHtml, SaysHowManyPlacesThereAreMore) {
+  EXPECT_THAT(profile_to_html(long_profile(1, 100), std::nullopt), Not(HasSubstr(" more</p>")));
+  EXPECT_THAT(profile_to_html(long_profile(1, 107), std::nullopt), HasSubstr("<p>7 more</p>"));
 }
 
 TEST(ProfileHtml, IsOnePageThatNeedsNothingElse) {
