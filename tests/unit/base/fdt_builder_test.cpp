@@ -6,6 +6,9 @@
 #include <array>
 #include <format>
 #include <string>
+#include <vector>
+
+#include "base/error.hpp"
 
 namespace rvvmm::fdt_builder_test {
 namespace {
@@ -149,6 +152,13 @@ TEST(FdtBuilder, OnePropertyMayBeLargerThanTheFirstBuffer) {
   EXPECT_EQ(fdt_check_full(blob.data(), blob.size()), 0);
   EXPECT_EQ(raw(blob, "/", "large"), std::vector<uint8_t>(200'000, 0x5A));
   EXPECT_EQ(raw(blob, "/", "after").size(), 4U);
+}
+
+TEST(FdtBuilder, MoreThan64MiBAreRefused) {
+  FdtBuilder fdt;
+  fdt.bytes("large", std::vector<std::byte>(32UL << 20));
+  EXPECT_THROW(fdt.bytes("larger", std::vector<std::byte>(32UL << 20)), SetupError);
+  EXPECT_GT(fdt.finish().size(), 32UL << 20);
 }
 
 }  // namespace

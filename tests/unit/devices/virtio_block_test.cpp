@@ -322,6 +322,36 @@ TEST_P(VirtioBlockTest, RangesAreCheckedBeforeAnyIsTouched) {
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(0, 8)}), kUnsupported);
 }
 
+TEST_P(VirtioBlockTest, RangesLongerThanWasOfferedAreRefused) {
+  file.resize(2_GiB);
+  VirtioBlock::Options wanted = options();
+  wanted.discard = true;
+  make(wanted);
+  const auto ask = [this](uint32_t type, uint32_t sectors) { return queue().ask(type, 0, {range(0, sectors)}); };
+  EXPECT_EQ(ask(VIRTIO_BLK_T_DISCARD, kMostDiscardSectors + 1), kError);
+  EXPECT_EQ(ask(VIRTIO_BLK_T_DISCARD, kMostDiscardSectors), kDone);
+  EXPECT_EQ(ask(VIRTIO_BLK_T_WRITE_ZEROES, kMostWriteZeroesSectors + 1), kError);
+  EXPECT_EQ(ask(VIRTIO_BLK_T_WRITE_ZEROES, kMostWriteZeroesSectors), kDone);
+}
+
+// What a stop has to wait for: of six requests of 12 MiB the last is begun with 60 in hand, and the next has to wait,
+// although it would be the first to be done.
+TEST_P(VirtioBlockTest, NoRequestIsBegunWhile64MiBAreBeingMoved) {
+  constexpr uint64_t kLarge = 12_MiB;
+  constexpr uint16_t kSmall = 6;
+  file.resize(kLarge);
+  make(options());
+  for (uint16_t slot = 0; slot < kSmall; ++slot)
+    queue().offer(slot, VIRTIO_BLK_T_IN, 0, std::vector<FakeDescriptor>(6, to_read(0, 2_MiB)));
+  queue().offer(kSmall, VIRTIO_BLK_T_IN, 0, {to_read(0, 512)});
+  queue().kick();
+  const auto first = queue().wait_used();
+  ASSERT_TRUE(first);
+  EXPECT_NE(first->id, kSmall * 8U);
+  for (int left = kSmall; left > 0; --left)
+    EXPECT_TRUE(queue().wait_used());
+}
+
 TEST_P(VirtioBlockTest, ARequestWithoutHeaderOrStatusBreaksTheDevice) {
   make(options());
   const uint64_t at = queue().data();

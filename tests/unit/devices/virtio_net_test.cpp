@@ -443,6 +443,15 @@ TEST_F(VirtioNetControl, SetsHowManyPairsAreInUse) {
   EXPECT_EQ(backend->sent[3].size(), 1U);
 }
 
+TEST_F(VirtioNetTest, AStartDropsNoMoreStaleFramesThanAHostHolds) {
+  make();
+  net->reset();
+  backend->incoming[0].assign(2003, pattern(20));
+  start();
+  EXPECT_EQ(backend->incoming[0].size(), 3U) << "frames that come for ever do not keep a driver from its start";
+  EXPECT_EQ(net->counters().receive_drops, 2000U);
+}
+
 TEST_F(VirtioNetControl, FramesFromBeforeItsDriversResetAreDropped) {
   make(2);
   for (const uint16_t pair : {uint16_t{0}, uint16_t{1}}) {

@@ -75,6 +75,19 @@ TEST(BinaryStatistics, WhatIsNoSuchFileHasNone) {
   EXPECT_TRUE(file.read().empty());
 }
 
+TEST(BinaryStatistics, MoreThanAnyKvmHasIsNone) {
+  StatisticsFile file;
+  file.add("long", std::vector<uint64_t>(1025, 1));
+  file.add("longest", std::vector<uint64_t>(1024, 1));
+  ASSERT_EQ(file.read().size(), 1U);
+  EXPECT_EQ(file.read()[0].name, "longest");
+  while (file.header.num_desc < 1024)
+    file.add("one", {1});
+  EXPECT_EQ(file.read().size(), 1023U);
+  file.add("one", {1});
+  EXPECT_TRUE(file.read().empty());
+}
+
 TEST(BinaryStatistics, AStatisticWithoutItsValuesIsLeftOut) {
   StatisticsFile file;
   file.add("empty", {});

@@ -117,6 +117,12 @@ TEST(ExitMatcher, MistakesAreShownByTheirColumn) {
   EXPECT_EQ(error_of("sbi:a.b.c"), "--trace: column 5: \"a.b.c\" has 3 here; at most 2 parts between dots");
 }
 
+TEST(ExitMatcher, OfALongNameTheBeginIsShown) {
+  const std::string shown = "--trace: column 5: \"" + std::string(60, 'x');
+  EXPECT_TRUE(error_of("csr:" + std::string(60, 'x')).starts_with(shown + "\" is no CSR"));
+  EXPECT_TRUE(error_of("csr:" + std::string(61, 'x')).starts_with(shown + "...\" is no CSR"));
+}
+
 TEST(ExitMatcher, MistakesInConditionsToo) {
   EXPECT_EQ(error_of("sbi if b0==1"),
             "--trace: column 8: \"b0\" is nothing that these exits have; give a0, a1, a2, "

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <format>
+
 #include "base/error.hpp"
 #include "fakes/sample_profile.hpp"
 
@@ -104,6 +106,36 @@ TEST(ProfileJson, DepthAndSizeAreBounded) {
   const size_t harts = text.find("\"harts\"");
   EXPECT_EQ(error_of(text.substr(0, harts) + replaced(text.substr(harts), "\"exits\": [", many)),
             "old.json: is damaged: exits has 20003 entries; at most 16384");
+}
+
+TEST(ProfileJson, EachListHasAMost) {
+  const std::string text = profile_to_json(sample_profile());
+  const auto many = [](size_t count) {
+    std::string values;
+    for (size_t i = 0; i < count; ++i)
+      values += "0,";
+    return values;
+  };
+  const auto members = [](size_t count) {
+    std::string values;
+    for (size_t i = 0; i < count; ++i)
+      values += std::format("\"m{}\": 0,", i);
+    return values;
+  };
+  // The sample has some entries of each.
+  EXPECT_EQ(error_of(replaced(text, "\"harts\": [", "\"harts\": [" + many(1023))),
+            "old.json: is damaged: harts has 1025 entries; at most 1024");
+  EXPECT_EQ(error_of(replaced(text, "\"slots\": [", "\"slots\": [" + many(4094))),
+            "old.json: is damaged: slots has 4097 entries; at most 4096");
+  EXPECT_EQ(error_of(replaced(text, "\"places\": [", "\"places\": [" + many((1U << 20) - 1))),
+            "old.json: is damaged: places has 1048577 entries; at most 1048576");
+  EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {" + members(1021))),
+            "old.json: is damaged: kvm has 1025 entries; at most 1024");
+  EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {" + members(4093))),
+            "old.json: is damaged: an object has more than 4096 members");
+  const size_t harts = text.find("\"harts\"");
+  const std::string buckets = replaced(text.substr(harts), "\"log2_ticks\": [", "\"log2_ticks\": [" + many(65));
+  EXPECT_THAT(error_of(text.substr(0, harts) + buckets), HasSubstr("log2_ticks has "));
 }
 
 }  // namespace

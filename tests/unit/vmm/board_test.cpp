@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <deque>
+#include <string>
+#include <vector>
 
+#include "base/error.hpp"
 #include "devices/virtio_rng.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_hypervisor.hpp"
@@ -141,6 +145,38 @@ TEST_P(BoardTest, TreeNamesTheDevicesWithTheirInterrupts) {
   EXPECT_EQ(devices[3].window.base, Gpa{0x1000'1000});
   EXPECT_EQ(devices[3].gsi, Gsi{16});
   EXPECT_EQ(std::holds_alternative<FdtPlic>(board_.fdt_irqchip()), has_plic());
+}
+
+TEST_P(BoardTest, TakesAsManyVirtioDevicesAsTheTransportHasPlacesFor) {
+  std::deque<VirtioRng> bodies(80);
+  std::vector<VirtioDevice*> devices;
+  for (VirtioRng& body : bodies)
+    devices.push_back(&body);
+  const auto refusal = [&](Transport transport, size_t count) -> std::string {
+    try {
+      const Board board{{.irqchip = irqchip_,
+                         .backend = *backend_,
+                         .harts = harts_,
+                         .console_out = sink_,
+                         .console_in = source_,
+                         .rtc_alarm = alarm_,
+                         .finish_listener = finish_,
+                         .memory = memory_,
+                         .virtio = std::span{devices}.first(count),
+                         .transport = transport}};
+    } catch (const SetupError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(Transport::kPci, 31), "");
+  EXPECT_EQ(
+      refusal(Transport::kPci, 32),
+      "--transport: 32 virtio devices are more than there is room for; give at most 31 with pci, or 79 with mmio");
+  EXPECT_EQ(refusal(Transport::kMmio, 79), "");
+  EXPECT_EQ(
+      refusal(Transport::kMmio, 80),
+      "--transport: 80 virtio devices are more than there is room for; give at most 31 with pci, or 79 with mmio");
 }
 
 INSTANTIATE_TEST_SUITE_P(Irqchips, BoardWithPlic, ::testing::Values(IrqchipKind::kPlic));

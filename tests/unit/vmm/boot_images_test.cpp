@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -141,6 +142,19 @@ TEST(BootImages, InitrdThatDoesNotFitSaysHowMuchRamItNeeds) {
   const GuestMemory memory{kRamBase, 4_MiB};
   EXPECT_EQ(bad_input([&] { load(memory, {.initrd = pattern(2_MiB + 1)}); }),
             "--mem 4M: the initrd needs 3 MiB from 0x80300000, give at least --mem 8M");
+}
+
+TEST(BootImages, InitrdLargerThanAnyMachinesRamIsRefused) {
+  const GuestMemory memory{kRamBase, 4_MiB};
+  const MemoryFile kernel{image(5000)};
+  const MemoryFile initrd{"initrd"};
+  ASSERT_EQ(::ftruncate(initrd.fd(), static_cast<off_t>(kLargestRam + 1)), 0);
+  Config config;
+  config.kernel = kernel.path();
+  config.initrd = initrd.path();
+  const BootImages images{config};
+  EXPECT_EQ(bad_input([&] { images.load(memory); }),
+            "--initrd " + initrd.path() + ": is larger than any machine's RAM");
 }
 
 TEST(BootImages, KernelThatDoesNotFitCountsTheInitrdInItsAdvice) {

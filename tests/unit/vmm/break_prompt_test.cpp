@@ -100,6 +100,18 @@ TEST_F(BreakPromptTest, ShowsMemory) {
       << "an empty line does it again";
 }
 
+TEST_F(BreakPromptTest, OfALongLineTheFirst256CharactersAreRead) {
+  const std::string command = "mem 0x80000000 1";
+  const std::string spaces(256 - command.size(), ' ');
+  EXPECT_THAT(answers_to({command + spaces.substr(1) + "x"}), HasSubstr("mem: give an address"));
+}
+
+TEST_F(BreakPromptTest, OfALongLineTheRestIsNotRead) {
+  const std::string command = "mem 0x80000000 1";
+  const std::string spaces(256 - command.size(), ' ');
+  EXPECT_THAT(answers_to({command + spaces + "x"}), HasSubstr("0x000080000000  00 "));
+}
+
 TEST_F(BreakPromptTest, MistakesAreNamed) {
   const std::string said =
       answers_to({"contineu", "xyzzy", "regs 1", "mem", "mem 0x80000000 5000", "mem 0x800ffff0 17", "mem 1 2 3"});

@@ -120,6 +120,16 @@ TEST_P(CompressedStream, GarbageBehindTheEndIsAnError) {
   EXPECT_THAT(refusal(whole + std::string(5000, '\0') + "!"), HasSubstr("bytes follow the end"));
 }
 
+// A frame of one block, "code", and a window of 2^(10 + exponent) bytes: RFC 8878, 3.1.1.
+TEST(ZstdStream, WindowsUpTo128MiBAreTaken) {
+  const auto frame = [](int exponent) {
+    return std::string{"\x28\xb5\x2f\xfd\0", 5} + static_cast<char>(exponent << 3) + std::string{"\x21\0\0code", 7};
+  };
+  EXPECT_EQ(contents(frame(17), Compression::kZstd, 4096), "code");
+  EXPECT_THAT(bad_input([&] { contents(frame(18), Compression::kZstd, 4096); }),
+              HasSubstr("its zstd stream is corrupt (Frame requires too much memory"));
+}
+
 TEST(GzipStream, ZerosBehindTheEndArePadding) {
   EXPECT_EQ(contents(gzip("content") + std::string(1, '\0'), Compression::kGzip, 64), "content");
   EXPECT_EQ(contents(gzip("content") + std::string(600'000, '\0'), Compression::kGzip, 64), "content");

@@ -98,6 +98,7 @@ TEST(ParseNet, MistakesAreNamed) {
   EXPECT_EQ(net_error("usr"), "--net: \"usr\": unknown suboption; did you mean user?");
   EXPECT_EQ(net_error("tap=x,hostfwd=tcp:1-:2"), "--net: hostfwd: only with user");
   EXPECT_EQ(net_error("user,queues=2"), "--net: queues: only with tap=NAME");
+  EXPECT_EQ(net_error("tap=x,queues=17"), "--net: queues: \"17\" is no number of queues; give 1 to 16");
   EXPECT_EQ(net_error("fd=-1"), "--net: fd: \"-1\" is no number of a descriptor; give that of an open tap, such as 3");
   EXPECT_EQ(net_error("user,vhost=on"), "--net: vhost: only with tap=NAME or fd=N");
   EXPECT_EQ(net_error("tap=x,vhost=yes"), "--net: vhost: \"yes\" is neither on nor off");

@@ -174,6 +174,16 @@ TEST_F(KernelElf, AbsurdSegmentsOfCompressedFilesAreDamage) {
               HasSubstr("too far into the compressed file"));
 }
 
+TEST_F(KernelElf, MoreThanAGiBBehindTheSegmentsOfACompressedFileIsRefused) {
+  const std::string zeroes = zstd(std::string(64_MiB, '\0'));
+  std::string content = zstd(elf({{.paddr = 0x8020'0000, .content = "code"}}, 0x8020'0000));
+  for (int i = 0; i < 15; ++i)
+    content += zeroes;
+  EXPECT_EQ(load(content).entry, Gpa{0x8020'0000});
+  content += zeroes + zeroes;
+  EXPECT_THAT(refusal(content), HasSubstr("more than 1 GiB follow the ELF segments in the compressed file; strip it"));
+}
+
 TEST_F(KernelElf, SegmentsThatShareAByteAreDamage) {
   EXPECT_THAT(
       refusal(elf({{.paddr = 0x8020'0000, .content = "code"}, {.paddr = 0x8020'0003, .content = "data"}}, 0x8020'0000)),

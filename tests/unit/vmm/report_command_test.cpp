@@ -87,5 +87,12 @@ TEST(ReportCommand, FilesThatCannotBeReadOrWrittenAreNamed) {
             "--html /dev/full: cannot be written: No space left on device");
 }
 
+TEST(ReportCommand, FilesOfMoreThan256MiBAreRefused) {
+  const MemoryFile large{"x"};
+  ASSERT_EQ(::ftruncate(large.fd(), (256 << 20) + 1), 0);
+  EXPECT_EQ(error_of({.file = large.path()}),
+            "report " + large.path() + ": is too large for a profile; give a file that --profile wrote");
+}
+
 }  // namespace
 }  // namespace rvvmm::report_command_test
