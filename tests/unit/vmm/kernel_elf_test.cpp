@@ -177,10 +177,9 @@ TEST_F(KernelElf, AbsurdSegmentsOfCompressedFilesAreDamage) {
 TEST_F(KernelElf, MoreThanAGiBBehindTheSegmentsOfACompressedFileIsRefused) {
   const std::string zeroes = zstd(std::string(64_MiB, '\0'));
   std::string content = zstd(elf({{.paddr = 0x8020'0000, .content = "code"}}, 0x8020'0000));
-  for (int i = 0; i < 15; ++i)
+  EXPECT_EQ(load(content + zeroes).entry, Gpa{0x8020'0000});
+  for (int i = 0; i < 17; ++i)
     content += zeroes;
-  EXPECT_EQ(load(content).entry, Gpa{0x8020'0000});
-  content += zeroes + zeroes;
   EXPECT_THAT(refusal(content), HasSubstr("more than 1 GiB follow the ELF segments in the compressed file; strip it"));
 }
 
