@@ -60,7 +60,7 @@ PciFunction::PciFunction(const PciIdentity& identity, const PciConnections& conn
   put(config_, kRevisionId, identity.revision | identity.class_code << 8);
   put(config_, kSubsystemVendorId, identity.subsystem_vendor);
   put(config_, kSubsystemId, identity.subsystem);
-  put(config_, kInterruptPin, uint8_t{1});
+  put(config_, kInterruptPin, static_cast<uint8_t>(identity.has_pin ? 1 : 0));
   put(writable_, kCommand, kCommandWritable);
   put(writable_, kCacheLineSize, uint8_t{0xFF});
   put(writable_, kInterruptLine, uint8_t{0xFF});

@@ -24,6 +24,7 @@ struct PciIdentity {
   uint32_t class_code = 0;  ///< 24 bits: base class, sub-class, interface
   uint16_t subsystem_vendor = 0;
   uint16_t subsystem = 0;
+  bool has_pin = true;  ///< it may ask for interrupts by its pin A
 };
 
 /// The address ranges of the host bridge; a BAR is reached in one of them or not at all.

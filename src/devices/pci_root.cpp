@@ -38,12 +38,19 @@ bool is_config_access(uint64_t offset, size_t width) noexcept {
 PciRoot::PciRoot(const PciWindows& windows, const std::array<IrqLine*, kLines>& lines)
     : windows_(windows),
       low_window_(*this, "pci-window-32", windows.low.base),
-      high_window_(*this, "pci-window-64", windows.high.base) {
-  for (uint8_t line = 0; line < kLines; ++line)
-    lines_[line].controller = lines[line];
-  pins_.reserve(kDevices);
+      high_window_(*this, "pci-window-64", windows.high.base),
+      lines_{SharedLine{*lines[0]}, SharedLine{*lines[1]}, SharedLine{*lines[2]}, SharedLine{*lines[3]}},
+      pins_(pins(lines_)),
+      bridge_({.windows = windows, .intx = pins_[0]}) {
+  attach(0, bridge_);
+}
+
+std::vector<SharedLine::Pin> PciRoot::pins(std::array<SharedLine, kLines>& lines) {
+  std::vector<SharedLine::Pin> pins;
+  pins.reserve(kDevices);
   for (uint8_t device = 0; device < kDevices; ++device)
-    pins_.emplace_back(lines_[line_of(device, 0)], device);
+    pins.emplace_back(lines[line_of(device, 0)], device);
+  return pins;
 }
 
 void PciRoot::attach(uint8_t device, PciFunction& function) {
@@ -64,14 +71,6 @@ PciRoot::Hit PciRoot::find(Gpa at, uint64_t width) const noexcept {
     if (width <= slot.size - offset) return {.slot = &slot, .offset = offset};
   }
   return {};
-}
-
-// The mutex is held while the controller is told: what it hears last must be what is true.
-void PciRoot::Pin::set(bool asserted) noexcept {
-  const LockGuard lock{line_.mu};
-  const uint32_t before = line_.high_pins;
-  line_.high_pins = asserted ? before | bit_ : before & ~bit_;
-  if ((before != 0) != (line_.high_pins != 0)) line_.controller->set(line_.high_pins != 0);
 }
 
 IoStatus PciRoot::Ecam::read(uint64_t offset, std::span<std::byte> out) noexcept {

@@ -1,4 +1,5 @@
-// A PCI host bridge with one bus: configuration space by ECAM (PCI Express 3.0, 7.2.2), two windows for BARs.
+// A PCI host bridge with one bus: configuration space by ECAM (PCI Express 3.0, 7.2.2), two windows for BARs. Device 0
+// of the bus is the bridge itself.
 #pragma once
 
 #include <array>
@@ -9,9 +10,10 @@
 #include <vector>
 
 #include "base/irq.hpp"
-#include "base/mutex.hpp"
 #include "devices/device.hpp"
 #include "devices/pci_function.hpp"
+#include "devices/pci_host_bridge.hpp"
+#include "devices/shared_line.hpp"
 
 namespace rvvmm {
 
@@ -20,6 +22,7 @@ namespace rvvmm {
 class PciRoot {
  public:
   static constexpr uint8_t kDevices = 32;
+  static constexpr uint8_t kFirstFreeDevice = 1;
   static constexpr uint8_t kLines = 4;
   static constexpr uint64_t kEcamSize = 1_MiB;  // one bus
 
@@ -73,25 +76,6 @@ class PciRoot {
     Gpa base_;
   };
 
-  /// High while one of its pins is.
-  struct Line {
-    IrqLine* controller = nullptr;
-    Mutex mu;
-    uint32_t high_pins GUARDED_BY(mu) = 0;  // a bit for each device
-  };
-
-  /// Called under its function's mutex for interrupts.
-  class Pin final : public IrqLine {
-   public:
-    Pin(Line& line, uint8_t device) noexcept : line_(line), bit_(1U << device) {}
-    void set(bool asserted) noexcept override;
-    void assert_again() noexcept override { line_.controller->assert_again(); }
-
-   private:
-    Line& line_;
-    uint32_t bit_;
-  };
-
   struct BarSlot {
     uint64_t size;
     const std::atomic<uint64_t>* place;
@@ -103,6 +87,7 @@ class PciRoot {
     uint64_t offset = 0;
   };
 
+  static std::vector<SharedLine::Pin> pins(std::array<SharedLine, kLines>& lines);
   Hit find(Gpa at, uint64_t width) const noexcept;
   void describe_interrupts(FdtBuilder& fdt, const FdtSlot& slot) const;
 
@@ -110,8 +95,9 @@ class PciRoot {
   Ecam ecam_{*this};
   Window low_window_;
   Window high_window_;
-  std::array<Line, kLines> lines_;
-  std::vector<Pin> pins_;  // by device
+  std::array<SharedLine, kLines> lines_;
+  std::vector<SharedLine::Pin> pins_;  // by device
+  PciHostBridge bridge_;
   std::array<PciFunction*, kDevices> functions_{};
   std::vector<BarSlot> bars_;
 };

@@ -79,7 +79,7 @@ class Machine {
 
  private:
   Function& function(const Step& step) { return (step.action & 8) != 0 ? second_ : first_; }
-  uint8_t number(const Step& step) const { return (step.action & 8) != 0 ? 31 : 0; }
+  uint8_t number(const Step& step) const { return (step.action & 8) != 0 ? 31 : 1; }
   uint64_t config_place(const Step& step) const { return uint64_t{number(step)} << 15 | (step.offset & 0x1FF); }
   Gpa bar_place(const Step& step) {
     const uint64_t place = function(step).virtio.bar_place(VirtioPci::kBar);
@@ -111,6 +111,15 @@ class Machine {
     bus_.write(Gpa{at}, raw);
   }
 
+  template <typename T>
+  T get(Gpa at) {
+    std::array<std::byte, sizeof(T)> raw{};
+    bus_.read(at, raw);
+    T value{};
+    std::memcpy(&value, raw.data(), sizeof(T));
+    return value;
+  }
+
   void ring(const Step& step) {
     const uint64_t place = function(step).virtio.bar_place(VirtioPci::kBar);
     if (place != PciFunction::kNowhere) doorbells_.ring(Gpa{place + VirtioPci::kNotifyOffset}, 2);
@@ -133,6 +142,8 @@ class Machine {
 
   void check() {
     if (doorbells_.wrong_removals != 0) std::abort();
+    if (get<uint32_t>(kEcam.base) != 0x0008'1B36) std::abort();  // the bridge itself is there, and has no BAR
+    if (get<uint32_t>(kEcam.base + 0x10) != 0) std::abort();
     size_t placed = 0;
     for (Function* const function : {&first_, &second_}) {
       const uint64_t place = function->virtio.bar_place(VirtioPci::kBar);
@@ -150,7 +161,7 @@ class Machine {
       }
       if (state.function.intx != (state.interrupt_causes != 0)) std::abort();
       const bool pin = state.interrupt_causes != 0 && (command & 0x400) == 0 && !state.function.msix.enabled;
-      if (lines_[function == &first_ ? 0 : 3].level != pin) std::abort();
+      if (lines_[function == &first_ ? 1 : 3].level != pin) std::abort();
     }
     if (doorbells_.doorbells.size() > placed) std::abort();
     const VirtioPciState first = first_.virtio.state();
@@ -161,7 +172,7 @@ class Machine {
   FakeMsiSink sink_;
   FakeDoorbellHost doorbells_;
   PciRoot root_{kWindows, {&lines_[0], &lines_[1], &lines_[2], &lines_[3]}};
-  Function first_{root_, 0, ram(), &sink_, doorbells_};
+  Function first_{root_, 1, ram(), &sink_, doorbells_};
   Function second_{root_, 31, ram(), nullptr, doorbells_};  // without MSI-X
   MmioBus bus_;
 };
