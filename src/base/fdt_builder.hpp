@@ -73,6 +73,8 @@ struct FdtSlot {
   /// nowhere).
   uint32_t interrupt_parent = 0;
   uint32_t msi_parent = 0;
+  /// For a device that other nodes refer to, its own.
+  uint32_t own_phandle = 0;
 };
 
 }  // namespace rvvmm

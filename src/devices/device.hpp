@@ -48,6 +48,8 @@ class Device {
 
   /// Adds its own node to the tree.
   virtual void describe(FdtBuilder& fdt, const FdtSlot& slot) const = 0;
+  /// Adds nodes that have no address, and so lie beside the bus; they refer to its own by the slot's phandle.
+  virtual void describe_beside_bus(FdtBuilder& /*fdt*/, const FdtSlot& /*slot*/) const {}
 };
 
 }  // namespace rvvmm

@@ -39,11 +39,23 @@ IoStatus TestFinisher::write(uint64_t offset, std::span<const std::byte> in) noe
   return IoStatus::kOk;
 }
 
-// "syscon" lets firmware find the register too. No syscon-poweroff or -reboot beside it: SBI SRST does that.
 void TestFinisher::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   const auto node = fdt.node("test", slot.window.base.value);
   fdt.strings("compatible", {"sifive,test1", "sifive,test0", "syscon"});
   fdt.reg({slot.window});
+  fdt.u32("phandle", slot.own_phandle);
+}
+
+void TestFinisher::describe_beside_bus(FdtBuilder& fdt, const FdtSlot& slot) const {
+  const auto act = [&](std::string_view name, std::string_view driver, Status value) {
+    const auto node = fdt.node(name);
+    fdt.string("compatible", driver);
+    fdt.u32("regmap", slot.own_phandle);
+    fdt.u32("offset", 0);
+    fdt.u32("value", value);
+  };
+  act("poweroff", "syscon-poweroff", kPass);
+  act("reboot", "syscon-reboot", kReset);
 }
 
 }  // namespace rvvmm

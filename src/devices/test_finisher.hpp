@@ -21,6 +21,9 @@ class TestFinisher final : public Device {
   /// half is the code of a failure. Anything else is ignored and logged.
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
+  /// How a guest without SBI's SRST powers off and resets: syscon-poweroff.yaml and syscon-reboot.yaml of the device
+  /// tree bindings.
+  void describe_beside_bus(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
  private:
   FinishListener& listener_;

@@ -95,6 +95,7 @@ class FdtImage {
     memory();
     cpus();
     soc();
+    beside_soc();
     return fdt_.finish();
   }
 
@@ -189,11 +190,18 @@ class FdtImage {
       std::get<FdtPlic>(inputs_.irqchip).describe(fdt_, hart_intcs_, irqchip_);
     }
     for (const FdtDevice& device : inputs_.devices) {
-      device.device->describe(fdt_, {.window = device.window,
-                                     .interrupts = interrupt_cells(device),
-                                     .interrupt_parent = irqchip_,
-                                     .msi_parent = imsic_});
+      slots_.push_back({.window = device.window,
+                        .interrupts = interrupt_cells(device),
+                        .interrupt_parent = irqchip_,
+                        .msi_parent = imsic_,
+                        .own_phandle = fdt_.new_phandle()});
+      device.device->describe(fdt_, slots_.back());
     }
+  }
+
+  void beside_soc() {
+    for (size_t i = 0; i < slots_.size(); ++i)
+      inputs_.devices[i].device->describe_beside_bus(fdt_, slots_[i]);
   }
 
   std::vector<uint32_t> interrupt_cells(const FdtDevice& device) const {
@@ -245,6 +253,7 @@ class FdtImage {
   uint32_t irqchip_;
   uint32_t imsic_ = 0;  // none where there is a PLIC
   std::vector<uint32_t> hart_intcs_;
+  std::vector<FdtSlot> slots_;  // of the devices
 };
 
 SetupError too_large(const FdtInputs& inputs, size_t size) {

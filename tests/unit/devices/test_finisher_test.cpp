@@ -63,13 +63,30 @@ TEST_F(TestFinisherTest, ReadsZero) {
 
 TEST_F(TestFinisherTest, DescribesItself) {
   FdtBuilder fdt;
-  finisher_.describe(fdt, {.window = {.base = Gpa{0x10'0000}, .size = 0x1000}, .interrupts = {}});
+  const FdtSlot slot{.window = {.base = Gpa{0x10'0000}, .size = 0x1000}, .interrupts = {}, .own_phandle = 7};
+  finisher_.describe(fdt, slot);
+  finisher_.describe_beside_bus(fdt, slot);
   const std::vector<std::byte> blob = fdt.finish();
   const int node = fdt_path_offset(blob.data(), "/test@100000");
   ASSERT_GE(node, 0);
   for (const char* name : {"sifive,test1", "sifive,test0", "syscon"}) {
     EXPECT_EQ(fdt_node_check_compatible(blob.data(), node, name), 0) << name;
   }
+  EXPECT_EQ(fdt_get_phandle(blob.data(), node), 7U);
+  const auto expect_act = [&](const char* path, const char* driver, uint32_t value) {
+    SCOPED_TRACE(path);
+    const int act = fdt_path_offset(blob.data(), path);
+    ASSERT_GE(act, 0);
+    EXPECT_EQ(fdt_node_check_compatible(blob.data(), act, driver), 0);
+    for (const auto& [name, expected] : {std::pair{"regmap", 7U}, {"offset", 0U}, {"value", value}}) {
+      int size = 0;
+      const auto* const cell = static_cast<const fdt32_t*>(fdt_getprop(blob.data(), act, name, &size));
+      ASSERT_EQ(size, 4) << name;
+      EXPECT_EQ(fdt32_to_cpu(*cell), expected) << name;
+    }
+  };
+  expect_act("/poweroff", "syscon-poweroff", 0x5555);
+  expect_act("/reboot", "syscon-reboot", 0x7777);
 }
 
 }  // namespace
