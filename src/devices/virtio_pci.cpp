@@ -115,7 +115,8 @@ VirtioPci::VirtioPci(const Parts& parts)
       control_(parts.device, parts.memory, *this) {
   assert(queue_vectors_.size() <= kMostQueues);
   add_bar(kBar, kBarSize, true);
-  add_msix(static_cast<uint16_t>(queue_vectors_.size() + 1), kBar, kMsixTableOffset, kMsixPendingOffset);
+  const uint16_t vectors = std::min(parts.vectors, vectors_for(queue_vectors_.size()));
+  if (vectors != 0) add_msix(vectors, kBar, kMsixTableOffset, kMsixPendingOffset);
   add_capabilities();
   doorbells_.reserve(parts.device.doorbells().size());
 }

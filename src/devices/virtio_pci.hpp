@@ -40,6 +40,8 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   static constexpr uint32_t kNotifyStride = 4;
   /// The table of vectors has room for one for each of so many queues, and one for the configuration.
   static constexpr uint16_t kMostQueues = 511;
+  /// Vectors of a device with so many queues where each has its own.
+  static constexpr uint16_t vectors_for(size_t queues) noexcept { return static_cast<uint16_t>(queues + 1); }
   /// Stands for no vector: 4.1.4.3.
   static constexpr uint16_t kNoVector = 0xFFFF;
 
@@ -48,6 +50,9 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
     const GuestMemory& memory;
     PciConnections pci;
     DoorbellHost& doorbells;
+    /// At most so many in its MSI-X table, which needs none more than one for each queue and one for the configuration;
+    /// 0: no MSI-X. With fewer than that a driver has queues share one, or does without (4.1.5.1.2).
+    uint16_t vectors = MsixTable::kMostVectors;
   };
 
   /// All of its parts outlive it.

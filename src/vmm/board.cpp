@@ -6,6 +6,8 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
+#include "vmm/interrupt_identities.hpp"
 
 namespace rvvmm {
 
@@ -36,8 +38,45 @@ namespace {
 GpaRange virtio_mmio_window(size_t index) noexcept {
   return {.base = kVirtioMmioBase + index * VirtioMmio::kWindowSize, .size = VirtioMmio::kWindowSize};
 }
-Gsi virtio_mmio_gsi(size_t index) noexcept {
-  return Gsi{kFirstVirtioMmioGsi.value + static_cast<uint32_t>(index)};
+Gsi virtio_mmio_gsi(size_t line) noexcept {
+  return Gsi{kFirstVirtioMmioGsi.value + static_cast<uint32_t>(line)};
+}
+
+/// The wired inputs that every machine uses: the UART's and the clock's.
+constexpr size_t kOwnInputs = 2;
+
+/// What interrupts most often comes first.
+uint8_t rank_of(VirtioId id) noexcept {
+  return id == VirtioId::kNet ? 0 : id == VirtioId::kBlock ? 1 : 2;
+}
+
+/// Says which devices did not get all the vectors that they would like.
+void log_shares(std::span<VirtioDevice* const> devices, std::span<const VectorWish> wishes,
+                std::span<const uint16_t> vectors, uint32_t identities) {
+  if (!log::enabled(log::Module::kVmm, log::Level::kInfo)) return;
+  std::string sharing;
+  std::string wired;
+  for (size_t i = 0; i < devices.size(); ++i) {
+    if (vectors[i] == wishes[i].vectors) continue;
+    (vectors[i] == 0 ? wired : sharing) += std::format(" {}", devices[i]->name());
+  }
+  if (sharing.empty() && wired.empty()) return;
+  log::line(log::Module::kVmm, log::Level::kInfo,
+            "interrupts: {} identities are left for messages of PCI devices; one vector for all queues have:{}; INTx "
+            "and no messages have:{}",
+            identities, sharing.empty() ? " none" : sharing, wired.empty() ? " none" : wired);
+}
+
+/// How large each device's MSI-X table is. A guest has wired inputs for INTx too, of each line that a device is on.
+std::vector<uint16_t> msix_vectors(std::span<VirtioDevice* const> devices) {
+  std::vector<VectorWish> wishes;
+  for (const VirtioDevice* const device : devices)
+    wishes.push_back({.vectors = VirtioPci::vectors_for(device->queue_sizes().size()), .rank = rank_of(device->id())});
+  const size_t lines = std::min<size_t>(devices.size(), PciRoot::kLines);
+  const uint32_t identities = identities_beside(kOwnInputs + lines);
+  std::vector<uint16_t> vectors = share_vectors(wishes, identities);
+  log_shares(devices, wishes, vectors, identities);
+  return vectors;
 }
 
 SetupError too_many(size_t devices) {
@@ -79,8 +118,7 @@ Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
 Board::~Board() = default;
 
 void Board::attach_pci(const Parts& parts) {
-  // Number 0 is where others have the host bridge itself.
-  constexpr uint8_t kFirstDevice = 1;
+  constexpr uint8_t kFirstDevice = PciRoot::kFirstFreeDevice;
   if (parts.virtio.size() > size_t{PciRoot::kDevices} - kFirstDevice) throw too_many(parts.virtio.size());
   const uint64_t high = std::max(kPciHighWindow.base.value, align_up(parts.memory.range().end().value, 1_GiB));
   const PciWindows windows{.low = kPciLowWindow, .high = {.base = Gpa{high}, .size = kPciHighWindow.size}};
@@ -88,6 +126,7 @@ void Board::attach_pci(const Parts& parts) {
   for (uint32_t i = 0; i < lines.size(); ++i)
     lines[i] = &line(parts, Gsi{kFirstPciGsi.value + i});
   pci_root_ = std::make_unique<PciRoot>(windows, lines);
+  const std::vector<uint16_t> vectors = plic_ ? std::vector<uint16_t>(parts.virtio.size()) : msix_vectors(parts.virtio);
   for (VirtioDevice* const device : parts.virtio) {
     const auto number = static_cast<uint8_t>(kFirstDevice + virtio_pci_.size());
     MsiSink* const msi = plic_ ? nullptr : static_cast<MsiSink*>(&parts.backend);
@@ -95,7 +134,8 @@ void Board::attach_pci(const Parts& parts) {
         VirtioPci::Parts{.device = *device,
                          .memory = parts.memory,
                          .pci = {.windows = windows, .intx = pci_root_->pin(number), .msi = msi},
-                         .doorbells = parts.backend}));
+                         .doorbells = parts.backend,
+                         .vectors = vectors[virtio_pci_.size()]}));
     pci_root_->attach(number, *virtio_pci_.back());
   }
   bus_.attach(windows.high, pci_root_->high_window());
@@ -103,12 +143,28 @@ void Board::attach_pci(const Parts& parts) {
   bus_.attach(kPciEcamWindow, pci_root_->ecam());
 }
 
+void Board::make_virtio_mmio_lines(const Parts& parts) {
+  const size_t devices = parts.virtio.size();
+  const size_t lines = plic_ ? devices : share_inputs(devices, identities_beside(kOwnInputs));
+  virtio_mmio_lines_.reserve(lines);
+  for (size_t i = 0; i < lines; ++i)
+    virtio_mmio_lines_.push_back(std::make_unique<SharedLine>(line(parts, virtio_mmio_gsi(i))));
+  virtio_mmio_pins_.reserve(devices);
+  for (size_t i = 0; i < devices; ++i)
+    virtio_mmio_pins_.emplace_back(*virtio_mmio_lines_[i % lines], static_cast<uint32_t>(i / lines));
+  if (lines == devices) return;
+  log::line(log::Module::kVmm, log::Level::kInfo,
+            "interrupts: {} identities are left for wired inputs of virtio devices; {} devices share them", lines,
+            devices);
+}
+
 void Board::attach_virtio_mmio(const Parts& parts) {
   if (parts.virtio.size() > kSources - kFirstVirtioMmioGsi.value) throw too_many(parts.virtio.size());
+  make_virtio_mmio_lines(parts);
   for (VirtioDevice* const device : parts.virtio) {
     const size_t index = virtio_mmio_.size();
     const GpaRange window = virtio_mmio_window(index);
-    virtio_mmio_.push_back(std::make_unique<VirtioMmio>(*device, parts.memory, line(parts, virtio_mmio_gsi(index))));
+    virtio_mmio_.push_back(std::make_unique<VirtioMmio>(*device, parts.memory, virtio_mmio_pins_[index]));
     bus_.attach(window, *virtio_mmio_.back());
     for (uint32_t queue = 0; queue < device->doorbells().size(); ++queue) {
       if (device->served_on_hart(static_cast<uint16_t>(queue))) continue;
@@ -143,8 +199,9 @@ std::vector<FdtDevice> Board::fdt_devices() const {
         {.device = &pci_root_->ecam(), .window = kPciEcamWindow, .gsi = kFirstPciGsi, .inputs = PciRoot::kLines});
   }
   for (size_t index = 0; index < virtio_mmio_.size(); ++index) {
-    devices.push_back(
-        {.device = virtio_mmio_[index].get(), .window = virtio_mmio_window(index), .gsi = virtio_mmio_gsi(index)});
+    devices.push_back({.device = virtio_mmio_[index].get(),
+                       .window = virtio_mmio_window(index),
+                       .gsi = virtio_mmio_gsi(index % virtio_mmio_lines_.size())});
   }
   return devices;
 }

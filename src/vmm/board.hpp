@@ -14,6 +14,7 @@
 #include "devices/mmio_bus.hpp"
 #include "devices/pci_root.hpp"
 #include "devices/plic.hpp"
+#include "devices/shared_line.hpp"
 #include "devices/test_finisher.hpp"
 #include "devices/uart16550.hpp"
 #include "devices/virtio_mmio.hpp"
@@ -98,6 +99,7 @@ class Board final : public DeviceNames {
 
  private:
   IrqLine& line(const Parts& parts, Gsi gsi);
+  void make_virtio_mmio_lines(const Parts& parts);
   void attach_virtio_mmio(const Parts& parts);
   void attach_pci(const Parts& parts);
 
@@ -107,6 +109,8 @@ class Board final : public DeviceNames {
   std::unique_ptr<TestFinisher> finisher_;
   std::unique_ptr<GoldfishRtc> rtc_;
   std::unique_ptr<Uart16550> uart_;
+  std::vector<std::unique_ptr<SharedLine>> virtio_mmio_lines_;
+  std::vector<SharedLine::Pin> virtio_mmio_pins_;  // by device, in turn on the lines
   std::vector<std::unique_ptr<VirtioMmio>> virtio_mmio_;
   std::unique_ptr<PciRoot> pci_root_;  // null where nothing would be on the bus
   std::vector<std::unique_ptr<VirtioPci>> virtio_pci_;

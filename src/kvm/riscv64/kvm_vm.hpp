@@ -35,6 +35,7 @@ class KvmVm final : public VmBackend {
   std::vector<Statistic> statistics() override;
   void signal_msi(const MsiMessage& message) noexcept override;
   bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
+    check_identity(message);
     return msi_routes_.connect(eventfd, message);
   }
   void disconnect_msi(int eventfd) noexcept override { msi_routes_.disconnect(eventfd); }
@@ -43,6 +44,7 @@ class KvmVm final : public VmBackend {
 
  private:
   std::span<std::byte> next_flight_memory();
+  void check_identity(const MsiMessage& message) noexcept;
 
   Fd fd_;
   size_t run_size_;
@@ -53,6 +55,7 @@ class KvmVm final : public VmBackend {
   uint64_t timebase_hz_ = 1;
   Aia aia_;
   log::RateLimit refused_doorbells_;  // a guest may move its BARs as often as it likes
+  log::RateLimit lost_messages_;      // as it may write its vectors
   MsiRoutes msi_routes_;
   std::vector<Mapping> flight_memory_;  // for kRingsAtOnce harts each
   size_t rings_ = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -550,6 +551,31 @@ TEST_F(VirtioPciTest, WithoutTakerOfMessagesThereAreNoVectors) {
   EXPECT_EQ(other_guest.msix_capability(), 0U);
   other_guest.set_bar<uint16_t>(kConfigVector, 0);
   EXPECT_EQ(other_guest.bar<uint16_t>(kConfigVector), kNone);
+}
+
+TEST_F(VirtioPciTest, HasNoMoreVectorsThanItWasGiven) {
+  FakeVirtioDevice body;  // would have three
+  for (const uint16_t given : std::initializer_list<uint16_t>{0, 2, 3, 4}) {
+    VirtioPci other{{.device = body,
+                     .memory = memory,
+                     .pci = {.windows = kWindows, .intx = line, .msi = &sink},
+                     .doorbells = host,
+                     .vectors = given}};
+    Guest other_guest{other};
+    const uint8_t msix = other_guest.msix_capability();
+    ASSERT_EQ(msix != 0, given != 0);
+    if (given == 0) continue;
+    const unsigned expected = std::min<unsigned>(given, 3);
+    EXPECT_EQ(other_guest.config<uint16_t>(msix + 2) & 0x7FFU, expected - 1);
+    other_guest.enable_msix(static_cast<uint16_t>(expected));
+    for (uint16_t queue = 0; queue < 2; ++queue) {  // both share the last one
+      other_guest.set_bar<uint16_t>(kQueueSelect, queue);
+      other_guest.set_bar<uint16_t>(kQueueVector, static_cast<uint16_t>(expected));
+      EXPECT_EQ(other_guest.bar<uint16_t>(kQueueVector), kNone) << "one past the table";
+      other_guest.set_bar<uint16_t>(kQueueVector, static_cast<uint16_t>(expected - 1));
+      EXPECT_EQ(other_guest.bar<uint16_t>(kQueueVector), expected - 1);
+    }
+  }
 }
 
 TEST_F(VirtioPciTest, AResetForgetsAllOfTheDeviceAndNothingOfTheFunction) {

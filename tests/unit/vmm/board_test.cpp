@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <cstring>
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -179,17 +181,89 @@ TEST_P(BoardTest, TakesAsManyVirtioDevicesAsTheTransportHasPlacesFor) {
       "--transport: 80 virtio devices are more than there is room for; give at most 31 with pci, or 79 with mmio");
 }
 
+/// A board with more virtio devices than there are interrupt identities.
+class CrowdedBoard : public BoardTest {
+ protected:
+  Board board_of(size_t count, Transport transport) {
+    for (VirtioRng& device : std::span{rngs_}.first(count))
+      many_.push_back(&device);
+    return Board{{.irqchip = irqchip_,
+                  .backend = *backend_,
+                  .harts = harts_,
+                  .console_out = sink_,
+                  .console_in = source_,
+                  .rtc_alarm = alarm_,
+                  .finish_listener = finish_,
+                  .memory = memory_,
+                  .virtio = many_,
+                  .transport = transport}};
+  }
+  static uint32_t config(Board& board, uint32_t device, uint32_t offset) {
+    std::array<std::byte, 4> raw{};
+    board.bus().read(kPciEcamWindow.base + (device << 15 | offset), raw);
+    uint32_t value = 0;
+    std::memcpy(&value, raw.data(), sizeof value);
+    return value;
+  }
+  /// Entries of the function's MSI-X table; 0: it has none.
+  static uint32_t vectors(Board& board, uint32_t device) {
+    for (uint32_t at = config(board, device, 0x34) & 0xFF; at != 0; at = config(board, device, at) >> 8 & 0xFF) {
+      if ((config(board, device, at) & 0xFF) == 0x11) return (config(board, device, at) >> 16 & 0x7FF) + 1;
+    }
+    return 0;
+  }
+
+  std::array<VirtioRng, 79> rngs_;
+  std::vector<VirtioDevice*> many_;
+};
+
+TEST_P(CrowdedBoard, PciDevicesHaveNoMoreVectorsThanThereAreIdentities) {
+  Board board = board_of(31, Transport::kPci);
+  uint32_t sum = 0;
+  for (uint32_t device = 1; device < 32; ++device) {
+    EXPECT_EQ(config(board, device, 0), 0x1044'1AF4U);
+    EXPECT_EQ(config(board, device, 0x3C) >> 8 & 0xFF, 1U) << "each has its pin";
+    sum += vectors(board, device);
+  }
+  // 31, without that of the harts, the UART, the clock and the four lines of INTx.
+  EXPECT_EQ(sum, has_plic() ? 0U : 24U);
+}
+
+TEST_P(CrowdedBoard, FewPciDevicesHaveAllTheyWant) {
+  Board board = board_of(3, Transport::kPci);
+  for (uint32_t device = 1; device <= 3; ++device)
+    EXPECT_EQ(vectors(board, device), has_plic() ? 0U : 2U);
+  EXPECT_EQ(config(board, 0, 8) >> 8, 0x06'00'00U) << "the host bridge";
+}
+
+TEST_P(CrowdedBoard, MmioDevicesShareTheInputsThatHaveAnIdentity) {
+  Board board = board_of(79, Transport::kMmio);
+  std::map<uint32_t, int> sharers;
+  for (const FdtDevice& device : board.fdt_devices()) {
+    if (device.device->name() == "virtio-mmio") ++sharers[device.gsi->value];
+  }
+  const size_t inputs = has_plic() ? 79 : 28;
+  EXPECT_EQ(sharers.size(), inputs);
+  EXPECT_EQ(sharers.begin()->first, 16U);
+  EXPECT_EQ(sharers.rbegin()->first, 16U + inputs - 1);
+  for (const auto& [gsi, count] : sharers)
+    EXPECT_LE(count, has_plic() ? 1 : 3) << gsi;
+}
+
 INSTANTIATE_TEST_SUITE_P(Irqchips, BoardWithPlic, ::testing::Values(IrqchipKind::kPlic));
-INSTANTIATE_TEST_SUITE_P(Irqchips, BoardTest,
-                         ::testing::Values(IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic),
-                         [](const auto& instance) {
-                           switch (instance.param) {
-                             case IrqchipKind::kAiaHardware: return "AiaHardware";
-                             case IrqchipKind::kAiaEmulated: return "AiaEmulated";
-                             case IrqchipKind::kPlic: return "Plic";
-                           }
-                           return "";
-                         });
+const auto kAllIrqchips = ::testing::Values(IrqchipKind::kAiaHardware, IrqchipKind::kAiaEmulated, IrqchipKind::kPlic);
+
+std::string name_of_irqchip(const ::testing::TestParamInfo<IrqchipKind>& instance) {
+  switch (instance.param) {
+    case IrqchipKind::kAiaHardware: return "AiaHardware";
+    case IrqchipKind::kAiaEmulated: return "AiaEmulated";
+    case IrqchipKind::kPlic: return "Plic";
+  }
+  return "";
+}
+
+INSTANTIATE_TEST_SUITE_P(Irqchips, BoardTest, kAllIrqchips, name_of_irqchip);
+INSTANTIATE_TEST_SUITE_P(Irqchips, CrowdedBoard, kAllIrqchips, name_of_irqchip);
 
 }  // namespace
 }  // namespace rvvmm::board_test
