@@ -108,9 +108,9 @@ Gpa choose_dtb_address(const GuestMemory& memory, const BootLayout& layout, uint
   throw BootRoom{.memory = memory, .initrd_bytes = initrd_size}.too_small("the device tree", layout.kernel.end(), size);
 }
 
-Gpa place_dtb(const GuestMemory& memory, const BootLayout& layout, std::span<const std::byte> dtb) {
-  const Gpa at = choose_dtb_address(memory, layout, dtb.size());
-  if (const auto to = memory.slice(at, dtb.size())) std::ranges::copy(dtb, to->begin());
+Gpa place_dtb(const GuestMemory& memory, const BootLayout& layout, const DeviceTree& tree) {
+  const Gpa at = choose_dtb_address(memory, layout, tree.size);
+  if (const auto to = memory.slice(at, tree.size)) std::ranges::copy(tree.bytes, to->begin());
   return at;
 }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <optional>
-#include <span>
 
 #include "base/guest_memory.hpp"
 #include "vmm/config.hpp"
+#include "vmm/fdt_image.hpp"
 #include "vmm/input_file.hpp"
 #include "vmm/kernel_image.hpp"
 
@@ -42,7 +42,7 @@ class BootImages {
 /// if there is one, else the highest free page. Throws SetupError when no place is left.
 Gpa choose_dtb_address(const GuestMemory& memory, const BootLayout& layout, uint64_t size);
 
-/// Copies `dtb` to the place that choose_dtb_address() picks, and returns that.
-Gpa place_dtb(const GuestMemory& memory, const BootLayout& layout, std::span<const std::byte> dtb);
+/// Copies `tree` to the place that choose_dtb_address() picks for it and its free room, and returns that.
+Gpa place_dtb(const GuestMemory& memory, const BootLayout& layout, const DeviceTree& tree);
 
 }  // namespace rvvmm

@@ -272,6 +272,14 @@ SetupError too_large(const FdtInputs& inputs, size_t size) {
                       inputs.harts, size / 1_KiB, 1 + (kLargestDtb - with_one) / each)};
 }
 
+/// `bytes` are all of a tree that is as large as its header says, and at most kLargestDtb. What it takes in RAM is at
+/// least `at_least`.
+DeviceTree with_room(std::vector<std::byte> bytes, uint64_t at_least = 0) {
+  const uint64_t size = std::min(std::max(bytes.size() + kDtbRoom, at_least), kLargestDtb);
+  fdt_set_totalsize(bytes.data(), static_cast<uint32_t>(size));
+  return {.bytes = std::move(bytes), .size = size};
+}
+
 /// Throws what libfdt says about our own edit of the user's tree.
 void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
@@ -309,13 +317,13 @@ void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
 
 }  // namespace
 
-std::vector<std::byte> build_fdt(const FdtInputs& inputs) {
+DeviceTree build_fdt(const FdtInputs& inputs) {
   std::vector<std::byte> tree = FdtImage{inputs}.build();
   if (tree.size() > kLargestDtb) throw too_large(inputs, tree.size());
-  return tree;
+  return with_room(std::move(tree));
 }
 
-std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
+DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
   const uint64_t size = file.size();
   if (size > kLargestDtb) throw file.error("is larger than 2 MiB, the most that a guest kernel maps");
   std::vector<std::byte> original(size);
@@ -323,7 +331,8 @@ std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs&
   if (size < sizeof(fdt_header) || fdt_magic(original.data()) != FDT_MAGIC) {
     throw file.error("is no flattened device tree; give a .dtb, as dtc makes it from source");
   }
-  if (const uint32_t said = fdt_totalsize(original.data()); said > size) {
+  const uint32_t said = fdt_totalsize(original.data());
+  if (said > size) {
     throw file.error(std::format("is cut short: its header says {} bytes, the file has {}", said, size));
   }
   if (const int error = fdt_check_full(original.data(), size); error != 0) {
@@ -339,12 +348,14 @@ std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs&
   if (amended.size() > kLargestDtb) {
     throw file.error("is larger than 2 MiB together with what rvvmm adds to its /chosen");
   }
-  return amended;
+  return with_room(std::move(amended), said);
 }
 
-void dump_dtb(const std::string& path, std::span<const std::byte> dtb) {
+void dump_dtb(const std::string& path, const DeviceTree& tree) {
   OutputFile file{"--dump-dtb", path, OutputFile::Start::kEmptied};
-  if (const int error = file.write(dtb); error != 0) {
+  std::vector<std::byte> whole = tree.bytes;
+  whole.resize(tree.size);
+  if (const int error = file.write(whole); error != 0) {
     file.remove();
     throw file.error(ExitStatus::kInternal, error);
   }

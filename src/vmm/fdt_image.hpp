@@ -21,6 +21,15 @@ namespace rvvmm {
 /// The largest tree that Linux maps at boot (Documentation/arch/riscv/boot.rst), and the largest --dtb takes.
 inline constexpr uint64_t kLargestDtb = 2_MiB;
 
+/// What is left free behind a tree, as far as kLargestDtb goes: firmware edits the tree where it lies, as U-Boot does,
+/// which takes 12 KiB before it hands it on.
+inline constexpr uint64_t kDtbRoom = 64_KiB;
+
+struct DeviceTree {
+  std::vector<std::byte> bytes;  ///< without the free room, in which anything may stand
+  uint64_t size = 0;             ///< with it: the totalsize in its header
+};
+
 /// The in-kernel AIA as set_up_aia() made it.
 struct FdtAia {
   AiaLayout layout;
@@ -53,7 +62,7 @@ struct FdtInputs {
 
 /// The whole tree, with fresh random seeds. Throws SetupError where memory or the host's randomness ends, and
 /// (kUsage, with the most harts that would do) where it is larger than kLargestDtb.
-std::vector<std::byte> build_fdt(const FdtInputs& inputs);
+DeviceTree build_fdt(const FdtInputs& inputs);
 
 /// What the machine adds to the user's own tree.
 struct UserDtbInputs {
@@ -62,10 +71,12 @@ struct UserDtbInputs {
 };
 
 /// The file of --dtb, checked and amended, with fresh random seeds in its /chosen; every other node and property stays
-/// as it is. Throws SetupError(kBadInput) when it is no whole, well-formed device tree of at most kLargestDtb.
-std::vector<std::byte> load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
+/// as it is, and free room where it has more than kDtbRoom. Throws SetupError(kBadInput) when it is no whole,
+/// well-formed device tree of at most kLargestDtb.
+DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
 
-/// Writes the tree for --dump-dtb. Throws SetupError naming the option and the file, of which no part is left then.
-void dump_dtb(const std::string& path, std::span<const std::byte> dtb);
+/// Writes the tree for --dump-dtb, its free room as zeroes. Throws SetupError naming the option and the file, of which
+/// no part is left then.
+void dump_dtb(const std::string& path, const DeviceTree& tree);
 
 }  // namespace rvvmm

@@ -155,8 +155,8 @@ void Machine::load() {
     log::line(log::Module::kLoader, log::Level::kDebug, "initrd of {} bytes at {:#x}", layout.initrd->size,
               layout.initrd->base.value);
   }
-  log::line(log::Module::kLoader, log::Level::kDebug, "device tree of {} bytes at {:#x}", device_tree_.size(),
-            dtb.value);
+  log::line(log::Module::kLoader, log::Level::kDebug, "device tree of {} bytes at {:#x}, in {} bytes of room",
+            device_tree_.bytes.size(), dtb.value, device_tree_.size);
   // Code was written as data: hosts whose instruction caches do not snoop must be told.
   const auto code = *parts_.memory.slice(layout.kernel.base, layout.kernel.size);
   __builtin___clear_cache(reinterpret_cast<char*>(code.data()), reinterpret_cast<char*>(code.data() + code.size()));

@@ -57,7 +57,7 @@ class Machine final : private MachineListener, private FinishListener {
   Machine& operator=(const Machine&) = delete;
 
   /// The tree that the guest gets.
-  const std::vector<std::byte>& device_tree() const noexcept { return device_tree_; }
+  const DeviceTree& device_tree() const noexcept { return device_tree_; }
 
   /// Starts the harts, the boot hart last and right behind a call of `before_boot`. What ends the machine stops the
   /// event loop. Throws SetupError.
@@ -139,7 +139,7 @@ class Machine final : private MachineListener, private FinishListener {
   ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
   std::unique_ptr<VmIo> io_;
-  std::vector<std::byte> device_tree_;
+  DeviceTree device_tree_;
   std::atomic<bool> reported_ = false;
   std::string_view failure_;                 // as fault_report_
   bool panicked_ = false;                    // as fault_report_

@@ -17,8 +17,12 @@ namespace {
 
 using namespace rvvmm;
 
-void check(const std::vector<std::byte>& dtb) {
-  require(dtb.size() <= kLargestDtb && fdt_check_full(dtb.data(), dtb.size()) == 0);
+void check(const DeviceTree& tree) {
+  std::vector<std::byte> dtb = tree.bytes;
+  require(dtb.size() <= tree.size && tree.size <= kLargestDtb && fdt_totalsize(dtb.data()) == tree.size);
+  require(tree.size == kLargestDtb || tree.size - dtb.size() >= kDtbRoom);
+  dtb.resize(tree.size);
+  require(fdt_check_full(dtb.data(), dtb.size()) == 0);
   const int chosen = fdt_path_offset(dtb.data(), "/chosen");
   int size = 0;
   const void* bootargs = fdt_getprop(dtb.data(), chosen, "bootargs", &size);
@@ -35,7 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(::write(made.get(), data, size) == static_cast<ssize_t>(size));
   try {
     const InputFile file{"--dtb", std::format("/proc/self/fd/{}", made.get()), "a device tree"};
-    check(load_user_dtb(file, {.initrd = GpaRange{.base = Gpa{0x8800'0000}, .size = 4096}, .bootargs = "quiet"}));
+    const DeviceTree tree =
+        load_user_dtb(file, {.initrd = GpaRange{.base = Gpa{0x8800'0000}, .size = 4096}, .bootargs = "quiet"});
+    check(tree);
+    oddities_of(tree, &file, 1);
   } catch (const SetupError& error) {
     require(error.status() == ExitStatus::kBadInput);
   }

@@ -17,7 +17,7 @@ namespace {
 using namespace rvvmm;
 
 constexpr uint64_t kRam = 16_MiB;
-constexpr size_t kDtbSize = 5000;
+constexpr uint64_t kDtbSize = 5000;
 
 void load(const GuestMemory& memory, const BootImages& images) {
   const BootLayout layout = images.load(memory);
@@ -26,8 +26,9 @@ void load(const GuestMemory& memory, const BootImages& images) {
   require(memory.range().contains(initrd.base, initrd.size));
   require(layout.kernel.contains(layout.entry, 1));
   require(!layout.kernel.overlaps(initrd));
-  const std::vector<std::byte> dtb(kDtbSize);
-  const GpaRange tree{.base = place_dtb(memory, layout, dtb), .size = kDtbSize};
+  const GpaRange tree{
+      .base = place_dtb(memory, layout, {.bytes = std::vector<std::byte>(kDtbSize), .size = 2 * kDtbSize}),
+      .size = 2 * kDtbSize};
   require(memory.range().contains(tree.base, tree.size));
   require(!tree.overlaps(layout.kernel) && !tree.overlaps(initrd));
 }

@@ -15,6 +15,7 @@ namespace {
 using namespace rvvmm::testing;
 
 constexpr uint64_t kDtbSize = 10'000;
+constexpr uint64_t kDtbRoomHere = 2'000;  // of these
 
 struct Files {
   std::string kernel = image(5000, {.image_size = 1_MiB});
@@ -35,7 +36,7 @@ Loaded load(const GuestMemory& memory, const Files& files, uint64_t dtb_size = k
   if (files.initrd) config.initrd = initrd.path();
   const BootImages images{config};
   const BootLayout layout = images.load(memory);
-  const std::vector<std::byte> dtb(dtb_size, std::byte{0xd7});
+  const DeviceTree dtb{.bytes = std::vector<std::byte>(dtb_size - kDtbRoomHere, std::byte{0xd7}), .size = dtb_size};
   const GpaRange tree{.base = place_dtb(memory, layout, dtb), .size = dtb_size};
 
   const GpaRange second = layout.initrd.value_or(GpaRange{});
@@ -45,7 +46,7 @@ Loaded load(const GuestMemory& memory, const Files& files, uint64_t dtb_size = k
   EXPECT_FALSE(layout.kernel.overlaps(tree));
   EXPECT_FALSE(second.overlaps(tree));
   EXPECT_EQ(tree.base.value % 8, 0U);
-  EXPECT_EQ(text_at(memory, tree.base, tree.size), std::string(dtb_size, '\xd7'));
+  EXPECT_EQ(text_at(memory, tree.base, dtb.bytes.size()), std::string(dtb.bytes.size(), '\xd7'));
   if (files.initrd) {
     EXPECT_EQ(second.base.value % 4096, 0U);
     EXPECT_EQ(text_at(memory, second.base, second.size), *files.initrd);

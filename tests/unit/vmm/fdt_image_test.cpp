@@ -55,6 +55,12 @@ void describe_plic(FdtBuilder& fdt, std::span<const uint32_t> hart_intcs, uint32
 const FdtAia kAia{.layout = {.imsic_base = Gpa{0x2800'0000}, .aplic_base = Gpa{0xd00'0000}, .sources = 127},
                   .properties = {.kind = IrqchipKind::kAiaHardware, .ids = 255}};
 
+/// The tree as its reader has it, free room and all.
+std::vector<std::byte> whole(DeviceTree tree) {
+  tree.bytes.resize(tree.size);
+  return std::move(tree.bytes);
+}
+
 /// A machine with one UART.
 struct Machine {
   uint32_t harts = 1;
@@ -68,7 +74,9 @@ struct Machine {
                      .cbop_block_size = 0,
                      .timebase_hz = 10'000'000};
 
-  std::vector<std::byte> tree() const {
+  std::vector<std::byte> tree() const { return whole(made()); }
+
+  DeviceTree made() const {
     const FakeUart uart;
     const std::array devices{
         FdtDevice{.device = &uart, .window = {.base = Gpa{0x1000'0000}, .size = 0x100}, .gsi = Gsi{10}},
@@ -148,6 +156,33 @@ CpuDescription cpu_with_everything() {
   return cpu;
 }
 
+size_t used(std::span<const std::byte> dtb) {
+  return fdt_off_dt_strings(dtb.data()) + fdt_size_dt_strings(dtb.data());
+}
+
+/// As U-Boot does with the tree that it was given: larger by as much as is free behind it, more nodes and properties.
+void edit_in_place(std::span<std::byte> dtb) {
+  ASSERT_EQ(fdt_check_full(dtb.data(), dtb.size()), 0);
+  ASSERT_EQ(fdt_totalsize(dtb.data()), dtb.size());
+  const int node = fdt_add_subnode(dtb.data(), 0, "reserved-memory");
+  ASSERT_GE(node, 0);
+  const std::vector<std::byte> value(kDtbRoom - 1_KiB);
+  EXPECT_EQ(fdt_setprop(dtb.data(), node, "filling", value.data(), static_cast<int>(value.size())), 0);
+  EXPECT_EQ(fdt_check_full(dtb.data(), dtb.size()), 0);
+}
+
+TEST(FdtImage, FirmwareHasRoomToEditTheTreeWhereItLies) {
+  auto dtb = Machine{}.tree();
+  EXPECT_GE(dtb.size() - used(dtb), 64_KiB);
+  edit_in_place(dtb);
+}
+
+TEST(FdtImage, TheRoomOfALargeTreeEndsWhereLinuxStopsReading) {
+  auto dtb = Machine{.bootargs = std::string(2_MiB - 20_KiB, 'x')}.tree();
+  EXPECT_EQ(dtb.size(), kLargestDtb);
+  EXPECT_EQ(fdt_check_full(dtb.data(), dtb.size()), 0);
+}
+
 TEST(FdtImage, HartsUpToWhatKvmAllowsFitIntoWhatLinuxMaps) {
   EXPECT_LE(Machine{.harts = 1024}.tree().size(), kLargestDtb);
 }
@@ -166,7 +201,7 @@ TEST(FdtImage, TreeTooLargeForLinuxNamesTheMostHartsThatFit) {
       EXPECT_THAT(line, StartsWith("--smp 1024: makes a device tree of "));
       machine.harts = static_cast<uint32_t>(std::stoul(line.substr(line.rfind("--smp ") + 6)));
     }
-    const size_t size = machine.tree().size();
+    const size_t size = machine.made().bytes.size();
     EXPECT_LE(size, kLargestDtb);
     EXPECT_GT(size, kLargestDtb - 64_KiB) << "the advice is too modest: " << machine.harts;
   }
@@ -217,14 +252,14 @@ TEST(FdtImage, ABusLearnsOfItsInputsAndOfWhoTakesThem) {
   const std::array devices{
       FdtDevice{.device = &bridge, .window = {.base = Gpa{0x3000'0000}, .size = 1_MiB}, .gsi = Gsi{32}, .inputs = 3}};
   const auto tree = [&](const std::variant<FdtAia, FdtPlic>& irqchip) {
-    return build_fdt({.harts = 1,
-                      .cpu = cpu,
-                      .ram = {.base = kRamBase, .size = 1_GiB},
-                      .bootargs = {},
-                      .initrd = {},
-                      .irqchip = irqchip,
-                      .devices = devices,
-                      .stdout_path = {}});
+    return whole(build_fdt({.harts = 1,
+                            .cpu = cpu,
+                            .ram = {.base = kRamBase, .size = 1_GiB},
+                            .bootargs = {},
+                            .initrd = {},
+                            .irqchip = irqchip,
+                            .devices = devices,
+                            .stdout_path = {}}));
   };
   const auto aia = tree(kAia);
   EXPECT_THAT(cells(aia, "/soc/bridge@30000000", "inputs"), ElementsAre(32, 4, 33, 4, 34, 4));
@@ -290,7 +325,7 @@ TEST_F(DeviceTreeCompiler, FindsNothingToWarnAbout) {
   const GpaRange initrd{.base = kRamBase + 64_MiB, .size = 10'000};
   for (const uint32_t harts : {1U, 5U, 64U}) {
     for (const auto& irqchip : {std::variant<FdtAia, FdtPlic>{kAia}, std::variant<FdtAia, FdtPlic>{kPlic}}) {
-      dump_dtb(folder_ + "/tree", Machine{.harts = harts, .irqchip = irqchip, .initrd = initrd}.tree());
+      dump_dtb(folder_ + "/tree", Machine{.harts = harts, .irqchip = irqchip, .initrd = initrd}.made());
       for (const char* form : {"dts", "dtb"}) {
         const std::string command =
             std::format("cd {} && dtc -I dtb -O {} -o out tree 2>warnings && cat warnings >all", folder_, form);
@@ -306,9 +341,10 @@ TEST_F(DeviceTreeCompiler, FindsNothingToWarnAbout) {
 class DumpDtb : public InFolder {};
 
 TEST_F(DumpDtb, WritesTheTree) {
-  const auto dtb = Machine{}.tree();
+  const DeviceTree made = Machine{}.made();
   std::ofstream{folder_ + "/tree"} << std::string(100'000, 'x');
-  dump_dtb(folder_ + "/tree", dtb);
+  dump_dtb(folder_ + "/tree", made);
+  const auto dtb = whole(made);
   std::ostringstream content;
   content << std::ifstream{folder_ + "/tree"}.rdbuf();
   EXPECT_EQ(content.str(), (std::string{reinterpret_cast<const char*>(dtb.data()), dtb.size()}));
@@ -316,7 +352,7 @@ TEST_F(DumpDtb, WritesTheTree) {
 
 std::string dump_refusal(const std::string& path, ExitStatus status) {
   try {
-    dump_dtb(path, Machine{}.tree());
+    dump_dtb(path, Machine{}.made());
   } catch (const SetupError& error) {
     EXPECT_EQ(error.status(), status);
     return error.what();
@@ -332,7 +368,7 @@ TEST_F(DumpDtb, NamesAFileThatCannotBeWritten) {
 
 TEST_F(DumpDtb, LeavesNoPartOfATreeBehind) {
   const std::string path = folder_ + "/tree";
-  const auto tree = Machine{}.tree();
+  const auto tree = Machine{}.made();
   const pid_t child = ::fork();
   if (child == 0) {
     // A disk that is full after 100 bytes.
@@ -367,7 +403,7 @@ class UserDtb : public ::testing::Test {
 
   static std::vector<std::byte> load(std::string_view content, const UserDtbInputs& inputs) {
     const MemoryFile made{content};
-    return load_user_dtb(InputFile{"--dtb", made.path(), "a device tree (.dtb)"}, inputs);
+    return whole(load_user_dtb(InputFile{"--dtb", made.path(), "a device tree (.dtb)"}, inputs));
   }
   static std::string as_text(const std::vector<std::byte>& dtb) {
     return {reinterpret_cast<const char*>(dtb.data()), dtb.size()};
@@ -430,6 +466,19 @@ TEST_F(UserDtb, TreeOfOursIsTakenBack) {
     tree->resize(fdt_totalsize(tree->data()));
   }
   EXPECT_TRUE(made == taken);
+}
+
+TEST_F(UserDtb, HasRoomToBeEditedWhereItLies) {
+  auto dtb = load(finish(), {.initrd = kInitrd, .bootargs = "quiet"});
+  EXPECT_GE(dtb.size() - used(dtb), 64_KiB);
+  edit_in_place(dtb);
+}
+
+TEST_F(UserDtb, KeepsTheRoomThatItsMakerLeft) {
+  std::string roomy = finish();
+  roomy.resize(300'000);
+  fdt_set_totalsize(roomy.data(), 300'000);
+  EXPECT_EQ(load(roomy, {.initrd = kInitrd, .bootargs = "quiet"}).size(), 300'000U);
 }
 
 TEST_F(UserDtb, EachBootHasSeedsOfItsOwn) {

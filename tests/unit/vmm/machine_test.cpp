@@ -191,7 +191,7 @@ TEST_F(MachineTest, HartZeroStartsAtTheKernelWithAllOfRam) {
   EXPECT_EQ(hypervisor_.record.vcpus[0]->entry, kRamBase + 2_MiB);
   EXPECT_EQ(hypervisor_.record.vcpus[1]->entry, Gpa{0});
   EXPECT_EQ(hypervisor_.record.ram, memory_.range());
-  EXPECT_GT(machine->device_tree().size(), 0U);
+  EXPECT_GT(machine->device_tree().size, 0U);
 }
 
 constexpr SystemEvent event(SystemEventType type, uint64_t reason) {
