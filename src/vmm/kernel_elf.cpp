@@ -119,12 +119,12 @@ GpaRange place(const KernelContent& content, const std::vector<Elf64_Phdr>& segm
   if (!ram.contains(linked, 1)) {
     // The place in the page is kept: it is what the smallest alignments in the kernel rest on.
     range.base = ram.base + kDefaultTextOffset + linked.value % 4_KiB;
-    if (!ram.contains(range.base, range.size)) throw room.too_small("the kernel", range.base, range.size);
+    if (!ram.contains(range.base, range.size)) throw room.too_small_for_kernel(range, true);
     const bool surprising = linked >= ram.base && linked - ram.base <= kLargestRam;
     log::line(log::Module::kLoader, surprising ? room.odd_file : log::Level::kInfo,
               "ELF kernel linked for {:#x}, which is no RAM: loaded at {:#x}", linked.value, range.base.value);
   }
-  if (!ram.contains(range.base, range.size)) throw room.too_small("the kernel", range.base, range.size);
+  if (!ram.contains(range.base, range.size)) throw room.too_small_for_kernel(range, true);
   return range;
 }
 
@@ -159,7 +159,7 @@ LoadedKernel load_elf(KernelContent& content, const BootRoom& room) {
   for (const Elf64_Phdr& segment : segments) {
     const Gpa at = range.base + (segment.p_paddr - linked);
     const auto memory = room.memory.slice(at, segment.p_memsz);
-    if (!memory) throw room.too_small("the kernel", range.base, range.size);
+    if (!memory) throw room.too_small_for_kernel(range, true);
     const auto from_file = memory->first(segment.p_filesz);
     if (content.read(segment.p_offset, from_file) != from_file.size()) {
       throw content.error("is cut short: an ELF segment ends outside the file");

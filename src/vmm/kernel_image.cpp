@@ -100,12 +100,13 @@ bool is_portable_executable(Bytes head) noexcept {
   return has_at(head, header_at, "PE\0\0"sv);
 }
 
-/// Copies all content to `at`, as far as RAM goes, and returns its size.
-uint64_t read_all(KernelContent& content, const BootRoom& room, Gpa at) {
+/// Copies all content to `at`, as far as RAM goes, and returns its size. `is_whole`: the kernel uses nothing behind it
+/// that its header does not tell of.
+uint64_t read_all(KernelContent& content, const BootRoom& room, Gpa at, bool is_whole) {
   const GpaRange ram = room.memory.range();
-  if (!ram.contains(at, 1)) throw room.too_small("the kernel", at, content.size().value_or(1));
+  const uint64_t known = content.size().value_or(1);
+  if (!ram.contains(at, known)) throw room.too_small_for_kernel({.base = at, .size = known}, is_whole);
   const uint64_t available = ram.size - (at - ram.base);
-  if (content.size() && *content.size() > available) throw room.too_small("the kernel", at, *content.size());
   const auto memory = room.memory.slice(at, std::min(available, content.size().value_or(available)));
   const uint64_t size = content.read(0, *memory);
   std::byte one_more[1];
@@ -135,16 +136,15 @@ LoadedKernel load_image(KernelContent& content, const BootRoom& room) {
   const GpaRange ram = room.memory.range();
   const Gpa at = ram.base + header.text_offset;
   const uint64_t needed = std::max(header.image_size, content.size().value_or(1));
-  if (!ram.contains(at, needed)) throw room.too_small("the kernel", at, needed);
-  const uint64_t in_file = read_all(content, room, at);
-  return {.entry = at,
-          .range = {.base = at, .size = std::max(header.image_size, in_file)},
-          .range_is_whole = header.image_size != 0};
+  const bool is_whole = header.image_size != 0;
+  if (!ram.contains(at, needed)) throw room.too_small_for_kernel({.base = at, .size = needed}, is_whole);
+  const uint64_t in_file = read_all(content, room, at, is_whole);
+  return {.entry = at, .range = {.base = at, .size = std::max(header.image_size, in_file)}, .range_is_whole = is_whole};
 }
 
 LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
   const Gpa at = room.memory.range().base + kDefaultTextOffset;
-  const uint64_t size = read_all(content, room, at);
+  const uint64_t size = read_all(content, room, at, false);
   if (size == 0) throw content.error("decompresses to nothing; give a RISC-V kernel image");
   log::line(log::Module::kLoader, room.odd_file, "{}",
             content.error(std::format("no known kernel format, loaded as it is at {:#x}", at.value)).what());

@@ -132,22 +132,29 @@ void Machine::make_vcpus() {
   }
 }
 
+DeviceTree Machine::make_device_tree(const std::optional<GpaRange>& initrd) const {
+  if (const InputFile* const user_dtb = parts_.images.user_dtb())
+    return load_user_dtb(*user_dtb, {.initrd = initrd, .bootargs = parts_.config.append});
+  const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
+  const std::vector<FdtDevice> devices = board_->fdt_devices();
+  return build_fdt({.harts = parts_.config.smp,
+                    .cpu = cpu,
+                    .ram = parts_.memory.range(),
+                    .bootargs = parts_.config.append,
+                    .initrd = initrd,
+                    .irqchip = board_->fdt_irqchip(),
+                    .devices = devices,
+                    .stdout_path = Board::stdout_path()});
+}
+
 void Machine::load() {
-  const BootLayout layout = parts_.images.load(parts_.memory);
-  if (const InputFile* const user_dtb = parts_.images.user_dtb()) {
-    device_tree_ = load_user_dtb(*user_dtb, {.initrd = layout.initrd, .bootargs = parts_.config.append});
-  } else {
-    const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
-    const std::vector<FdtDevice> devices = board_->fdt_devices();
-    device_tree_ = build_fdt({.harts = parts_.config.smp,
-                              .cpu = cpu,
-                              .ram = parts_.memory.range(),
-                              .bootargs = parts_.config.append,
-                              .initrd = layout.initrd,
-                              .irqchip = board_->fdt_irqchip(),
-                              .devices = devices,
-                              .stdout_path = Board::stdout_path()});
-  }
+  const auto dtb_bytes = [this] {
+    // The tree is as large whatever it says of the initrd's place.
+    const GpaRange somewhere{.base = kRamBase, .size = 1};
+    return make_device_tree(parts_.images.has_initrd() ? std::optional{somewhere} : std::nullopt).size;
+  };
+  const BootLayout layout = parts_.images.load(parts_.memory, dtb_bytes);
+  device_tree_ = make_device_tree(layout.initrd);
   const Gpa dtb = place_dtb(parts_.memory, layout, device_tree_);
   log::line(log::Module::kLoader, log::Level::kDebug, "kernel of {} bytes at {:#x}, entry {:#x}", layout.kernel.size,
             layout.kernel.base.value, layout.entry.value);

@@ -110,6 +110,7 @@ class Machine final : private MachineListener, private FinishListener {
   bool make_vm(IrqchipKind kind, std::string& why);
   void make_vcpus();
   void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
+  DeviceTree make_device_tree(const std::optional<GpaRange>& initrd) const;
   void load();
   void watch_time_csr();
   void on_system_suspended() noexcept;

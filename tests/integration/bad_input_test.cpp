@@ -141,6 +141,19 @@ TEST_F(BadInput, MemorySmallerThanTheKernel) {
   expect_refused({"--kernel", hello(), "--mem", "2M"}, kBadInput, {"--mem 2M"});
 }
 
+TEST_F(BadInput, TheLeastMemoryIsAdvisedAndDoes) {
+  VmProcess refused{{"--kernel", hello(), "--mem", "1M"}, Console::kNullInput};
+  EXPECT_TRUE(refused.ends_with(kBadInput));
+  const std::string line = refused.errors();
+  const size_t advice = line.rfind("--mem ");
+  ASSERT_NE(advice, std::string::npos) << line;
+  const std::string least = line.substr(advice + 6, line.find('\n') - advice - 6);
+  EXPECT_TRUE(least.ends_with('K')) << line;
+  VmProcess vm{{"--kernel", hello(), "--mem", least}, Console::kNullInput};
+  EXPECT_TRUE(vm.ends_with(0)) << least;
+  expect_refused({"--kernel", hello(), "--mem", std::to_string(std::stoul(least) - 4) + "K"}, kBadInput, {"--mem"});
+}
+
 TEST_F(BadInput, MoreMemoryThanTheHostCanMap) {
   expect_refused({"--kernel", hello(), "--mem", "16777215T"}, kUsage, {"--mem 16777215T: "});
   // What the line advises is taken. A host whose address space is smaller refuses to map, and advises nothing.

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "unit/vmm/boot_files.hpp"
+#include "vmm/option_values.hpp"
 
 namespace rvvmm::boot_images_test {
 namespace {
@@ -35,7 +36,7 @@ Loaded load(const GuestMemory& memory, const Files& files, uint64_t dtb_size = k
   config.kernel = kernel.path();
   if (files.initrd) config.initrd = initrd.path();
   const BootImages images{config};
-  const BootLayout layout = images.load(memory);
+  const BootLayout layout = images.load(memory, [dtb_size] { return dtb_size; });
   const DeviceTree dtb{.bytes = std::vector<std::byte>(dtb_size - kDtbRoomHere, std::byte{0xd7}), .size = dtb_size};
   const GpaRange tree{.base = place_dtb(memory, layout, dtb), .size = dtb_size};
 
@@ -142,7 +143,7 @@ TEST(BootImages, KernelThatFillsLowRamSendsTheRestAbove) {
 TEST(BootImages, InitrdThatDoesNotFitSaysHowMuchRamItNeeds) {
   const GuestMemory memory{kRamBase, 4_MiB};
   EXPECT_EQ(bad_input([&] { load(memory, {.initrd = pattern(2_MiB + 1)}); }),
-            "--mem 4M: the initrd needs 3 MiB from 0x80300000, give at least --mem 8M");
+            "--mem 4M: the initrd needs 3 MiB from 0x80300000, give at least --mem 5124K");
 }
 
 TEST(BootImages, InitrdLargerThanAnyMachinesRamIsRefused) {
@@ -162,16 +163,33 @@ TEST(BootImages, KernelThatDoesNotFitCountsTheInitrdInItsAdvice) {
   const GuestMemory memory{kRamBase, 4_MiB};
   const Files files{.kernel = image(64, {.image_size = 6_MiB}), .initrd = pattern(3_MiB)};
   EXPECT_EQ(bad_input([&] { load(memory, files); }),
-            "--mem 4M: the kernel needs 6 MiB from 0x80200000, give at least --mem 14M");
-  load(GuestMemory{kRamBase, 14_MiB}, files);
+            "--mem 4M: the kernel needs 6 MiB from 0x80200000, give at least --mem 11M");
+  load(GuestMemory{kRamBase, 11_MiB}, files);
 }
 
 TEST(BootImages, TreeThatDoesNotFitSaysHowMuchRamItNeeds) {
   const GuestMemory memory{kRamBase, 2_MiB};
   const Files files{.kernel = image(64, {.text_offset = 0, .image_size = 2_MiB - 4096})};
   EXPECT_EQ(bad_input([&] { load(memory, files); }),
-            "--mem 2M: the device tree needs 10 KiB from 0x801ff000, give at least --mem 6M");
+            "--mem 2M: the device tree needs 10 KiB from 0x801ff000, give at least --mem 2056K");
+  load(GuestMemory{kRamBase, 2056_KiB}, files);
   load(memory, files, 4096);
+}
+
+TEST(BootImages, WhatIsAdvisedIsTheLeastThatDoes) {
+  const std::string small = elf({{.paddr = 0, .content = pattern(4096)}}, 0);
+  const std::vector<Files> cases{
+      {.kernel = small},                                   // the tree fits below the kernel
+      {.kernel = small, .initrd = pattern(2_MiB - 4096)},  // one of the two does
+      {.kernel = small, .initrd = pattern(3_MiB)},         // the tree alone does
+      {.kernel = image(5000, {.text_offset = 0, .image_size = 1_MiB}), .initrd = pattern(100'000)},
+  };
+  for (const Files& files : cases) {
+    const std::string line = bad_input([&] { load(GuestMemory{kRamBase, 1_MiB}, files); });
+    const uint64_t advised = parse_size("--mem", line.substr(line.rfind(' ') + 1));
+    load(GuestMemory{kRamBase, advised}, files);
+    EXPECT_NE(bad_input([&] { load(GuestMemory{kRamBase, advised - 4096}, files); }), "") << line;
+  }
 }
 
 TEST(BootImages, EmptyInitrdIsRefused) {

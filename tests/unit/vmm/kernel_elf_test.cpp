@@ -121,9 +121,9 @@ TEST_F(KernelElf, DamagedChecksumBehindTheSegmentsIsSeen) {
 
 TEST_F(KernelElf, KernelThatLeavesRamSaysHowMuchRamItNeeds) {
   EXPECT_EQ(refusal(elf({{.paddr = 0x8020'0000, .content = "code", .bss = 2_MiB}}, 0x8020'0000)),
-            "--mem 4M: the kernel needs 3 MiB from 0x80200000, give at least --mem 8M");
+            "--mem 4M: the kernel needs 3 MiB from 0x80200000, give at least --mem 4100K");
   EXPECT_EQ(refusal(elf({{.paddr = 0, .content = "code", .bss = 10_MiB - 4}}, 0)),
-            "--mem 4M: the kernel needs 10 MiB from 0x80200000, give at least --mem 14M");
+            "--mem 4M: the kernel needs 10 MiB from 0x80200000, give at least --mem 12M");
 }
 
 TEST_F(KernelElf, OtherMachinesAreNamed) {

@@ -98,17 +98,17 @@ TEST_F(KernelImage, ImageThatFillsRamToItsLastByteFits) {
 
 TEST_F(KernelImage, ImageOneByteTooLargeSaysHowMuchRamItNeeds) {
   EXPECT_EQ(memory_refusal(image(64, {.image_size = kRam - 2_MiB + 1})),
-            "--mem 16M: the kernel needs 15 MiB from 0x80200000, give at least --mem 20M");
+            "--mem 16M: the kernel needs 15 MiB from 0x80200000, give at least --mem 16388K");
 }
 
 TEST_F(KernelImage, PlainFileLargerThanRamSaysHowMuchRamItNeeds) {
   EXPECT_EQ(memory_refusal(image(64) + std::string(15_MiB - 64, '\0')),
-            "--mem 16M: the kernel needs 15 MiB from 0x80200000, give at least --mem 20M");
+            "--mem 16M: the kernel needs 15 MiB from 0x80200000, give at least --mem 19M");
 }
 
 TEST_F(KernelImage, TextOffsetBehindRamSaysHowMuchRamItNeeds) {
   EXPECT_EQ(memory_refusal(image(64, {.text_offset = 32_MiB, .image_size = 1_MiB})),
-            "--mem 16M: the kernel needs 1 MiB from 0x82000000, give at least --mem 36M");
+            "--mem 16M: the kernel needs 1 MiB from 0x82000000, give at least --mem 33M");
 }
 
 TEST_F(KernelImage, HeaderFieldsThatOverflowAreDamage) {
@@ -162,7 +162,7 @@ TEST_F(KernelImage, RamThatEndsBelowTheKernelIsTooSmall) {
   const MemoryFile made{"x"};
   const InputFile file{"--kernel", made.path(), "a kernel"};
   EXPECT_EQ(bad_input([&] { load_kernel(file, {.memory = small}); }),
-            "--mem 2M: the kernel needs 1 bytes from 0x80200000, give at least --mem 6M");
+            "--mem 2M: the kernel needs 1 bytes from 0x80200000, give at least --mem 4100K");
 }
 
 TEST_F(KernelImage, X86BzImageIsRefused) {
