@@ -18,6 +18,11 @@ BootImages::BootImages(const Config& config)
       initrd_(open_optional("--initrd", config.initrd, "an initramfs or initrd image")),
       dtb_(open_optional("--dtb", config.dtb, "a device tree (.dtb)")) {}
 
+void BootImages::set_checkpoint(const std::function<void()>& checkpoint) {
+  kernel_.set_checkpoint(checkpoint);
+  if (initrd_) initrd_->set_checkpoint(checkpoint);
+}
+
 BootLayout BootImages::load(const GuestMemory& memory, const std::function<uint64_t()>& dtb_bytes) const {
   const uint64_t initrd_size = initrd_ ? initrd_->size() : 0;
   if (initrd_size > kLargestRam) throw initrd_->error("is larger than any machine's RAM");

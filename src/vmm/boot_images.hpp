@@ -24,6 +24,9 @@ class BootImages {
   BootLayout load(
       const GuestMemory& memory, const std::function<uint64_t()>& dtb_bytes = [] { return kDtbRoom; }) const;
 
+  /// What is called again and again while load() runs; it may throw to end that.
+  void set_checkpoint(const std::function<void()>& checkpoint);
+
   /// The file of --dtb; null without that option.
   const InputFile* user_dtb() const noexcept { return dtb_ ? &*dtb_ : nullptr; }
   bool has_initrd() const noexcept { return initrd_.has_value(); }

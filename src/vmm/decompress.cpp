@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kInputChunk = 256_KiB;
 constexpr size_t kSkipChunk = 64_KiB;
+constexpr size_t kLargestStep = 1_MiB;  // between two looks whether to go on
 
 class PlainStream final : public ByteStream {
  public:
@@ -80,8 +81,11 @@ class CompressedStream : public ByteStream {
 
   size_t read(std::span<std::byte> out) final {
     size_t done = 0;
-    while (done < out.size() && !finished_)
-      done += step(out.subspan(done));
+    while (done < out.size() && !finished_) {
+      const size_t made = step(out.subspan(done, std::min(out.size() - done, kLargestStep)));
+      file_.advance(made);
+      done += made;
+    }
     position_ += done;
     return done;
   }
@@ -96,7 +100,8 @@ class CompressedStream : public ByteStream {
   }
 
  protected:
-  /// Goes on: produces output, consumes input, finishes or throws. Returns the bytes put into `out`, not empty.
+  /// Goes on: produces output, consumes input, finishes or throws. Returns the bytes put into `out`, which has room for
+  /// 1 to kLargestStep.
   virtual size_t step(std::span<std::byte> out) = 0;
 
   void finish() noexcept { finished_ = true; }
@@ -133,14 +138,12 @@ class GzipStream final : public CompressedStream {
 
  protected:
   size_t step(std::span<std::byte> out) override {
-    constexpr size_t kLargestStep = 1_GiB;  // zlib counts in 32 bits
     const auto in = input_.peek(1);
-    const size_t room = std::min(out.size(), kLargestStep);
     // zlib's interface lacks a const here; it does not write its input.
     zlib_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(in.data()));
     zlib_.avail_in = static_cast<uInt>(in.size());
     zlib_.next_out = reinterpret_cast<Bytef*>(out.data());
-    zlib_.avail_out = static_cast<uInt>(room);
+    zlib_.avail_out = static_cast<uInt>(out.size());
     const int result = inflate(&zlib_, Z_NO_FLUSH);
     input_.consume(in.size() - zlib_.avail_in);
     if (result == Z_STREAM_END) {
@@ -152,7 +155,7 @@ class GzipStream final : public CompressedStream {
     } else if (result != Z_OK) {
       throw corrupt(zlib_.msg != nullptr ? zlib_.msg : "not decodable");
     }
-    return room - zlib_.avail_out;
+    return out.size() - zlib_.avail_out;
   }
 
  private:

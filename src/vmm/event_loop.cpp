@@ -51,15 +51,30 @@ StopReason EventLoop::run() {
       const LockGuard lock{mu_};
       if (stop_reason_) return *std::exchange(stop_reason_, std::nullopt);
     }
-    compact();
-    polled_.clear();
-    for (const Watch* watch : watches_) {
-      // A negative descriptor is one that poll() skips.
-      polled_.push_back({.fd = watch->enabled_ ? watch->fd_ : -1, .events = POLLIN, .revents = 0});
-    }
-    polled_.push_back({.fd = wake_.get(), .events = POLLIN, .revents = 0});
-    if (::poll(polled_.data(), polled_.size(), -1) > 0) dispatch();
+    constexpr int kForEver = -1;
+    poll_once(kForEver);
   }
+}
+
+bool EventLoop::serve() {
+  if (!is_stopped()) poll_once(0);
+  return is_stopped();
+}
+
+bool EventLoop::is_stopped() noexcept {
+  const LockGuard lock{mu_};
+  return stop_reason_.has_value();
+}
+
+void EventLoop::poll_once(int timeout) {
+  compact();
+  polled_.clear();
+  for (const Watch* watch : watches_) {
+    // A negative descriptor is one that poll() skips.
+    polled_.push_back({.fd = watch->enabled_ ? watch->fd_ : -1, .events = POLLIN, .revents = 0});
+  }
+  polled_.push_back({.fd = wake_.get(), .events = POLLIN, .revents = 0});
+  if (::poll(polled_.data(), polled_.size(), timeout) > 0) dispatch();
 }
 
 void EventLoop::dispatch() {

@@ -46,10 +46,16 @@ class EventLoop {
   /// came after kReset, and forgets it, so that run() may be called again after a reset.
   StopReason run();
 
+  /// Serves what is ready and does not wait: for the loop's thread while it does something long. True: stop() was
+  /// called, and run() would return at once.
+  bool serve();
+
   /// Any thread.
   void stop(StopReason reason) noexcept;
 
  private:
+  void poll_once(int timeout);
+  bool is_stopped() noexcept;
   void dispatch();
   void compact() noexcept;
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <format>
 #include <system_error>
@@ -50,13 +51,22 @@ uint64_t InputFile::size() const {
 
 void InputFile::read(uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    const ssize_t got = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+    const size_t wanted = std::min<size_t>(out.size(), kCheckpointBytes);
+    const ssize_t got = ::pread(fd_.get(), out.data(), wanted, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw error(std::format("cannot be read: {}", std::generic_category().message(errno)));
     if (got == 0) throw error(std::format("ends at byte {}: it became shorter while rvvmm read it", offset));
     out = out.subspan(static_cast<size_t>(got));
     offset += static_cast<uint64_t>(got);
+    advance(static_cast<uint64_t>(got));
   }
+}
+
+void InputFile::advance(uint64_t bytes) const {
+  since_checkpoint_ += bytes;
+  if (since_checkpoint_ < kCheckpointBytes) return;
+  since_checkpoint_ = 0;
+  if (checkpoint_) checkpoint_();
 }
 
 SetupError InputFile::error(std::string_view what) const {

@@ -4,12 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/types.hpp"
 
 namespace rvvmm {
 
@@ -26,6 +29,13 @@ class InputFile {
   /// Fills `out` from byte `offset`. Throws SetupError when the file ends before, or the disk fails.
   void read(uint64_t offset, std::span<std::byte> out) const;
 
+  /// How often the checkpoint is called: some hundredths of a second, when decompressing on a slow host.
+  static constexpr uint64_t kCheckpointBytes = 4_MiB;
+  /// Called behind each kCheckpointBytes that are read, or made from what is read; it may throw to end that.
+  void set_checkpoint(std::function<void()> checkpoint) { checkpoint_ = std::move(checkpoint); }
+  /// `bytes` more have been made of the content. read() counts its own.
+  void advance(uint64_t bytes) const;
+
   /// "<option> <path>: <what>", kBadInput; unprintable characters of the path appear as '?', so it stays one line.
   SetupError error(std::string_view what) const;
   const std::string& path() const noexcept { return path_; }
@@ -35,6 +45,8 @@ class InputFile {
   std::string path_;
   std::string wanted_;
   Fd fd_;
+  std::function<void()> checkpoint_;
+  mutable uint64_t since_checkpoint_ = 0;
 };
 
 }  // namespace rvvmm

@@ -46,4 +46,13 @@ bool KernelContent::drain(uint64_t most) {
   return true;
 }
 
+void KernelContent::clear(std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const auto part = out.first(std::min<size_t>(out.size(), InputFile::kCheckpointBytes));
+    std::ranges::fill(part, std::byte{0});
+    file_.advance(part.size());
+    out = out.subspan(part.size());
+  }
+}
+
 }  // namespace rvvmm

@@ -31,6 +31,9 @@ class KernelContent {
   /// Reads to the end of compressed content, so that its checksum is seen, but gives up after `most` bytes: false.
   bool drain(uint64_t most);
 
+  /// Zeroes `out`, which the content says nothing about.
+  void clear(std::span<std::byte> out) const;
+
   SetupError error(std::string_view what) const { return file_.error(what); }
 
  private:

@@ -164,7 +164,7 @@ LoadedKernel load_elf(KernelContent& content, const BootRoom& room) {
     if (content.read(segment.p_offset, from_file) != from_file.size()) {
       throw content.error("is cut short: an ELF segment ends outside the file");
     }
-    std::ranges::fill(memory->subspan(segment.p_filesz), std::byte{0});
+    content.clear(memory->subspan(segment.p_filesz));
   }
   if (!content.drain(kMostBehindSegments)) {
     throw content.error(std::format("more than {} follow the ELF segments in the compressed file; strip it",

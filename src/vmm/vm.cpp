@@ -47,6 +47,9 @@ void check_against_host(const Config& config, Hypervisor& hypervisor) {
   check_sbi_choices(hypervisor, config.sbi);
 }
 
+/// Thrown while files are loaded, by somebody who has looked whether the loop is to stop.
+struct LoadStopped {};
+
 constexpr StopReason kPanicked{.kind = StopReason::Kind::kExit,
                                .status = static_cast<int>(ExitStatus::kGuestSystemFailure)};
 /// Of a guest that has panicked: registers and a call trace of Linux.
@@ -142,12 +145,19 @@ std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace
 
 int Vm::run_machines(const Surroundings& around) {
   around.signals.set_in_loop(false);
+  images_.set_checkpoint([&around] {
+    around.signals.set_in_loop(true);
+    const bool stopped = around.loop.serve();
+    around.signals.set_in_loop(false);
+    if (stopped) throw LoadStopped{};
+  });
   for (;;) {
-    const StopReason reason = run_machine(around);
+    const StopReason reason = boot_machine(around);
     // Only now: the devices of that machine had its last words, and its RAM.
     around.console.flush();
     around.console.limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
+      images_.set_checkpoint({});
       timeline_.record_end();
       return reason.status;
     }
@@ -172,8 +182,17 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatc
           .panic_watch = panic_watch};
 }
 
-StopReason Vm::run_machine(const Surroundings& around) {
-  Machine machine{machine_parts(around.console, around.loop, around.panic_watch), irqchip_kinds_};
+StopReason Vm::boot_machine(const Surroundings& around) {
+  std::optional<Machine> machine;
+  try {
+    machine.emplace(machine_parts(around.console, around.loop, around.panic_watch), irqchip_kinds_);
+  } catch (const LoadStopped&) {
+    return around.loop.run();  // has been told to stop
+  }
+  return run_machine(around, *machine);
+}
+
+StopReason Vm::run_machine(const Surroundings& around, Machine& machine) {
   machine.start([this] { timeline_.record("harts run"); });
   around.signals.set_on_wake([&machine] { machine.wake(); });
   around.signals.set_on_power_key([this, &machine] {

@@ -51,7 +51,8 @@ class Vm {
   /// Whether a break comes to a prompt. Throws SetupError (kUsage) where one was asked for and there is no terminal.
   bool asks_at_breaks(const Terminal& terminal);
   /// One boot; no device uses RAM any more when it returns.
-  StopReason run_machine(const Surroundings& around);
+  StopReason boot_machine(const Surroundings& around);
+  StopReason run_machine(const Surroundings& around, Machine& machine);
   static StopReason run_loop(const Surroundings& around, Machine& machine);
   /// What there is to say of a machine that has failed; writes its flight record.
   static std::string failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault);

@@ -1,6 +1,10 @@
 // What is loaded for a guest, as it finds it in its RAM.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <format>
+
+#include "kernel_files.hpp"
 #include "test_environment.hpp"
 #include "vm_process.hpp"
 
@@ -29,6 +33,44 @@ TEST_F(Loading, ADeviceTreeHasRoomToBeEditedWhereItLies) {
     EXPECT_TRUE(given.ends_with(0)) << mem;
     options.resize(4);
   }
+}
+
+constexpr const char* kLoads = "debug devices: uart at ";  // the last line before files are loaded
+
+/// A kernel that takes seconds to decompress, and is too large for RAM then.
+class SlowLoading : public Loading {
+ protected:
+  /// Members of gzip(1), the same again and again, which takes less time to make.
+  std::string bomb() const {
+    const std::string zeroes(8 << 20, '\0');
+    std::string content = gzip(patched(zeroes, 0, read_file(environment().guest("hello_image.bin"))));
+    const std::string more = gzip(zeroes);
+    for (int i = 0; i < 127; ++i)
+      content += more;
+    return content;
+  }
+  std::vector<std::string> options() const {
+    return {"--kernel", kernel_.path(), "--mem", "700M", "--log-level", "devices=debug,vmm=info"};
+  }
+  const TemporaryFile kernel_{bomb()};
+};
+
+TEST_F(SlowLoading, EndsByTheFirstSignal) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    VmProcess vm{options(), Console::kNullInput};
+    ASSERT_TRUE(vm.says(kLoads));
+    vm.signal(number);
+    EXPECT_TRUE(vm.ends_with(128 + number)) << vm.errors();
+    EXPECT_TRUE(vm.says(std::format("info vmm: signal {}: stopping\n", number)));
+  }
+}
+
+TEST_F(SlowLoading, EndsByTheKey) {
+  VmProcess vm{options(), Console::kPty};
+  ASSERT_TRUE(vm.says(kLoads));
+  ASSERT_TRUE(vm.send("\x01x"));
+  EXPECT_TRUE(vm.ends_with(0)) << vm.errors();
+  EXPECT_NE(vm.terminal_attributes().c_lflag & ICANON, 0U);
 }
 
 }  // namespace

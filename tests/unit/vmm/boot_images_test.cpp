@@ -202,6 +202,35 @@ TEST(BootImages, EmptyInitrdIsRefused) {
             std::format("--initrd {}: is empty; give an initramfs or initrd image", initrd.path()));
 }
 
+TEST(BootImages, LoadingEndsWhereItIsToldTo) {
+  struct Enough {};
+  const GuestMemory memory{kRamBase, 64_MiB};
+  const std::string small = image(5000, {.image_size = 1_MiB});
+  const std::vector<Files> slow{
+      {.kernel = image(20_MiB)},
+      {.kernel = gzip(image(20_MiB))},
+      {.kernel = zstd(image(20_MiB))},
+      {.kernel = elf({{.paddr = 0, .content = "code", .bss = 20_MiB}}, 0)},
+      {.kernel = gzip(elf({{.paddr = 0, .content = "code"}}, 0) + std::string(20_MiB, '\0'))},  // behind its segments
+      {.kernel = small, .initrd = std::string(20_MiB, 'i')},
+  };
+  for (const Files& files : slow) {
+    const MemoryFile kernel{files.kernel};
+    const MemoryFile initrd{files.initrd.value_or("")};
+    Config config;
+    config.kernel = kernel.path();
+    if (files.initrd) config.initrd = initrd.path();
+    BootImages images{config};
+    int looks = 0;
+    images.set_checkpoint([&looks] {
+      if (++looks == 3) throw Enough{};
+    });
+    EXPECT_THROW(images.load(memory), Enough);
+    images.set_checkpoint({});
+    images.load(memory);
+  }
+}
+
 TEST(BootImages, MissingTreeIsRefused) {
   const MemoryFile kernel{"x"};
   Config config;

@@ -58,6 +58,31 @@ TEST_P(AnyStream, GivesBackTheContentInWhateverPieces) {
   }
 }
 
+// A few bytes can stand for terabytes, so what counts is what comes out.
+TEST_P(AnyStream, LooksOftenWhetherToGoOn) {
+  static constexpr size_t kSize = 32_MiB;
+  const MemoryFile made{GetParam().compress(std::string(kSize, '\0'))};
+  InputFile file{"--kernel", made.path(), "a kernel"};
+  size_t looks = 0;
+  file.set_checkpoint([&looks] { ++looks; });
+  const auto read_all = [&file] {
+    std::string out(kSize, 'x');
+    const auto stream = open_stream(file, {.offset = 0, .size = file.size()}, GetParam().compression);
+    EXPECT_EQ(stream->read(std::as_writable_bytes(std::span{out})), kSize);
+  };
+  read_all();
+  EXPECT_GE(looks, kSize / InputFile::kCheckpointBytes);
+  struct Enough {};
+  file.set_checkpoint([] { throw Enough{}; });
+  EXPECT_THROW(read_all(), Enough);
+  const auto skip_all = [&file] {
+    open_stream(file, {.offset = 0, .size = file.size()}, GetParam().compression)->seek(kSize);
+  };
+  if (GetParam().compression != Compression::kNone) {
+    EXPECT_THROW(skip_all(), Enough);
+  }
+}
+
 TEST_P(AnyStream, SeekSkipsForward) {
   const std::string content = pattern(300'000);
   const MemoryFile made{GetParam().compress(content)};

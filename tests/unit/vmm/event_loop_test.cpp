@@ -43,6 +43,25 @@ TEST(EventLoop, StopBeforeRunIsNotLost) {
   EXPECT_EQ(loop.run(), (StopReason{.kind = Kind::kExit, .status = 7}));
 }
 
+TEST(EventLoop, ServesWhatIsReadyAndWaitsForNothing) {
+  EventLoop loop;
+  const Pipe pipe;
+  std::string read;
+  EventLoop::Watch watch(loop, pipe.reader.get(), [&] {
+    read += pipe.take();
+    if (read == "ab") loop.stop({.status = 3});
+  });
+  EXPECT_FALSE(loop.serve());
+  pipe.put('a');
+  EXPECT_FALSE(loop.serve());
+  pipe.put('b');
+  EXPECT_TRUE(loop.serve());
+  pipe.put('c');
+  EXPECT_TRUE(loop.serve());
+  EXPECT_EQ(read, "ab") << "what is told to stop serves nobody any more";
+  EXPECT_EQ(loop.run().status, 3);
+}
+
 TEST(EventLoop, FirstReasonWins) {
   EventLoop loop;
   loop.stop({.kind = Kind::kExit, .status = 9});
