@@ -15,6 +15,7 @@ std::optional<InputFile> open_optional(std::string option, const std::optional<s
 
 BootImages::BootImages(const Config& config)
     : kernel_("--kernel", config.kernel, "a RISC-V kernel image"),
+      kernel_format_(config.kernel_format),
       initrd_(open_optional("--initrd", config.initrd, "an initramfs or initrd image")),
       dtb_(open_optional("--dtb", config.dtb, "a device tree (.dtb)")) {}
 
@@ -30,7 +31,8 @@ BootLayout BootImages::load(const GuestMemory& memory, const std::function<uint6
                       .initrd_bytes = initrd_size,
                       .dtb_bytes = dtb_bytes,
                       .odd_file = std::exchange(said_, true) ? log::Level::kInfo : log::Level::kWarn};
-  const LoadedKernel kernel = load_kernel(kernel_, room);
+  const LoadedKernel kernel =
+      kernel_format_ == KernelFormat::kRaw ? load_raw_kernel(kernel_, room) : load_kernel(kernel_, room);
   BootLayout layout{
       .entry = kernel.entry, .kernel = kernel.range, .kernel_is_whole = kernel.range_is_whole, .initrd = {}};
   if (initrd_) {

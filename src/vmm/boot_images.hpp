@@ -33,6 +33,7 @@ class BootImages {
 
  private:
   InputFile kernel_;
+  KernelFormat kernel_format_;
   std::optional<InputFile> initrd_;
   std::optional<InputFile> dtb_;
   mutable bool said_ = false;  ///< what is odd about the files

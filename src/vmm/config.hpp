@@ -15,6 +15,9 @@
 
 namespace rvvmm {
 
+/// What the file of --kernel is: found from its content, or a blob to be loaded as it is.
+enum class KernelFormat : uint8_t { kAuto, kRaw };
+
 enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
 
 /// How the guest reaches virtio devices.
@@ -58,6 +61,7 @@ enum class OnPanic : uint8_t {
 
 struct Config {
   std::string kernel;
+  KernelFormat kernel_format = KernelFormat::kAuto;
   std::optional<std::string> initrd;
   std::string append;  ///< the guest kernel's command line
   uint64_t mem_bytes = 256_MiB;

@@ -146,8 +146,6 @@ LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
   const Gpa at = room.memory.range().base + kDefaultTextOffset;
   const uint64_t size = read_all(content, room, at, false);
   if (size == 0) throw content.error("decompresses to nothing; give a RISC-V kernel image");
-  log::line(log::Module::kLoader, room.odd_file, "{}",
-            content.error(std::format("no known kernel format, loaded as it is at {:#x}", at.value)).what());
   return {.entry = at, .range = {.base = at, .size = size}, .range_is_whole = false};
 }
 
@@ -162,7 +160,14 @@ LoadedKernel load_content(KernelContent& content, const BootRoom& room) {
   if (is_portable_executable(head)) {
     throw content.error("is an EFI program without a RISC-V Image header; give a RISC-V kernel image");
   }
-  return load_blob(content, room);
+  const LoadedKernel blob = load_blob(content, room);
+  log::line(log::Module::kLoader, room.odd_file, "{}",
+            content
+                .error(std::format("no known kernel format, loaded as it is at {:#x}; --kernel-format raw says that it "
+                                   "is meant so",
+                                   blob.entry.value))
+                .what());
+  return blob;
 }
 
 LoadedKernel load_compressed(const InputFile& file, FilePart part, Compression compression, const BootRoom& room) {
@@ -199,6 +204,11 @@ LoadedKernel load_kernel(const InputFile& file, const BootRoom& room) {
   if (is_zboot(head)) return load_zboot(file, head, whole.size, room);
   if (const auto compression = compression_of(head)) return load_compressed(file, whole, *compression, room);
   return load_content(content, room);
+}
+
+LoadedKernel load_raw_kernel(const InputFile& file, const BootRoom& room) {
+  KernelContent content{file, {.offset = 0, .size = file.size()}, Compression::kNone};
+  return load_blob(content, room);
 }
 
 }  // namespace rvvmm

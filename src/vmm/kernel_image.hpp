@@ -22,4 +22,7 @@ struct LoadedKernel {
 /// beyond RAM is touched, whatever the headers say. Throws SetupError(kBadInput) naming the file, or --mem.
 LoadedKernel load_kernel(const InputFile& file, const BootRoom& room);
 
+/// The same for a file that is a headerless blob whatever it looks like, as somebody has said.
+LoadedKernel load_raw_kernel(const InputFile& file, const BootRoom& room);
+
 }  // namespace rvvmm

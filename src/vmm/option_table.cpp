@@ -45,6 +45,13 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .group = kBoot,
      .help = "kernel: Image, also compressed, or ELF (required)",
      .completion = Completion::kFile},
+    {.id = OptionId::kKernelFormat,
+     .name = "kernel-format",
+     .argument = "FORMAT",
+     .group = kBoot,
+     .help = "auto (by content, default) or raw (as it is)",
+     .completion = Completion::kWords,
+     .words = "auto raw"},
     {.id = OptionId::kInitrd,
      .name = "initrd",
      .short_name = 'i',
@@ -299,8 +306,7 @@ std::string help_text() {
       "\nExamples:\n"
       "  rvvmm -k Image -i rootfs.cpio -p \"console=ttyS0\"\n"
       "  rvvmm --config configs/smp.conf --kernel Image --initrd rootfs.cpio\n"
-      "\nExit status: 0 the guest powered off, 64 wrong usage, 128+N signal N; all of\n"
-      "them are in docs/exit-codes.md.\n";
+      "\nExit status: 0 the guest powered off, 64 wrong usage; see docs/exit-codes.md.\n";
   return out;
 }
 

@@ -11,6 +11,7 @@ namespace rvvmm {
 
 enum class OptionId : uint8_t {
   kKernel,
+  kKernelFormat,
   kInitrd,
   kAppend,
   kDtb,

@@ -136,6 +136,12 @@ uint64_t parse_size(const std::string& where, std::string_view text) {
   return bytes;
 }
 
+KernelFormat parse_kernel_format(const std::string& where, std::string_view text) {
+  if (text == "auto") return KernelFormat::kAuto;
+  if (text == "raw") return KernelFormat::kRaw;
+  throw wrong_value(where, text, "is no kernel format that can be asked for; give auto or raw");
+}
+
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
   if (text == "auto") return IrqchipChoice::kAuto;
   if (text == "aia") return IrqchipChoice::kAia;

@@ -46,6 +46,7 @@ uint32_t parse_smp(const std::string& where, std::string_view text);
 /// Bytes, a multiple of 4 KiB and not 0: a decimal number of MiB, or of the unit of its suffix K, M, G, T (also
 /// in lower case; powers of 1024).
 uint64_t parse_size(const std::string& where, std::string_view text);
+KernelFormat parse_kernel_format(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
 Transport parse_transport(const std::string& where, std::string_view text);
 /// "virtio,socket=PATH": the device, uart or virtio, and where it goes, one of them at least, in any order.

@@ -101,6 +101,14 @@ TEST(CommandLine, EveryOptionArrives) {
   EXPECT_EQ(config.log_file, "l");
 }
 
+TEST(CommandLine, KernelFormatIsAutoOrRaw) {
+  EXPECT_EQ(config_of({}).kernel_format, KernelFormat::kAuto);
+  EXPECT_EQ(config_of({"--kernel-format", "raw"}).kernel_format, KernelFormat::kRaw);
+  EXPECT_EQ(config_of({"--kernel-format", "auto"}).kernel_format, KernelFormat::kAuto);
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--kernel-format", "elf"}),
+            "--kernel-format: \"elf\" is no kernel format that can be asked for; give auto or raw");
+}
+
 TEST(CommandLine, ShortFormsAndEqualsSigns) {
   const auto config = std::get<Config>(parse({"-k", "Image", "-iroot", "-p", "quiet", "-c2", "--mem=64"}));
   EXPECT_EQ(config.kernel, "Image");
@@ -368,7 +376,7 @@ std::string completed_by_bash(const std::string& words, int index) {
 
 TEST(CompletionScript, CompletesNamesAndWords) {
   if (std::system("command -v bash >/dev/null") != 0) GTEST_SKIP() << "no bash";
-  EXPECT_EQ(completed_by_bash("rvvmm --ker", 1), "--kernel\n");
+  EXPECT_EQ(completed_by_bash("rvvmm --ker", 1), "--kernel --kernel-format\n");
   EXPECT_EQ(completed_by_bash("rvvmm --irqchip p", 2), "plic\n");
   EXPECT_EQ(completed_by_bash("rvvmm --irqchip = a", 3), "auto aia\n");
   EXPECT_EQ(completed_by_bash("rvvmm --sbi le", 2), "legacy=off\n");

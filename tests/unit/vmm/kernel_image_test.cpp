@@ -153,6 +153,20 @@ TEST_F(KernelImage, BlobOfOneByteLoads) {
   EXPECT_EQ(load("x").range.size, 1U);
 }
 
+TEST_F(KernelImage, RawIsLoadedAsItIsWhateverItLooksLike) {
+  for (const std::string& content : all_forms(image(5000, {.image_size = 1_MiB}))) {
+    const MemoryFile made{content};
+    const InputFile file{"--kernel", made.path(), "a RISC-V kernel image"};
+    ::testing::internal::CaptureStderr();
+    const LoadedKernel kernel = load_raw_kernel(file, {.memory = memory_});
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+    EXPECT_EQ(kernel.entry, kRamBase + 2_MiB);
+    EXPECT_EQ(kernel.range.size, content.size());
+    EXPECT_FALSE(kernel.range_is_whole);
+    EXPECT_EQ(loaded(kernel, content.size()), content);
+  }
+}
+
 TEST_F(KernelImage, CompressedNothingIsRefused) {
   EXPECT_THAT(refusal(gzip("")), HasSubstr("decompresses to nothing"));
 }
