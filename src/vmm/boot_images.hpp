@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "base/guest_memory.hpp"
 #include "vmm/boot_placement.hpp"
@@ -12,6 +13,10 @@
 #include "vmm/kernel_image.hpp"
 
 namespace rvvmm {
+
+/// Where each file of --initrd begins in a joined initrd: a kernel looks for the next archive at multiples of this, and
+/// passes over zeroes before it (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+inline constexpr uint64_t kInitrdAlignment = 4;
 
 class BootImages {
  public:
@@ -29,12 +34,12 @@ class BootImages {
 
   /// The file of --dtb; null without that option.
   const InputFile* user_dtb() const noexcept { return dtb_ ? &*dtb_ : nullptr; }
-  bool has_initrd() const noexcept { return initrd_.has_value(); }
+  bool has_initrd() const noexcept { return !initrds_.empty(); }
 
  private:
   InputFile kernel_;
   KernelFormat kernel_format_;
-  std::optional<InputFile> initrd_;
+  std::vector<InputFile> initrds_;
   std::optional<InputFile> dtb_;
   mutable bool said_ = false;  ///< what is odd about the files
 };

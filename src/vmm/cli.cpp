@@ -123,7 +123,7 @@ void apply(Config& config, const Setting& setting) {
   switch (spec->id) {
     case OptionId::kKernel: config.kernel = parse_path(where, value); break;
     case OptionId::kKernelFormat: config.kernel_format = parse_kernel_format(where, value); break;
-    case OptionId::kInitrd: config.initrd = parse_path(where, value); break;
+    case OptionId::kInitrd: config.initrds.push_back(parse_path(where, value)); break;
     case OptionId::kAppend: config.append = value; break;
     case OptionId::kDtb: config.dtb = parse_path(where, value); break;
     case OptionId::kDumpDtb: config.dump_dtb = parse_path(where, value); break;

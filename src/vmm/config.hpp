@@ -62,8 +62,8 @@ enum class OnPanic : uint8_t {
 struct Config {
   std::string kernel;
   KernelFormat kernel_format = KernelFormat::kAuto;
-  std::optional<std::string> initrd;
-  std::string append;  ///< the guest kernel's command line
+  std::vector<std::string> initrds;  ///< one behind the other
+  std::string append;                ///< the guest kernel's command line
   uint64_t mem_bytes = 256_MiB;
   RamOptions ram;
   uint32_t smp = 1;

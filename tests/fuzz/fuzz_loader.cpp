@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(::write(file.get(), data, size) == static_cast<ssize_t>(size));
   Config config;
   config.kernel = std::format("/proc/self/fd/{}", file.get());
-  config.initrd = config.kernel;
+  config.initrds = {config.kernel, config.kernel};
   try {
     load(memory, BootImages{config});
   } catch (const SetupError& error) {

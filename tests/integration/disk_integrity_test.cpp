@@ -103,9 +103,7 @@ class DiskIntegrity : public LinuxTest {
     std::ofstream{records_}.close();
     fs::resize_file(records_, kRecordsSize);
     fs::copy_file(environment().ext4_image, ext4_, fs::copy_options::overwrite_existing);
-    const std::string programs =
-        initrd_with_programs(environment(), {{.name = "disk-records", .file = "disk_records"}});
-    initrd_.emplace(programs + read_file(environment().ext4_modules));
+    programs_.emplace(initrd_of_programs(environment(), {{.name = "disk-records", .file = "disk_records"}}));
   }
   void TearDown() override {
     if (records_.empty()) return;
@@ -120,7 +118,9 @@ class DiskIntegrity : public LinuxTest {
       numbers += (numbers.empty() ? "" : ",") + std::to_string(number);
     const std::string suboptions = mode.direct ? ",direct" : "";
     return {"--kernel",    kernel,
-            "--initrd",    initrd_->path(),
+            "--initrd",    environment().guest_initrd,
+            "--initrd",    programs_->path(),
+            "--initrd",    environment().ext4_modules,
             "--smp",       "2",
             "--mem",       "512M",  // the initramfs may fill half of what 128 MiB for CMA leave
             "--disk",      records_.string() + suboptions,
@@ -189,7 +189,7 @@ class DiskIntegrity : public LinuxTest {
  private:
   fs::path records_;
   fs::path ext4_;
-  std::optional<TemporaryFile> initrd_;
+  std::optional<TemporaryFile> programs_;
   Durable durable_{};
   std::minstd_rand random_{std::random_device{}()};
 };

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdio>
 
+#include "kernel_files.hpp"
+
 namespace rvvmm::test {
 namespace {
 
@@ -26,14 +28,13 @@ void add_cpio_entry(std::string& archive, const std::string& name, unsigned mode
 }
 
 // nowatchdog: a host that is emulated and busy stops for seconds, which is no lockup of the guest's.
-std::vector<std::string> arguments_for(const LinuxLaunch& launch, const std::string& initrd) {
+std::vector<std::string> arguments_for(const LinuxLaunch& launch, const std::vector<std::string>& initrds) {
   std::vector<std::string> arguments = {
-      "--kernel", launch.kernel,
-      "--initrd", initrd,
-      "--smp",    std::to_string(launch.smp),
-      "--mem",    "256M",
-      "--append", "console=ttyS0 quiet nowatchdog " + launch.append,
+      "--kernel", launch.kernel, "--smp",    std::to_string(launch.smp),
+      "--mem",    "256M",        "--append", "console=ttyS0 quiet nowatchdog " + launch.append,
   };
+  for (const std::string& initrd : initrds)
+    arguments.insert(arguments.end(), {"--initrd", initrd});
   arguments.insert(arguments.end(), launch.options.begin(), launch.options.end());
   return arguments;
 }
@@ -44,15 +45,8 @@ constexpr const char* kQuietShell =
 
 }  // namespace
 
-std::string initrd_with_programs(const TestEnvironment& environment) {
-  return initrd_with_programs(environment, {{.name = "read-time", .file = "read_time"},
-                                            {.name = "illegal", .file = "illegal_process"},
-                                            {.name = "rtc-alarm", .file = "rtc_alarm"}});
-}
-
-std::string initrd_with_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs) {
-  std::string archive = read_file(environment.guest_initrd);
-  pad_to_4(archive);
+std::string initrd_of_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs) {
+  std::string archive;
   for (const GuestProgram& program : programs)
     add_cpio_entry(archive, "usr/bin/" + program.name, 0100755, read_file(environment.guest(program.file)));
   add_cpio_entry(archive, "TRAILER!!!", 0, "");
@@ -60,7 +54,11 @@ std::string initrd_with_programs(const TestEnvironment& environment, const std::
 }
 
 LinuxGuest::LinuxGuest(const LinuxLaunch& launch)
-    : initrd_(initrd_with_programs(TestEnvironment::get())), vm_(arguments_for(launch, initrd_.path())) {}
+    // Compressed, so that the second hardly ends at a multiple of 4.
+    : programs_(gzip(initrd_of_programs(TestEnvironment::get(), {{.name = "read-time", .file = "read_time"},
+                                                                 {.name = "illegal", .file = "illegal_process"}}))),
+      alarm_(gzip(initrd_of_programs(TestEnvironment::get(), {{.name = "rtc-alarm", .file = "rtc_alarm"}}))),
+      vm_(arguments_for(launch, {TestEnvironment::get().guest_initrd, programs_.path(), alarm_.path()})) {}
 
 ::testing::AssertionResult LinuxGuest::boots() {
   if (auto prompt = vm_.expect("guest# ", kBoot); !prompt) return prompt;

@@ -34,7 +34,8 @@ class LinuxGuest {
   VmProcess& vm() { return vm_; }
 
  private:
-  TemporaryFile initrd_;
+  TemporaryFile programs_;
+  TemporaryFile alarm_;
   VmProcess vm_;
   unsigned commands_ = 0;
   std::string command_;  ///< the last one
@@ -47,9 +48,7 @@ struct GuestProgram {
   std::string file;
 };
 
-/// The guest's initramfs and behind it an archive with our own programs, as Linux takes several in a row.
-std::string initrd_with_programs(const TestEnvironment& environment);
-/// The same with these programs.
-std::string initrd_with_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs);
+/// An initramfs with these programs alone, for an --initrd of its own.
+std::string initrd_of_programs(const TestEnvironment& environment, const std::vector<GuestProgram>& programs);
 
 }  // namespace rvvmm::test

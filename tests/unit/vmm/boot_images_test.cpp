@@ -34,7 +34,7 @@ Loaded load(const GuestMemory& memory, const Files& files, uint64_t dtb_size = k
   const MemoryFile initrd{files.initrd.value_or("")};
   Config config;
   config.kernel = kernel.path();
-  if (files.initrd) config.initrd = initrd.path();
+  if (files.initrd) config.initrds = {initrd.path()};
   const BootImages images{config};
   const BootLayout layout = images.load(memory, [dtb_size] { return dtb_size; });
   const DeviceTree dtb{.bytes = std::vector<std::byte>(dtb_size - kDtbRoomHere, std::byte{0xd7}), .size = dtb_size};
@@ -85,6 +85,22 @@ TEST(BootImages, TreeDoesNotShareTheKernelsBlockWithAnInitrdThatIsThere) {
 TEST(BootImages, NoInitrdIsNone) {
   const GuestMemory memory{kRamBase, 128_MiB};
   EXPECT_EQ(load(memory, {}).layout.initrd, std::nullopt);
+}
+
+TEST(BootImages, SeveralInitrdsBecomeOneEachAtAMultipleOfFour) {
+  const GuestMemory memory{kRamBase, 16_MiB};
+  std::memset(memory.bytes().data(), 0xaa, memory.bytes().size());
+  const MemoryFile kernel{image(5000, {.image_size = 1_MiB})};
+  const MemoryFile first{"12345"};
+  const MemoryFile second{"abcd"};
+  const MemoryFile third{"xyz"};
+  Config config;
+  config.kernel = kernel.path();
+  config.initrds = {first.path(), second.path(), third.path()};
+  const auto initrd = BootImages{config}.load(memory).initrd;
+  ASSERT_TRUE(initrd.has_value());
+  EXPECT_EQ(initrd->base.value % 4096, 0U);
+  EXPECT_EQ(text_at(memory, initrd->base, initrd->size), std::string("12345\0\0\0abcdxyz", 15));
 }
 
 TEST(BootImages, LoadingAgainOverGarbageGivesTheSame) {
@@ -153,7 +169,7 @@ TEST(BootImages, InitrdLargerThanAnyMachinesRamIsRefused) {
   ASSERT_EQ(::ftruncate(initrd.fd(), static_cast<off_t>(kLargestRam + 1)), 0);
   Config config;
   config.kernel = kernel.path();
-  config.initrd = initrd.path();
+  config.initrds = {initrd.path()};
   const BootImages images{config};
   EXPECT_EQ(bad_input([&] { images.load(memory); }),
             "--initrd " + initrd.path() + ": is larger than any machine's RAM");
@@ -197,7 +213,7 @@ TEST(BootImages, EmptyInitrdIsRefused) {
   const MemoryFile initrd{""};
   Config config;
   config.kernel = kernel.path();
-  config.initrd = initrd.path();
+  config.initrds = {initrd.path()};
   EXPECT_EQ(bad_input([&] { BootImages{config}; }),
             std::format("--initrd {}: is empty; give an initramfs or initrd image", initrd.path()));
 }
@@ -219,7 +235,7 @@ TEST(BootImages, LoadingEndsWhereItIsToldTo) {
     const MemoryFile initrd{files.initrd.value_or("")};
     Config config;
     config.kernel = kernel.path();
-    if (files.initrd) config.initrd = initrd.path();
+    if (files.initrd) config.initrds = {initrd.path()};
     BootImages images{config};
     int looks = 0;
     images.set_checkpoint([&looks] {

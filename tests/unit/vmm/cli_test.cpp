@@ -74,7 +74,7 @@ class ConfigFile : public ::testing::Test {
 TEST(CommandLine, DefaultsAreAsDocumented) {
   const Config config = config_of({});
   EXPECT_EQ(config.kernel, "Image");
-  EXPECT_EQ(config.initrd, std::nullopt);
+  EXPECT_TRUE(config.initrds.empty());
   EXPECT_EQ(config.smp, 1U);
   EXPECT_EQ(config.mem_bytes, 256_MiB);
   EXPECT_EQ(config.irqchip, IrqchipChoice::kAuto);
@@ -88,7 +88,7 @@ TEST(CommandLine, EveryOptionArrives) {
       {"--initrd",  "i",           "--append",  "a b",        "--smp",      "4", "--mem",       "1G",
        "--irqchip", "plic",        "--dtb",     "d",          "--dump-dtb", "o", "--no-reboot", "--cpu-affinity",
        "1,3",       "--log-level", "kvm=trace", "--log-file", "l"});
-  EXPECT_EQ(config.initrd, "i");
+  EXPECT_THAT(config.initrds, ElementsAre("i"));
   EXPECT_EQ(config.append, "a b");
   EXPECT_EQ(config.smp, 4U);
   EXPECT_EQ(config.mem_bytes, 1_GiB);
@@ -99,6 +99,10 @@ TEST(CommandLine, EveryOptionArrives) {
   EXPECT_THAT(config.cpu_affinity, ElementsAre(1, 3));
   EXPECT_THAT(config.log_levels, ElementsAre(Pair(Module::kKvm, Level::kTrace)));
   EXPECT_EQ(config.log_file, "l");
+}
+
+TEST(CommandLine, InitrdMayBeGivenSeveralTimes) {
+  EXPECT_THAT(config_of({"--initrd", "one", "-i", "two"}).initrds, ElementsAre("one", "two"));
 }
 
 TEST(CommandLine, KernelFormatIsAutoOrRaw) {
@@ -112,7 +116,7 @@ TEST(CommandLine, KernelFormatIsAutoOrRaw) {
 TEST(CommandLine, ShortFormsAndEqualsSigns) {
   const auto config = std::get<Config>(parse({"-k", "Image", "-iroot", "-p", "quiet", "-c2", "--mem=64"}));
   EXPECT_EQ(config.kernel, "Image");
-  EXPECT_EQ(config.initrd, "root");
+  EXPECT_THAT(config.initrds, ElementsAre("root"));
   EXPECT_EQ(config.append, "quiet");
   EXPECT_EQ(config.smp, 2U);
   EXPECT_EQ(config.mem_bytes, 64_MiB);
