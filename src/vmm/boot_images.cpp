@@ -17,7 +17,7 @@ std::vector<InputFile> open_initrds(const std::vector<std::string>& paths) {
 
 std::optional<InputFile> open_dtb(const std::optional<std::string>& path) {
   if (!path) return std::nullopt;
-  return InputFile{"--dtb", *path, "a device tree (.dtb)"};
+  return InputFile{"--dtb", *path, "a device tree (.dtb)", kLargestDtb};
 }
 
 /// The files of --initrd as one.

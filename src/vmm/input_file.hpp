@@ -1,5 +1,5 @@
 // A file that the user named and rvvmm only reads: kernel, initrd, device tree. Held open, so that a guest's
-// reboot loads the same file again even when its path was replaced meanwhile.
+// reboot loads the same file again even when its path was replaced meanwhile. Of a pipe there is a copy in memory.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,14 @@ namespace rvvmm {
 
 class InputFile {
  public:
+  /// The most that is taken from a pipe: it is all in memory, for as long as this lives.
+  static constexpr uint64_t kMostFromPipe = 1_GiB;
+
   /// Opens `path` for reading. Throws SetupError(kBadInput) unless it is a regular file with content that may be
-  /// read; never blocks, so a FIFO is refused rather than waited for.
-  /// `option`: "--kernel"; `wanted`: what would be right there, "a RISC-V kernel image".
-  InputFile(std::string option, std::string path, std::string wanted);
+  /// read, or a pipe with a writer, which is read to its end: at least a byte, at most `most_from_pipe`. A FIFO that
+  /// has no writer is refused rather than waited for. `option`: "--kernel"; `wanted`: what would be right there, "a
+  /// RISC-V kernel image".
+  InputFile(std::string option, std::string path, std::string wanted, uint64_t most_from_pipe = kMostFromPipe);
 
   /// Bytes in the file now, at least 1. Throws SetupError: the file was emptied since.
   uint64_t size() const;
@@ -41,6 +45,8 @@ class InputFile {
   const std::string& path() const noexcept { return path_; }
 
  private:
+  Fd copy_of(const Fd& pipe, uint64_t most) const;
+
   std::string option_;
   std::string path_;
   std::string wanted_;

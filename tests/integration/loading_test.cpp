@@ -35,6 +35,26 @@ TEST_F(Loading, ADeviceTreeHasRoomToBeEditedWhereItLies) {
   }
 }
 
+// As a shell's <(zcat ...) gives them: each can be read once, and the guest resets itself.
+TEST_F(Loading, FilesFromPipesOutliveAReset) {
+  const std::string script = std::format("exec '{}' --mem 64M --kernel <(cat '{}') --initrd <(echo initrd)",
+                                         environment().rvvmm, environment().guest("reboot"));
+  VmProcess vm{"/usr/bin/bash", {"-c", script}, Console::kPipe};
+  ASSERT_TRUE(vm.expect("guest: booted")) << vm.errors();
+  ASSERT_TRUE(vm.send("c"));
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  ASSERT_TRUE(vm.send("o"));
+  EXPECT_TRUE(vm.ends_with(0)) << vm.errors();
+}
+
+TEST_F(Loading, APipeWithoutEndIsRefused) {
+  const std::string script =
+      std::format("exec '{}' --kernel '{}' --dtb <(cat /dev/zero)", environment().rvvmm, environment().guest("hello"));
+  VmProcess vm{"/usr/bin/bash", {"-c", script}, Console::kNullInput};
+  EXPECT_TRUE(vm.ends_with(65));
+  EXPECT_NE(vm.errors().find("is a pipe with more than 2 MiB in it; give a file\n"), std::string::npos) << vm.errors();
+}
+
 constexpr const char* kLoads = "debug devices: uart at ";  // the last line before files are loaded
 
 /// A kernel that takes seconds to decompress, and is too large for RAM then.

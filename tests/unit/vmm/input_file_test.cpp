@@ -1,5 +1,6 @@
 #include "vmm/input_file.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -7,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "unit/vmm/boot_files.hpp"
 
@@ -76,7 +79,29 @@ TEST_F(InputFileInFolder, DirectoryIsRefused) {
 
 TEST_F(InputFileInFolder, FifoWithoutWriterIsRefusedAtOnce) {
   ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
-  EXPECT_EQ(refusal(at("fifo")), std::format("--kernel {}: is a FIFO; give a RISC-V kernel image", at("fifo")));
+  EXPECT_EQ(refusal(at("fifo")),
+            std::format("--kernel {}: is a FIFO that nobody has written to; give a RISC-V kernel image", at("fifo")));
+}
+
+TEST(InputFile, PipeIsReadToItsEndAndCanBeReadAgain) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const Fd reader{ends[0]};
+  Fd writer{ends[1]};
+  const std::string content = pattern(1'000'000);
+  std::thread slow([&] {
+    for (size_t sent = 0; sent < content.size(); sent += 100'000)
+      EXPECT_EQ(::write(writer.get(), content.data() + sent, 100'000), 100'000);
+    writer.reset();
+  });
+  const InputFile file{"--kernel", std::format("/proc/self/fd/{}", reader.get()), "a kernel"};
+  slow.join();
+  ASSERT_EQ(file.size(), content.size());
+  for (int boot = 0; boot < 2; ++boot) {
+    std::string read(content.size(), '\0');
+    file.read(0, std::as_writable_bytes(std::span{read}));
+    EXPECT_TRUE(read == content);
+  }
 }
 
 TEST_F(InputFileInFolder, SocketIsRefused) {
