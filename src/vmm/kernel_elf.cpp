@@ -135,7 +135,12 @@ Gpa entry_point(const KernelContent& content, const Elf64_Ehdr& header, const st
     for (const Elf64_Phdr& segment : segments) {
       const GpaRange named{.base = Gpa{segment.*address}, .size = segment.p_memsz};
       if (!named.contains(Gpa{header.e_entry}, 1)) continue;
-      return base + (segment.p_paddr - segments.front().p_paddr) + (header.e_entry - segment.*address);
+      const Gpa entry = base + (segment.p_paddr - segments.front().p_paddr) + (header.e_entry - segment.*address);
+      if (entry.value % kInstructionAlignment == 0) return entry;
+      throw content.error(
+          std::format("ELF entry point {:#x} is odd, as no instruction's address may be: the file is "
+                      "damaged",
+                      header.e_entry));
     }
   }
   throw content.error(std::format("ELF entry point {:#x} lies in no segment: the file is damaged", header.e_entry));

@@ -33,6 +33,8 @@ struct ImageHeader {
 static_assert(sizeof(ImageHeader) == 64);
 
 constexpr uint64_t kFlagBigEndian = 1;
+// Documentation/arch/riscv/boot.rst, "Kernel location": of 64-bit kernels.
+constexpr uint64_t kLinuxAlignment = 2_MiB;
 constexpr size_t kMagicAt = offsetof(ImageHeader, magic);
 constexpr size_t kMagic2At = offsetof(ImageHeader, magic2);
 
@@ -127,6 +129,18 @@ LoadedKernel load_image(KernelContent& content, const BootRoom& room) {
   if (header.text_offset > kLargestRam || header.image_size > kLargestRam) {
     throw content.error(std::format("Image header asks for {:#x} bytes at offset {:#x}: the file is damaged",
                                     header.image_size, header.text_offset));
+  }
+  if (header.text_offset % kInstructionAlignment != 0) {
+    throw content.error(
+        std::format("Image header asks for offset {:#x}, which is odd, as no instruction's address may "
+                    "be: the file is damaged",
+                    header.text_offset));
+  }
+  if (header.text_offset % kLinuxAlignment != 0) {
+    log::line(
+        log::Module::kLoader, room.odd_file,
+        "kernel Image header asks for offset {:#x}, which is no multiple of 2 MiB: Linux stops there without a word",
+        header.text_offset);
   }
   if (const uint32_t major = header.version >> 16; major != 0) {
     log::line(log::Module::kLoader, room.odd_file, "kernel Image header is version {}.{}, 0.2 is known: going on",

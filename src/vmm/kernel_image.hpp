@@ -12,6 +12,9 @@ namespace rvvmm {
 /// base of RAM (what Linux's own text_offset says: Documentation/arch/riscv/boot-image-header.rst).
 inline constexpr uint64_t kDefaultTextOffset = 2_MiB;
 
+/// Where an instruction may lie (RISC-V Unprivileged Specification 20240411, 1.5: IALIGN with compressed instructions).
+inline constexpr uint64_t kInstructionAlignment = 2;
+
 struct LoadedKernel {
   Gpa entry;
   GpaRange range;  ///< all that the kernel owns before it reads the device tree: image_size, or ELF memory with BSS

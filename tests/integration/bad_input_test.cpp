@@ -216,6 +216,11 @@ TEST_F(BadInput, HeaderFieldsThatOverflow) {
   expect_refused({"--kernel", large.path(), "--mem", "64M"}, kBadInput, {"--mem", "kernel"});
 }
 
+TEST_F(BadInput, PlacesThatNoKernelCanRunAt) {
+  expect_kernel_refused(patched(image(), 0x08, little_endian(0x200001, 8)), {"offset 0x200001", "odd"});
+  expect_kernel_refused(patched(elf(), 0x18, little_endian(0x80200001, 8)), {"entry point 0x80200001", "odd"});
+}
+
 TEST_F(BadInput, AbsurdElfProgramHeaders) {
   // Fields of the ELF header: e_phoff 0x20, e_phnum 0x38; of the first program header at 64: p_offset 8,
   // p_paddr 24, p_filesz 32, p_memsz 40 (ELF-64, ch. 3 and 5).

@@ -126,6 +126,12 @@ TEST_F(KernelElf, KernelThatLeavesRamSaysHowMuchRamItNeeds) {
             "--mem 4M: the kernel needs 10 MiB from 0x80200000, give at least --mem 12M");
 }
 
+TEST_F(KernelElf, EntryThatIsNoInstructionsAddressIsRefused) {
+  EXPECT_THAT(refusal(elf({{.paddr = 0x8020'0000, .content = "code"}}, 0x8020'0001)),
+              HasSubstr("ELF entry point 0x80200001 is odd"));
+  EXPECT_EQ(load(elf({{.paddr = 0x8020'0000, .content = "code"}}, 0x8020'0002)).entry, Gpa{0x8020'0002});
+}
+
 TEST_F(KernelElf, OtherMachinesAreNamed) {
   EXPECT_THAT(refusal(with_header(offsetof(Elf64_Ehdr, e_machine), uint16_t{EM_X86_64})),
               HasSubstr(": is an ELF file for x86-64; rvvmm runs RISC-V kernels"));

@@ -111,6 +111,22 @@ TEST_F(KernelImage, TextOffsetBehindRamSaysHowMuchRamItNeeds) {
             "--mem 16M: the kernel needs 1 MiB from 0x82000000, give at least --mem 33M");
 }
 
+TEST_F(KernelImage, OffsetThatNoKernelCanRunAtIsRefused) {
+  EXPECT_THAT(refusal(image(64, {.text_offset = 2_MiB + 1, .image_size = 1_MiB})),
+              HasSubstr("Image header asks for offset 0x200001, which is odd"));
+}
+
+TEST_F(KernelImage, OffsetThatLinuxDoesNotTakeIsSaid) {
+  for (const uint64_t offset : {uint64_t{0}, 2_MiB, 4_MiB}) {
+    ::testing::internal::CaptureStderr();
+    load(image(64, {.text_offset = offset, .image_size = 1_MiB}));
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "") << offset;
+  }
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(load(image(64, {.text_offset = 1_MiB, .image_size = 1_MiB})).entry, kRamBase + 1_MiB);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("offset 0x100000, which is no multiple of 2 MiB"));
+}
+
 TEST_F(KernelImage, HeaderFieldsThatOverflowAreDamage) {
   EXPECT_THAT(refusal(image(64, {.image_size = UINT64_MAX})), HasSubstr("Image header asks for 0xffffffffffffffff"));
   EXPECT_THAT(refusal(image(64, {.text_offset = UINT64_MAX - 0x1000})), HasSubstr("the file is damaged"));
