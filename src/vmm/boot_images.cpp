@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <span>
-#include <utility>
 
 namespace rvvmm {
 namespace {
@@ -69,10 +68,7 @@ void BootImages::set_checkpoint(const std::function<void()>& checkpoint) {
 
 BootLayout BootImages::load(const GuestMemory& memory, const std::function<uint64_t()>& dtb_bytes) const {
   const JoinedInitrd initrd{initrds_};
-  const BootRoom room{.memory = memory,
-                      .initrd_bytes = initrd.size(),
-                      .dtb_bytes = dtb_bytes,
-                      .odd_file = std::exchange(said_, true) ? log::Level::kInfo : log::Level::kWarn};
+  const BootRoom room{.memory = memory, .initrd_bytes = initrd.size(), .dtb_bytes = dtb_bytes, .odd_file = odd_input()};
   const LoadedKernel kernel =
       kernel_format_ == KernelFormat::kRaw ? load_raw_kernel(kernel_, room) : load_kernel(kernel_, room);
   BootLayout layout{

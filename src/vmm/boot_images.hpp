@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/guest_memory.hpp"
+#include "base/log.hpp"
 #include "vmm/boot_placement.hpp"
 #include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
@@ -32,6 +33,12 @@ class BootImages {
   /// What is called again and again while load() runs; it may throw to end that.
   void set_checkpoint(const std::function<void()>& checkpoint);
 
+  /// At what level to say that something which was given is odd: a guest that resets itself again and again must not
+  /// fill the log.
+  log::Level odd_input() const noexcept { return loaded_ ? log::Level::kInfo : log::Level::kWarn; }
+  /// All is loaded, and said.
+  void set_loaded() const noexcept { loaded_ = true; }
+
   /// The file of --dtb; null without that option.
   const InputFile* user_dtb() const noexcept { return dtb_ ? &*dtb_ : nullptr; }
   bool has_initrd() const noexcept { return !initrds_.empty(); }
@@ -41,7 +48,7 @@ class BootImages {
   KernelFormat kernel_format_;
   std::vector<InputFile> initrds_;
   std::optional<InputFile> dtb_;
-  mutable bool said_ = false;  ///< what is odd about the files
+  mutable bool loaded_ = false;
 };
 
 /// Copies `tree` to the place that find_dtb_place() picks for it and its free room, and returns that. Throws SetupError

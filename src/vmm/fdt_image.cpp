@@ -24,6 +24,9 @@ constexpr uint32_t kLevelHigh = 4;
 constexpr uint64_t kImsicPage = 4_KiB;
 constexpr uint64_t kAplicWindow = 16_KiB;
 constexpr size_t kRngSeedBytes = 64;
+constexpr uint32_t kTreeVersion = 17;  // Devicetree Specification 0.4, 5.2
+/// COMMAND_LINE_SIZE of Linux on RISC-V, with the zero at its end, in 6.12 (arch/riscv/include/uapi/asm/setup.h).
+constexpr int kShortestCommandLine = 1024;
 
 /// What /chosen tells the guest for its random numbers, and for where it puts itself: different at each boot.
 class Seeds {
@@ -315,6 +318,21 @@ void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
   set_property(file, dtb, chosen, "kaslr-seed", seeds.kaslr());
 }
 
+/// The nodes of harts that a kernel may use (Devicetree Specification 0.4, 3.8 and 2.3.4).
+uint32_t usable_cpus(const void* dtb, int cpus) {
+  const auto is = [dtb](int node, const char* name, std::string_view value) {
+    int size = 0;
+    const void* const found = fdt_getprop(dtb, node, name, &size);
+    return found != nullptr && std::string_view{static_cast<const char*>(found), static_cast<size_t>(size)} == value;
+  };
+  uint32_t count = 0;
+  for (int node = fdt_first_subnode(dtb, cpus); node >= 0; node = fdt_next_subnode(dtb, node)) {
+    using namespace std::string_view_literals;
+    if (is(node, "device_type", "cpu\0"sv) && !is(node, "status", "disabled\0"sv)) ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 DeviceTree build_fdt(const FdtInputs& inputs) {
@@ -338,6 +356,10 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
   if (const int error = fdt_check_full(original.data(), size); error != 0) {
     throw file.error(std::format("is a damaged device tree: {}", fdt_strerror(error)));
   }
+  // What a newer one has more would be lost when we write ours into it.
+  if (const uint32_t version = fdt_version(original.data()); version > kTreeVersion) {
+    throw file.error(std::format("is a device tree of version {}; {} is the newest known", version, kTreeVersion));
+  }
   // Room for a node, five properties and their names.
   constexpr size_t kSlack = 512;
   std::vector<std::byte> amended(size + kSlack + inputs.bootargs.size());
@@ -349,6 +371,27 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
     throw file.error("is larger than 2 MiB together with what rvvmm adds to its /chosen");
   }
   return with_room(std::move(amended), said);
+}
+
+std::vector<std::string> oddities_of(const DeviceTree& tree, const InputFile* user_dtb, uint32_t harts) {
+  std::vector<std::string> lines;
+  const void* const dtb = tree.bytes.data();
+  int size = 0;
+  if (fdt_getprop(dtb, fdt_path_offset(dtb, "/chosen"), "bootargs", &size) != nullptr && size > kShortestCommandLine) {
+    lines.push_back(
+        std::format("--append{}: the guest's command line has {} bytes; Linux takes the first {} or 2047 "
+                    "of them, by version, and drops the rest without a word",
+                    user_dtb == nullptr ? "" : ", or bootargs of --dtb", size - 1, kShortestCommandLine - 1));
+  }
+  if (user_dtb == nullptr) return lines;
+  const auto say = [&](const std::string& what) { lines.emplace_back(user_dtb->error(what).what()); };
+  const int cpus = fdt_path_offset(dtb, "/cpus");
+  if (cpus < 0) {
+    say("has no /cpus: Linux does not boot with it");
+  } else if (const uint32_t described = usable_cpus(dtb, cpus); described != harts) {
+    say(std::format("describes {} harts, and --smp {} makes {}", described, harts, harts));
+  }
+  return lines;
 }
 
 void dump_dtb(const std::string& path, const DeviceTree& tree) {

@@ -35,6 +35,22 @@ TEST_F(Loading, ADeviceTreeHasRoomToBeEditedWhereItLies) {
   }
 }
 
+TEST_F(Loading, WhatIsOddIsSaidOnceAndRefusesNothing) {
+  const TemporaryFile tree;
+  VmProcess dump{{"--kernel", environment().guest("hello"), "--smp", "2", "--dump-dtb", tree.path()}};
+  ASSERT_TRUE(dump.ends_with(0));
+  const std::string append(1024, 'x');
+  VmProcess vm{{"--kernel", environment().guest("reboot"), "--dtb", tree.path(), "--append", append}};
+  for (const char key : {'c', 'o'}) {
+    ASSERT_TRUE(vm.expect("guest: booted"));
+    ASSERT_TRUE(vm.send({&key, 1}));
+  }
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_EQ(vm.error_lines(), 2U) << vm.errors();
+  EXPECT_NE(vm.errors().find("the guest's command line has 1024 bytes; "), std::string::npos) << vm.errors();
+  EXPECT_NE(vm.errors().find(": describes 2 harts, and --smp 1 makes 1\n"), std::string::npos) << vm.errors();
+}
+
 // As a shell's <(zcat ...) gives them: each can be read once, and the guest resets itself.
 TEST_F(Loading, FilesFromPipesOutliveAReset) {
   const std::string script = std::format("exec '{}' --mem 64M --kernel <(cat '{}') --initrd <(echo initrd)",

@@ -507,6 +507,57 @@ TEST_F(UserDtb, InitrdOfAnotherBootIsForgotten) {
   EXPECT_THAT(cells(another, "/chosen", "linux,initrd-end"), ElementsAre(0, 0x9000'0010));
 }
 
+/// With a user's own tree whose file has a name of its own here.
+std::vector<std::string> oddities(std::string_view content, uint32_t harts, std::string_view bootargs = {}) {
+  const MemoryFile made{content};
+  const InputFile file{"--dtb", made.path(), "a device tree (.dtb)"};
+  std::vector<std::string> lines = oddities_of(load_user_dtb(file, {.initrd = {}, .bootargs = bootargs}), &file, harts);
+  for (std::string& line : lines)
+    line.erase(0, line.find(": ") + 2);
+  return lines;
+}
+
+TEST_F(UserDtb, HartsThatTheMachineHasNotAreSaid) {
+  const std::string two = as_text(Machine{.harts = 2}.tree());
+  EXPECT_THAT(oddities(two, 2), ElementsAre());
+  EXPECT_THAT(oddities(two, 1), ElementsAre("describes 2 harts, and --smp 1 makes 1"));
+  EXPECT_THAT(oddities(two, 4), ElementsAre("describes 2 harts, and --smp 4 makes 4"));
+  EXPECT_THAT(oddities(finish(), 1), ElementsAre("has no /cpus: Linux does not boot with it"));
+}
+
+TEST_F(UserDtb, HartsThatAreDisabledAreNone) {
+  {
+    const auto cpus = fdt_.node("cpus");
+    for (const char* status : {"okay", "disabled"}) {
+      const auto cpu = fdt_.node("cpu", status[0] == 'o' ? 0 : 1);
+      fdt_.string("device_type", "cpu");
+      fdt_.string("status", status);
+    }
+    const auto map = fdt_.node("cpu-map");
+  }
+  EXPECT_THAT(oddities(finish(), 1), ElementsAre());
+}
+
+TEST_F(UserDtb, CommandLineThatLinuxCutsIsSaid) {
+  constexpr std::string_view kWhat =
+      "the guest's command line has 1024 bytes; Linux takes the first 1023 or 2047 of "
+      "them, by version, and drops the rest without a word";
+  const std::string tree = as_text(Machine{}.tree());
+  EXPECT_THAT(oddities(tree, 1, std::string(1023, 'x')), ElementsAre());
+  EXPECT_THAT(oddities(tree, 1, std::string(1024, 'x')), ElementsAre(kWhat));
+  // The tree's own.
+  EXPECT_THAT(oddities(as_text(Machine{.bootargs = std::string(1024, 'x')}.tree()), 1), ElementsAre(kWhat));
+  EXPECT_THAT(oddities_of(Machine{.bootargs = std::string(1024, 'x')}.made(), nullptr, 1),
+              ElementsAre(std::string{"--append: "} + std::string{kWhat}));
+  EXPECT_THAT(oddities_of(Machine{.bootargs = ""}.made(), nullptr, 2), ElementsAre());
+}
+
+TEST_F(UserDtb, NewerVersionThanThereIsIsRefused) {
+  std::string content = finish();
+  fdt_set_version(content.data(), 99);
+  EXPECT_THAT(refusal(content), HasSubstr("is a device tree of version 99; 17 is the newest known"));
+}
+
 TEST_F(UserDtb, FileThatIsNoTreeIsRefused) {
   EXPECT_THAT(refusal("/dts-v1/; / { compatible = \"something longer than a header\"; };"),
               HasSubstr("is no flattened device tree; give a .dtb, as dtc makes it from source"));
