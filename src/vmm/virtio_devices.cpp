@@ -6,6 +6,7 @@
 #include <format>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -114,6 +115,23 @@ void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
                                printable(disks[clash->second].image.path), clash->first, clash->second)};
 }
 
+/// A guest that writes to its disk would write into what its reset loads.
+void refuse_boot_file_as_disk(const Config& config) {
+  const auto check = [&config](std::string_view option, const std::string& file) {
+    for (const VirtioBlock::Options& disk : config.disks) {
+      if (disk.image.read_only || !is_same_file(disk.image.path, file)) continue;
+      throw SetupError{ExitStatus::kUsage,
+                       std::format("--disk {}: is the file of {} too; give the disk an image of its "
+                                   "own, or ,ro",
+                                   printable(disk.image.path), option)};
+    }
+  };
+  check("--kernel", config.kernel);
+  for (const std::string& initrd : config.initrds)
+    check("--initrd", initrd);
+  if (config.dtb) check("--dtb", *config.dtb);
+}
+
 void refuse_same_descriptor_twice(const std::vector<NetChoice>& nets) {
   const auto clash = find_clash(nets, [](const NetChoice& one, const NetChoice& other) {
     return one.kind == NetChoice::Kind::kTapDescriptor && other.kind == one.kind && one.fd == other.fd;
@@ -138,6 +156,7 @@ uint32_t VirtioDevices::descriptors(const Config& config) noexcept {
 // THE list: a new device is made here.
 VirtioDevices::VirtioDevices(const Config& config) {
   refuse_same_image_twice(config.disks);
+  refuse_boot_file_as_disk(config);
   refuse_same_descriptor_twice(config.nets);
   for (unsigned number = 0; number < config.disks.size(); ++number)
     own(std::make_unique<VirtioBlock>(number, config.disks[number]));

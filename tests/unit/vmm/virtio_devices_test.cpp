@@ -37,6 +37,29 @@ TEST(VirtioDevices, OneImageIsOneDisks) {
   EXPECT_EQ(problem(config), "");
 }
 
+TEST(VirtioDevices, WhatIsBootedIsNoDiskToWriteTo) {
+  const TemporaryImage file{4096};
+  const TemporaryImage other{4096};
+  Config config;
+  config.disks.resize(1);
+  config.disks[0].image.path = file.path();
+  const auto refusal = [&](const char* option) {
+    return "--disk " + file.path() + ": is the file of " + option + " too; give the disk an image of its own, or ,ro";
+  };
+  config.kernel = file.path();
+  EXPECT_EQ(problem(config), refusal("--kernel"));
+  config.disks[0].image.read_only = true;
+  EXPECT_EQ(problem(config), "");
+  config.disks[0].image.read_only = false;
+  config.kernel = other.path();
+  EXPECT_EQ(problem(config), "");
+  config.initrds = {other.path(), file.path()};
+  EXPECT_EQ(problem(config), refusal("--initrd"));
+  config.initrds.clear();
+  config.dtb = file.path();
+  EXPECT_EQ(problem(config), refusal("--dtb"));
+}
+
 TEST(VirtioDevices, OneDescriptorIsOneNetworkDevices) {
   Config config;
   config.nets.assign(2, {.kind = NetChoice::Kind::kTapDescriptor, .tap = {}, .fd = 1000});
