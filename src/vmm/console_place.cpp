@@ -1,6 +1,7 @@
 #include "vmm/console_place.hpp"
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/output_file.hpp"
@@ -52,6 +53,18 @@ std::unique_ptr<ConsolePlace> open_console_place(const ConsoleChoice& choice) {
     case ConsoleWhere::kTerminal: break;
   }
   return std::make_unique<StandardConsole>();
+}
+
+bool go_to_the_same_place(int one, int other) noexcept {
+  // The terminal itself, of which each name has a node of its own.
+  unsigned int first_terminal = 0;
+  unsigned int second_terminal = 0;
+  if (::ioctl(one, TIOCGDEV, &first_terminal) == 0 && ::ioctl(other, TIOCGDEV, &second_terminal) == 0)
+    return first_terminal == second_terminal;
+  struct stat first{};
+  struct stat second{};
+  return ::fstat(one, &first) == 0 && ::fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
 }
 
 std::optional<ConsoleSize> terminal_size(int fd) noexcept {

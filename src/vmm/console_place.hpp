@@ -54,6 +54,10 @@ class ConsolePlace {
 /// Opens what `choice` names. Throws SetupError: kUsage for what the user can put right, by naming --console.
 std::unique_ptr<ConsolePlace> open_console_place(const ConsoleChoice& choice);
 
+/// Whether one reader gets what is written to either: the same terminal, by whatever name (/dev/tty, /dev/console),
+/// pipe, socket or file.
+bool go_to_the_same_place(int one, int other) noexcept;
+
 /// Of the terminal behind a descriptor; nullopt if it is none.
 std::optional<ConsoleSize> terminal_size(int fd) noexcept;
 

@@ -1,6 +1,5 @@
 #include "vmm/vm.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -55,14 +54,6 @@ constexpr StopReason kPanicked{.kind = StopReason::Kind::kExit,
 /// Of a guest that has panicked: registers and a call trace of Linux.
 constexpr size_t kShownLines = 40;
 
-/// Who reads stderr has just read the guest's console too: it is the same terminal.
-bool is_in_view(const ConsolePlace& place) noexcept {
-  struct stat console{};
-  struct stat errors{};
-  return place.output_fd() == STDOUT_FILENO && ::isatty(STDOUT_FILENO) == 1 && ::fstat(STDOUT_FILENO, &console) == 0 &&
-         ::fstat(STDERR_FILENO, &errors) == 0 && console.st_rdev == errors.st_rdev;
-}
-
 }  // namespace
 
 Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
@@ -116,7 +107,8 @@ int Vm::run() {
     status = run_machines({.loop = loop,
                            .signals = signals,
                            .console = console,
-                           .console_is_in_view = is_in_view(*place),
+                           // Who reads stderr has just read the guest's console too.
+                           .console_is_in_view = go_to_the_same_place(place->output_fd(), STDERR_FILENO),
                            .prompt = prompt ? &*prompt : nullptr,
                            .panic_watch = panic_watch ? &*panic_watch : nullptr});
   }

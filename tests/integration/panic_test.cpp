@@ -1,5 +1,7 @@
 // Guests that panic, and --on-panic, as a user has them.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -45,6 +47,28 @@ TEST_F(Panic, ALineEndsWithAllThatTheGuestHadToSay) {
       << vm.errors();
   EXPECT_TRUE(has(record(), "the last lines of the console:\n    guest: all is well\n")) << record();
   EXPECT_TRUE(has(record(), "hart 0 at the end:\n")) << record();
+}
+
+// On a terminal, and with 2>&1 into a pipe, stderr is where the guest's console is.
+TEST_F(Panic, WhoHasSeenTheConsoleIsNotShownItAgain) {
+  const auto stderr_is_stdout = [] { dup2(STDOUT_FILENO, STDERR_FILENO); };
+  const auto stderr_is_the_terminal = [] {
+    const int terminal = open("/dev/tty", O_RDWR);
+    if (terminal < 0) _exit(126);
+    dup2(terminal, STDERR_FILENO);
+  };
+  struct Case {
+    Console console;
+    void (*prepare)();
+  };
+  for (const auto& [console, prepare] : {Case{Console::kPipe, stderr_is_stdout}, Case{Console::kPty, stderr_is_stdout},
+                                         Case{Console::kPty, stderr_is_the_terminal}}) {
+    VmProcess vm{options({"--panic-pattern", kPattern}), console, prepare};
+    ASSERT_TRUE(vm.expect("rvvmm: the guest has panicked"));
+    EXPECT_TRUE(vm.ends_with(81));
+    EXPECT_EQ(vm.output().find("the last lines"), std::string::npos) << vm.output();
+    EXPECT_EQ(vm.output().find(kLastLine), vm.output().rfind(kLastLine)) << vm.output();
+  }
 }
 
 TEST_F(Panic, NobodySeesWhatIsNotAskedFor) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -133,6 +135,43 @@ class InFolder : public ::testing::Test {
 };
 
 using FileConsole = InFolder;
+
+TEST(GoToTheSamePlace, IsTrueOfOneTerminalByTwoNames) {
+  int user = -1;
+  int tty = -1;
+  std::array<char, 100> name{};
+  ASSERT_EQ(::openpty(&user, &tty, name.data(), nullptr, nullptr), 0);
+  const Fd user_fd{user};
+  const Fd tty_fd{tty};
+  // The name /dev/tty stands for the terminal of who opens it.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setsid();
+    ::ioctl(tty, TIOCSCTTY, 0);
+    const Fd again{::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    const Fd own{::open("/dev/tty", O_RDWR | O_CLOEXEC)};
+    ::_exit(own && go_to_the_same_place(tty, again.get()) && go_to_the_same_place(tty, own.get()) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  ASSERT_EQ(::openpty(&user, &tty, nullptr, nullptr, nullptr), 0);
+  const Fd other_user{user};
+  const Fd other_tty{tty};
+  EXPECT_FALSE(go_to_the_same_place(tty_fd.get(), other_tty.get()));
+}
+
+TEST(GoToTheSamePlace, IsTrueOfOnePipeAndOfOneFile) {
+  std::array<int, 2> one{};
+  std::array<int, 2> other{};
+  ASSERT_EQ(::pipe2(one.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(other.data(), O_CLOEXEC), 0);
+  const std::array ends{Fd{one[0]}, Fd{one[1]}, Fd{other[0]}, Fd{other[1]}};
+  const Fd copy{::dup(one[1])};
+  EXPECT_TRUE(go_to_the_same_place(one[1], copy.get()));
+  EXPECT_FALSE(go_to_the_same_place(one[1], other[1]));
+  EXPECT_FALSE(go_to_the_same_place(-1, one[1]));
+}
 
 TEST_F(FileConsole, IsAppendedToAndBringsNoInput) {
   std::ofstream(path()) << "before\n";
