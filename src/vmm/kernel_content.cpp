@@ -17,6 +17,7 @@ KernelContent::KernelContent(const InputFile& file, FilePart part, Compression c
     : file_(file), stream_(open_stream(file, part, compression)) {
   if (compression == Compression::kNone) size_ = part.size;
   head_size_ = stream_->read(head_);
+  position_ = head_size_;
 }
 
 size_t KernelContent::read(uint64_t offset, std::span<std::byte> out) {
@@ -26,13 +27,15 @@ size_t KernelContent::read(uint64_t offset, std::span<std::byte> out) {
     std::memcpy(out.data(), head_.data() + offset, from_head);
   }
   if (from_head == out.size()) return from_head;
-  if (!size_ && offset > kMostSkipped) {
+  if (!size_ && offset > position_ && offset - position_ > kMostSkipped) {
     throw error("has parts too far into the compressed file; decompress it and give the result");
   }
   if (!stream_->seek(offset + from_head)) {
     throw error("its parts are out of order in the compressed file; decompress it and give the result");
   }
-  return from_head + stream_->read(out.subspan(from_head));
+  const size_t got = from_head + stream_->read(out.subspan(from_head));
+  position_ = offset + got;
+  return got;
 }
 
 bool KernelContent::drain(uint64_t most) {

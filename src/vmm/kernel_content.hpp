@@ -44,6 +44,7 @@ class KernelContent {
   std::optional<uint64_t> size_;
   std::array<std::byte, kHeadSize> head_;
   size_t head_size_;
+  uint64_t position_;  // of the stream
 };
 
 }  // namespace rvvmm

@@ -195,6 +195,15 @@ TEST_F(KernelImage, RamThatEndsBelowTheKernelIsTooSmall) {
             "--mem 2M: the kernel needs 1 bytes from 0x80200000, give at least --mem 4100K");
 }
 
+// What has been read is not skipped, however much it is.
+TEST_F(KernelImage, CompressedKernelLargerThanLargeRamIsNamed) {
+  const GuestMemory large{kRamBase, 270_MiB};
+  const MemoryFile made{zstd(image(64) + std::string(270_MiB, '\0'))};
+  const InputFile file{"--kernel", made.path(), "a kernel"};
+  EXPECT_THAT(bad_input([&] { load_kernel(file, {.memory = large}); }),
+              HasSubstr("decompresses to more than the 268 MiB of RAM from 0x80200000"));
+}
+
 TEST_F(KernelImage, X86BzImageIsRefused) {
   std::string content = pattern(1024);
   std::memcpy(content.data() + 0x202, "HdrS", 4);
