@@ -84,6 +84,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
 
 Machine::~Machine() {
   stop();
+  // What is destroyed after this, the board among it, still uses the VM.
+  if (parts_.former_vm != nullptr) *parts_.former_vm = std::move(backend_);
 }
 
 // The VM that is tried is the one that is used: only a host that refuses costs a second one.
@@ -108,6 +110,7 @@ void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
 bool Machine::make_vm(IrqchipKind kind, std::string& why) {
   vcpus_.clear();
   backend_ = parts_.hypervisor.create_vm(parts_.config.sbi);
+  if (parts_.former_vm != nullptr) parts_.former_vm->reset();
   backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
   make_vcpus();
   irqchip_.kind = kind;

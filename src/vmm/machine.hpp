@@ -46,6 +46,10 @@ class Machine final : private MachineListener, private FinishListener {
     ExitWatch* exit_watch = nullptr;            ///< null: nobody watches the exits
     FlightRecorder* flight_recorder = nullptr;  ///< null: what harts did last is written nowhere
     PanicWatch* panic_watch = nullptr;          ///< null: the guest's console says nothing about a panic
+    /// Where the VM waits when its machine is gone, for the next one to be there: the kernel patches its own code for
+    /// the first VM of a host and behind the last (docs/kvm-quirks.md). Outlives the machine; goes before the memory.
+    /// null: a VM goes with its machine.
+    std::unique_ptr<VmBackend>* former_vm = nullptr;
   };
 
   /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;

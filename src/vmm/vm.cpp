@@ -171,7 +171,8 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatc
           .virtio_console = virtio_.console(),
           .exit_watch = &exit_watch_,
           .flight_recorder = &flight_recorder_,
-          .panic_watch = panic_watch};
+          .panic_watch = panic_watch,
+          .former_vm = &former_vm_};
 }
 
 StopReason Vm::boot_machine(const Surroundings& around) {

@@ -69,6 +69,7 @@ class Vm {
   BootImages images_;
   GuestMemory memory_;
   VirtioDevices virtio_;
+  std::unique_ptr<VmBackend> former_vm_;  ///< of the machine before; see Machine::Parts
   ExitWatch exit_watch_;
   FlightRecorder flight_recorder_;
   std::string failure_;  // what to say when the terminal is the user's again

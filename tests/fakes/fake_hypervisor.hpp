@@ -30,6 +30,8 @@ struct FakeHost {
 /// What was asked of the VMs of a host. Any thread for the lines, else the one that makes the machine.
 struct FakeVmRecord {
   int vms = 0;
+  int vms_alive = 0;
+  int times_without_vm = 0;          ///< how often the last one went
   std::vector<bool> aia_attempts{};  ///< true: interrupt files in software
   SbiChoices sbi;                    ///< of the latest VM
   GpaRange ram;
@@ -44,8 +46,14 @@ class FakeVmBackend final : public VmBackend {
  public:
   FakeVmBackend(const FakeHost& host, FakeVmRecord& record) : host_(host), record_(record) {
     ++record_.vms;
+    ++record_.vms_alive;
     record_.vcpus.clear();
   }
+  ~FakeVmBackend() override {
+    if (--record_.vms_alive == 0) ++record_.times_without_vm;
+  }
+  FakeVmBackend(const FakeVmBackend&) = delete;
+  FakeVmBackend& operator=(const FakeVmBackend&) = delete;
 
   void map_ram(Gpa base, std::span<std::byte> memory) override { record_.ram = {.base = base, .size = memory.size()}; }
   bool map_rom(Gpa /*base*/, std::span<const std::byte> /*memory*/) noexcept override { return true; }

@@ -50,6 +50,14 @@ size_t open_descriptors(pid_t pid) {
   return entries_of(proc(pid, "fd"));
 }
 
+size_t open_vms(pid_t pid) {
+  const std::filesystem::directory_iterator entries{proc(pid, "fd")};
+  return static_cast<size_t>(std::count_if(begin(entries), end(entries), [](const auto& entry) {
+    std::error_code gone;
+    return std::filesystem::read_symlink(entry.path(), gone) == "anon_inode:kvm-vm";
+  }));
+}
+
 size_t thread_count(pid_t pid) {
   return entries_of(proc(pid, "task"));
 }

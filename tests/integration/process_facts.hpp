@@ -18,6 +18,8 @@ uint64_t cpu_ticks(pid_t pid);
 uint64_t main_thread_ticks(pid_t pid);
 /// Open descriptors.
 size_t open_descriptors(pid_t pid);
+/// Descriptors that are VMs of KVM.
+size_t open_vms(pid_t pid);
 /// Threads, also those that have not given themselves a name yet.
 size_t thread_count(pid_t pid);
 /// The thread of that name; 0 where there is none.

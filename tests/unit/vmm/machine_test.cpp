@@ -38,7 +38,8 @@ class MachineTest : public ::testing::Test {
                                                     .loop = loop_,
                                                     .boot_marks = marks_,
                                                     .guest_log = guest_log_,
-                                                    .panic_watch = panic_watch_},
+                                                    .panic_watch = panic_watch_,
+                                                    .former_vm = &former_vm_},
                                      kinds_);
   }
 
@@ -90,6 +91,7 @@ class MachineTest : public ::testing::Test {
   RecordingMarks marks_;
   GuestLog guest_log_;
   PanicWatch* panic_watch_ = nullptr;
+  std::unique_ptr<VmBackend> former_vm_;
   std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
 };
 
@@ -97,6 +99,19 @@ TEST_F(MachineTest, TakesTheFirstControllerWhereTheHostGrantsIt) {
   EXPECT_THAT(log_of_make(), HasSubstr("interrupt controller: in-kernel AIA with guest interrupt files\n"));
   EXPECT_EQ(hypervisor_.record.vms, 1);
   EXPECT_THAT(kinds_, ElementsAre(kAiaHardware, kAiaEmulated, kPlic));
+}
+
+TEST_F(MachineTest, AVmGoesWhenTheOneOfTheNextMachineIsThere) {
+  make();
+  EXPECT_EQ(hypervisor_.record.vms_alive, 1);
+  {
+    const auto next = make();
+    EXPECT_EQ(hypervisor_.record.vms_alive, 1);
+  }
+  EXPECT_EQ(hypervisor_.record.vms, 2);
+  EXPECT_EQ(hypervisor_.record.times_without_vm, 0);
+  former_vm_.reset();
+  EXPECT_EQ(hypervisor_.record.vms_alive, 0);
 }
 
 TEST_F(MachineTest, SbiChoicesReachTheVmAndItsOwnExtensions) {
