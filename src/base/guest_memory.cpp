@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/error.hpp"
+#include "base/memory_limit.hpp"
 #include "base/size_text.hpp"
 
 namespace rvvmm {
@@ -92,7 +93,16 @@ void advise(std::span<std::byte> ram, const RamOptions& options) {
   }
 }
 
-void prefault(std::span<std::byte> ram) {
+void check_cgroup(const std::string& where, uint64_t size, uint64_t host_swap) {
+  constexpr uint64_t kWeNeedOurselves = 4_MiB;
+  const auto limit = memory_limit(host_swap);
+  if (!limit || (limit->bytes > kWeNeedOurselves && size <= limit->bytes - kWeNeedOurselves)) return;
+  throw SetupError{ExitStatus::kUsage, std::format("{}: the memory cgroup allows {} MiB ({}); give less, or raise that "
+                                                   "limit",
+                                                   where, limit->bytes / 1_MiB, limit->file)};
+}
+
+void prefault(std::span<std::byte> ram, unsigned shift) {
   const std::string where = option_text(ram.size()) + ",prefault";
   // Asked for more than there is, the kernel would end processes to find it, us among the first.
   struct sysinfo host{};
@@ -101,6 +111,8 @@ void prefault(std::span<std::byte> ram) {
   if (ram.size() > all) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: this host has {} MiB; give less", where, all / 1_MiB)};
   }
+  // The same within a cgroup, which pages of a pool do not count in.
+  if (shift == 0) check_cgroup(where, ram.size(), uint64_t{host.totalswap} * host.mem_unit);
   if (::madvise(ram.data(), ram.size(), MADV_POPULATE_WRITE) != 0) {
     throw SetupError::from_errno(ExitStatus::kInternal, where, errno);
   }
@@ -114,7 +126,7 @@ GuestMemory::GuestMemory(Gpa base, uint64_t size, const RamOptions& options)
       mapping_(map_ram(size, page_shift(options.huge_pages), file_.get())),
       keeps_pages_(options.prefault || page_shift(options.huge_pages) != 0) {
   advise(bytes(), options);
-  if (options.prefault) prefault(bytes());
+  if (options.prefault) prefault(bytes(), page_shift(options.huge_pages));
 }
 
 void GuestMemory::discard() const noexcept {

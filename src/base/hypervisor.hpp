@@ -276,6 +276,8 @@ class Hypervisor {
   virtual std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) = 0;
   virtual uint32_t max_vcpus() const = 0;
   /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
+  /// How many vCPUs an in-kernel AIA has room for; no more than max_vcpus() counts.
+  virtual uint32_t max_aia_vcpus() const = 0;
   virtual bool interrupt_files_wake_harts() const = 0;
 };
 

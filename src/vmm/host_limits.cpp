@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <format>
 
@@ -32,6 +31,14 @@ void make_room_for_descriptors(uint32_t harts, uint32_t devices) {
   const rlim_t others = already_open() + kOthers + devices;
   const rlim_t needed = others + harts;
   if (needed <= files.rlim_cur) return;
+  // Fewer of anything would not help.
+  if (const rlim_t least = needed - devices - (harts - 1); least > files.rlim_max) {
+    throw SetupError{
+        ExitStatus::kUsage,
+        std::format("even one hart without disks and networks needs {} open files, and this host allows {} "
+                    "(ulimit -Hn); raise that limit",
+                    least, files.rlim_max)};
+  }
   if (devices > 0 && others >= files.rlim_max) {
     throw SetupError{ExitStatus::kUsage,
                      std::format("--disk, --net: need {} open files with all that goes with them, and this host allows "
@@ -42,7 +49,7 @@ void make_room_for_descriptors(uint32_t harts, uint32_t devices) {
     throw SetupError{ExitStatus::kUsage,
                      std::format("--smp {}: needs {} open files, and this host allows {} (ulimit -Hn); give at most "
                                  "--smp {}, or raise that limit",
-                                 harts, needed, files.rlim_max, files.rlim_max - std::min(files.rlim_max - 1, others))};
+                                 harts, needed, files.rlim_max, files.rlim_max - others)};
   }
   files.rlim_cur = needed;
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) {

@@ -15,6 +15,7 @@
 #include "vmm/console_tail.hpp"
 #include "vmm/cpu_affinity.hpp"
 #include "vmm/host_limits.hpp"
+#include "vmm/irqchip_kinds.hpp"
 #include "vmm/machine.hpp"
 #include "vmm/option_values.hpp"
 #include "vmm/panic_watch.hpp"
@@ -25,16 +26,6 @@
 
 namespace rvvmm {
 namespace {
-
-std::vector<IrqchipKind> kinds_for(IrqchipChoice choice, const Hypervisor& hypervisor) {
-  std::vector<IrqchipKind> kinds;
-  if (choice != IrqchipChoice::kPlic) {
-    if (hypervisor.interrupt_files_wake_harts()) kinds.push_back(IrqchipKind::kAiaHardware);
-    kinds.push_back(IrqchipKind::kAiaEmulated);
-  }
-  if (choice != IrqchipChoice::kAia) kinds.push_back(IrqchipKind::kPlic);
-  return kinds;
-}
 
 void check_against_host(const Config& config, Hypervisor& hypervisor) {
   const uint32_t most = hypervisor.max_vcpus();
@@ -60,12 +51,12 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
     : config_((check_against_host(config, hypervisor), config)),
       hypervisor_(hypervisor),
       timeline_(timeline),
+      irqchip_kinds_(irqchip_kinds(config.irqchip, config.smp, hypervisor)),
       images_(config),
       memory_(kRamBase, config.mem_bytes, config.ram),
       virtio_(config),
       exit_watch_(config),
-      flight_recorder_(config),
-      irqchip_kinds_(kinds_for(config.irqchip, hypervisor)) {}
+      flight_recorder_(config) {}
 
 int Vm::run() {
   EventLoop loop;

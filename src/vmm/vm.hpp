@@ -66,15 +66,15 @@ class Vm {
   Hypervisor& hypervisor_;
   BootTimeline& timeline_;
   GuestLog guest_log_;
+  std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
   BootImages images_;
   GuestMemory memory_;
-  VirtioDevices virtio_;
   std::unique_ptr<VmBackend> former_vm_;  ///< of the machine before; see Machine::Parts
+  VirtioDevices virtio_;
   ExitWatch exit_watch_;
   FlightRecorder flight_recorder_;
   std::string failure_;  // what to say when the terminal is the user's again
   log::RateLimit failures_;
-  std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
 };
 
 }  // namespace rvvmm

@@ -111,6 +111,7 @@ class FakeHypervisor final : public Hypervisor {
     return std::make_unique<FakeVmBackend>(host, record);
   }
   uint32_t max_vcpus() const override { return 16; }
+  uint32_t max_aia_vcpus() const override { return 12; }
   bool interrupt_files_wake_harts() const override { return true; }
 
   FakeHost host;

@@ -61,6 +61,10 @@ void allow_300_files() {
   const rlimit limit{.rlim_cur = 300, .rlim_max = 300};
   require(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
+void allow_32_files() {
+  const rlimit limit{.rlim_cur = 32, .rlim_max = 32};
+  require(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
 // Room for the guest's RAM, and for the stacks of some tens of threads.
 void allow_500_mib() {
   const rlimit limit{.rlim_cur = 500 << 20, .rlim_max = 500 << 20};
@@ -177,6 +181,55 @@ TEST_F(BadInput, MoreHartsThanTheHostHasRoomFor) {
                  {"--smp 512: needs ", "this host allows 300 (ulimit -Hn); give at most --smp 2"}, allow_300_files);
   expect_refused({"--kernel", hello(), "--mem", "64M", "--smp", "128"}, kInternal,
                  {"--smp 128: this host has room for ", "ulimit -v"}, allow_500_mib);
+  // Said before KVM has made them all, which takes it seconds.
+  expect_refused({"--kernel", hello(), "--irqchip", "aia", "--smp", "1000"}, kUsage,
+                 {"--smp 1000: an in-kernel AIA has room for 999 harts; give at most --smp 999, or --irqchip plic"});
+}
+
+/// A cgroup of the host that allows 64 MiB of memory and no swap. Needs root.
+class SmallCgroup {
+ public:
+  SmallCgroup() {
+    const std::string root = kRoot;
+    if (access((root + "/cgroup.controllers").c_str(), F_OK) != 0) mount("none", kRoot, "cgroup2", 0, nullptr);
+    write_to(root + "/cgroup.subtree_control", "+memory");
+    mkdir(kFolder, 0755);
+    exists_ = write_to(kFolder + std::string{"/memory.max"}, "67108864");
+    write_to(kFolder + std::string{"/memory.swap.max"}, "0");
+  }
+  ~SmallCgroup() { rmdir(kFolder); }
+  SmallCgroup(const SmallCgroup&) = delete;
+  SmallCgroup& operator=(const SmallCgroup&) = delete;
+
+  explicit operator bool() const noexcept { return exists_; }
+  /// The calling process becomes one of it.
+  static void enter() { require(write_to(kFolder + std::string{"/cgroup.procs"}, "0")); }
+
+ private:
+  static constexpr const char* kRoot = "/sys/fs/cgroup";
+  static constexpr const char* kFolder = "/sys/fs/cgroup/rvvmm-test";
+
+  static bool write_to(const std::string& file, std::string_view text) {
+    const Fd fd{open(file.c_str(), O_WRONLY | O_CLOEXEC)};
+    return fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  }
+
+  bool exists_ = false;
+};
+
+TEST_F(BadInput, MoreMemoryAtOnceThanACgroupAllows) {
+  const SmallCgroup cgroup;
+  if (!cgroup) GTEST_SKIP() << "no cgroup can be made here";
+  expect_refused({"--kernel", hello(), "--mem", "128M,prefault"}, kUsage,
+                 {"--mem 128M,prefault: the memory cgroup allows 64 MiB (/sys/fs/cgroup/rvvmm-test/memory.max); give "
+                  "less, or raise that limit"},
+                 SmallCgroup::enter);
+}
+
+TEST_F(BadInput, TooFewDescriptorsForAnything) {
+  expect_refused({"--kernel", hello(), "--smp", "4"}, kUsage,
+                 {"even one hart without disks and networks needs ", "this host allows 32 (ulimit -Hn); raise that"},
+                 allow_32_files);
 }
 
 TEST_F(BadInput, FilesThatAreNone) {

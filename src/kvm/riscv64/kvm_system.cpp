@@ -56,6 +56,14 @@ uint32_t KvmSystem::max_vcpus() const {
   return most > 0 ? static_cast<uint32_t>(most) : 1;
 }
 
+// Nothing tells it but the error at the end of the set-up. Each interrupt file, and the APLIC, is a device on KVM's
+// MMIO bus, which has room for 1000 (Linux, include/linux/kvm_host.h, NR_IOBUS_DEVS; ioeventfds do not count).
+uint32_t KvmSystem::max_aia_vcpus() const {
+  constexpr uint32_t kDevicesOnBus = 1000;
+  constexpr uint32_t kAplics = 1;
+  return kDevicesOnBus - kAplics;
+}
+
 // Nothing shows it but a guest that hangs, so this is the one place that goes by the version: seen on 6.12, not seen
 // on 7.2.
 bool KvmSystem::interrupt_files_wake_harts() const {

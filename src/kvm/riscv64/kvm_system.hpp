@@ -16,6 +16,7 @@ class KvmSystem final : public Hypervisor {
   /// Throws SetupError.
   std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) override;
   uint32_t max_vcpus() const override;
+  uint32_t max_aia_vcpus() const override;
   bool interrupt_files_wake_harts() const override;
 
   /// Lines for --version: API, limits and capabilities of this host's KVM.

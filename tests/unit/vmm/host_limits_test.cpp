@@ -84,5 +84,23 @@ TEST(HostLimits, HardLimitTooLowNamesTheMostHartsThatFit) {
   }));
 }
 
+TEST(HostLimits, WhereNotEvenOneHartFitsFewerAreNotAdvised) {
+  for (const uint32_t harts : {1U, 4U}) {
+    for (const uint32_t devices : {0U, 3U}) {
+      EXPECT_TRUE(holds_with({.rlim_cur = 32, .rlim_max = 32}, [harts, devices] {
+        try {
+          make_room_for_descriptors(harts, devices);
+        } catch (const SetupError& error) {
+          EXPECT_THAT(error.what(), ::testing::MatchesRegex(
+                                        "even one hart without disks and networks needs [0-9]+ open files, and this "
+                                        "host allows 32 \\(ulimit -Hn\\); raise that limit"));
+          return !::testing::Test::HasFailure() && error.status() == ExitStatus::kUsage;
+        }
+        return false;
+      }));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rvvmm::host_limits_test
