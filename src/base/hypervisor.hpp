@@ -197,8 +197,9 @@ class VcpuBackend : public HartIrqPin {
   virtual bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept = 0;
   virtual bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept = 0;
 
-  /// After kFault: one line that names the exit, then the registers, one group a line.
-  virtual std::string fault_report() = 0;
+  /// After kFault: one line that names the exit, and what the hart was at by the names that `io` has; then the
+  /// registers, one group a line.
+  virtual std::string fault_report(const VcpuIo& io) = 0;
 
   /// What the guest exited for last, oldest first: some thousand exits. Their three times are one, at which each was
   /// answered. Any thread, at any time.
@@ -275,9 +276,9 @@ class Hypervisor {
   /// `sbi`: of every vCPU of that VM; create_vcpu() throws where the hypervisor refuses what was chosen.
   virtual std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) = 0;
   virtual uint32_t max_vcpus() const = 0;
-  /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
   /// How many vCPUs an in-kernel AIA has room for; no more than max_vcpus() counts.
   virtual uint32_t max_aia_vcpus() const = 0;
+  /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
   virtual bool interrupt_files_wake_harts() const = 0;
 };
 

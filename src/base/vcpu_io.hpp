@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/sbi_call.hpp"
 #include "base/types.hpp"
@@ -39,6 +40,8 @@ class VcpuIo {
   virtual std::optional<uint64_t> csr_access(HartId hart, const CsrAccess& access) noexcept = 0;
   /// Ends or restarts the VM; the hart does not enter the guest again before that.
   virtual void system_event(HartId hart, const SystemEvent& event) noexcept = 0;
+  /// What there is for an access, in words for whoever reads of a fault: "uart.lsr", "RAM"; empty: nothing. Any thread.
+  virtual std::string what_is_at(Gpa at, bool is_write) const = 0;
 };
 
 }  // namespace rvvmm

@@ -73,6 +73,10 @@ PciRoot::Hit PciRoot::find(Gpa at, uint64_t width) const noexcept {
   return {};
 }
 
+bool PciRoot::is_hole(Gpa at) const noexcept {
+  return (windows_.low.contains(at, 1) || windows_.high.contains(at, 1)) && find(at, 1).slot == nullptr;
+}
+
 IoStatus PciRoot::Ecam::read(uint64_t offset, std::span<std::byte> out) noexcept {
   if (!is_config_access(offset, out.size())) return IoStatus::kBadWidth;
   PciFunction* const function = root_.functions_[offset >> kDeviceShift];

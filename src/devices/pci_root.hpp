@@ -43,6 +43,8 @@ class PciRoot {
   Device& ecam() noexcept { return ecam_; }
   Device& low_window() noexcept { return low_window_; }
   Device& high_window() noexcept { return high_window_; }
+  /// Whether that is in a window, and no BAR is there now. Any thread.
+  bool is_hole(Gpa at) const noexcept;
 
  private:
   class Ecam final : public Device {

@@ -53,9 +53,9 @@ constexpr std::array kExitTable{
 // KVM_RUN fails for good where the kernel can neither emulate nor hand over (arch/riscv/kvm/vcpu_exit.c, vcpu_insn.c).
 constexpr std::array kRunErrors{
     RunError{EOPNOTSUPP,
-             "an instruction KVM cannot emulate at a device's address (AMO, LR/SC, floating point, vector), or "
-             "a jump to an address without memory"},
-    RunError{EIO, "an access to a device that is not aligned to its width"},
+             "an instruction KVM cannot emulate outside RAM (AMO, LR/SC, floating point, vector), or a jump to an "
+             "address without memory"},
+    RunError{EIO, "an access outside RAM that is not aligned to its width"},
     RunError{EFAULT, "guest memory that the host does not back, or a trap KVM does not handle"},
     RunError{ENOMEM, "the host has no memory left for the guest's page tables"},
     RunError{EEXIST, "KVM found guest memory mapped by a huge page where it wanted a small one"},

@@ -13,10 +13,6 @@ constexpr uint64_t kPpnMask = (1UL << 44) - 1;
 constexpr uint64_t kPteNapot = 1UL << 63;
 constexpr uint64_t kNapotPages = 16;  // Svnapot 1.0 has 64 KiB only
 
-constexpr uint32_t bits(uint32_t value, uint32_t high, uint32_t low) noexcept {
-  return (value >> low) & ((1U << (high - low + 1)) - 1);
-}
-
 // satp.MODE 8, 9 and 10 are Sv39, Sv48 and Sv57: three to five levels.
 std::optional<uint64_t> levels_of(uint64_t satp) noexcept {
   const uint64_t mode = satp >> 60;

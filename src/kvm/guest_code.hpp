@@ -10,6 +10,11 @@
 
 namespace rvvmm {
 
+/// The bits `high` to `low` of an instruction, fewer than 32 of them.
+constexpr uint32_t bits(uint32_t value, uint32_t high, uint32_t low) noexcept {
+  return (value >> low) & ((1U << (high - low + 1)) - 1);
+}
+
 /// What is needed of an instruction: how long it is, and whether it is a load that extends the sign.
 struct LoadInstruction {
   uint32_t length = 4;             ///< bytes
@@ -30,6 +35,8 @@ class GuestCode {
   /// The 32 bits at `pc` (the upper half undefined for a compressed instruction); nullopt where the page tables of
   /// `satp` (privileged specification, "satp") do not lead to RAM.
   std::optional<uint32_t> fetch(uint64_t pc, uint64_t satp) const noexcept;
+  /// Where an address is by the page tables of `satp`, in RAM or not; nullopt where they do not map it.
+  std::optional<Gpa> translate(uint64_t address, uint64_t satp) const noexcept;
 
  private:
   template <typename T>
@@ -39,7 +46,6 @@ class GuestCode {
     std::memcpy(&value, ram_.data() + (at - base_), sizeof(T));
     return value;
   }
-  std::optional<Gpa> translate(uint64_t address, uint64_t satp) const noexcept;
 
   Gpa base_;
   std::span<const std::byte> ram_;

@@ -89,7 +89,7 @@ SetupError too_many(size_t devices) {
 }  // namespace
 
 // THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
-Board::Board(const Parts& parts) : irqchip_(parts.irqchip) {
+Board::Board(const Parts& parts) : irqchip_(parts.irqchip), ram_(parts.memory.range()), harts_(parts.harts.size()) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
     std::vector<HartIrqPin*> pins;
     pins.reserve(parts.harts.size());
@@ -217,6 +217,19 @@ std::optional<RegisterPlace> Board::place_of(Gpa at, bool is_write) const {
   auto place = bus_.place_of(at, is_write);
   if (!place) return std::nullopt;
   return RegisterPlace{.device = std::move(place->device), .reg = std::string{place->reg}, .offset = place->offset};
+}
+
+std::string Board::what_is_at(Gpa at, bool is_write) const {
+  if (ram_.contains(at, 1)) return "RAM";
+  if (GpaRange{.base = kWaitPage, .size = 4_KiB}.contains(at, 1)) return "rvvmm's own code";
+  if (pci_root_ && pci_root_->is_hole(at)) return "";
+  if (bus_.place_of(at, is_write)) return mmio_name(*this, at, is_write);
+  if (plic_) return "";
+  if (GpaRange{.base = kAplicBase, .size = kAplicSize}.contains(at, 1)) return "the interrupt controller (APLIC)";
+  if (GpaRange{.base = kImsicBase, .size = harts_ * 4_KiB}.contains(at, 1)) {
+    return std::format("the interrupt file of hart {} (IMSIC)", (at - kImsicBase) / 4_KiB);
+  }
+  return "";
 }
 
 }  // namespace rvvmm

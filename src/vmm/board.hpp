@@ -22,6 +22,7 @@
 #include "observe/exit_names.hpp"
 #include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
+#include "vmm/vm_io.hpp"
 
 namespace rvvmm {
 
@@ -58,7 +59,7 @@ inline constexpr AiaLayout kAiaLayout{.imsic_base = kImsicBase, .aplic_base = kA
 class AiaIrqLine;
 
 /// The devices of one machine, on their bus.
-class Board final : public DeviceNames {
+class Board final : public DeviceNames, public AddressMap {
  public:
   struct Parts {
     const Irqchip& irqchip;
@@ -87,6 +88,7 @@ class Board final : public DeviceNames {
   void ask_again() noexcept;
 
   std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const override;
+  std::string what_is_at(Gpa at, bool is_write) const override;
   std::vector<std::string> device_names() const override { return bus_.device_names(); }
   std::vector<std::string> register_names(std::string_view device) const override {
     return bus_.register_names(device);
@@ -104,6 +106,8 @@ class Board final : public DeviceNames {
   void attach_pci(const Parts& parts);
 
   Irqchip irqchip_;
+  GpaRange ram_;
+  uint64_t harts_;
   std::unique_ptr<Plic> plic_;  // null with an AIA
   std::vector<std::unique_ptr<AiaIrqLine>> aia_lines_;
   std::unique_ptr<TestFinisher> finisher_;

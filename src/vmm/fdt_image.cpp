@@ -22,7 +22,6 @@ constexpr uint32_t kSupervisorExternal = 9;
 // irq.h of the device tree bindings: a level-triggered, active-high input.
 constexpr uint32_t kLevelHigh = 4;
 constexpr uint64_t kImsicPage = 4_KiB;
-constexpr uint64_t kAplicWindow = 16_KiB;
 constexpr size_t kRngSeedBytes = 64;
 constexpr uint32_t kTreeVersion = 17;  // Devicetree Specification 0.4, 5.2
 /// COMMAND_LINE_SIZE of Linux on RISC-V, with the zero at its end, in 6.12 (arch/riscv/include/uapi/asm/setup.h).
@@ -241,7 +240,7 @@ class FdtImage {
     const Gpa base = aia_->layout.aplic_base;
     const auto scope = fdt_.node("interrupt-controller", base.value);
     fdt_.string("compatible", "riscv,aplic");
-    fdt_.reg({{.base = base, .size = kAplicWindow}});
+    fdt_.reg({{.base = base, .size = kAplicSize}});
     fdt_.u32("#address-cells", 0);
     fdt_.u32("#interrupt-cells", 2);
     fdt_.empty("interrupt-controller");

@@ -30,6 +30,9 @@ struct DeviceTree {
   uint64_t size = 0;             ///< with it: the totalsize in its header
 };
 
+/// Bytes of an APLIC's window as KVM has it.
+inline constexpr uint64_t kAplicSize = 16_KiB;
+
 /// The in-kernel AIA as set_up_aia() made it.
 struct FdtAia {
   AiaLayout layout;

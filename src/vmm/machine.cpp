@@ -78,7 +78,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                   .boot_marks = parts_.boot_marks,
                   .guest_log = parts_.guest_log,
                   .harts = hart_states_});
-  io_ = std::make_unique<VmIo>(board_->bus(), sbi_, static_cast<MachineListener&>(*this));
+  io_ = std::make_unique<VmIo>(board_->bus(), *board_, sbi_, static_cast<MachineListener&>(*this));
   load();
 }
 

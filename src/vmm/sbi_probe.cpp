@@ -46,6 +46,7 @@ class Questioner final : public VcpuIo {
     return std::nullopt;
   }
   void system_event(HartId /*hart*/, const SystemEvent& /*event*/) noexcept override {}
+  std::string what_is_at(Gpa /*at*/, bool /*is_write*/) const override { return "not for a probe to touch"; }
 
  private:
   VcpuBackend& vcpu_;
@@ -77,7 +78,7 @@ SbiFindings probe_sbi(Hypervisor& hypervisor, const GuestMemory& memory, const S
   while (!questioner.done()) {
     const RunOutcome outcome = vcpu->run(questioner);
     if (outcome == RunOutcome::kContinue || outcome == RunOutcome::kInterrupted) continue;
-    const std::string report = vcpu->fault_report();
+    const std::string report = vcpu->fault_report(questioner);
     throw SetupError{ExitStatus::kInternal, "probing for SBI extensions: " + report.substr(0, report.find('\n'))};
   }
   findings.present = questioner.take();

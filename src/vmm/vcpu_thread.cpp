@@ -105,7 +105,9 @@ void VcpuThread::run_until_told() noexcept {
         if (!serve_mailbox()) return;
         break;
       case RunOutcome::kStop: return;
-      case RunOutcome::kFault: parts_.listener.on_vcpu_fault(parts_.hart, parts_.backend.fault_report()); return;
+      case RunOutcome::kFault:
+        parts_.listener.on_vcpu_fault(parts_.hart, parts_.backend.fault_report(parts_.io));
+        return;
     }
   }
 }

@@ -17,6 +17,7 @@ class IdleIo final : public VcpuIo {
   SbiRet sbi_ecall(HartId, const SbiCall&) noexcept override { return SbiRet::fail(SbiError::kNotSupported); }
   std::optional<uint64_t> csr_access(HartId, const CsrAccess&) noexcept override { return std::nullopt; }
   void system_event(HartId, const SystemEvent&) noexcept override {}
+  std::string what_is_at(Gpa, bool) const override { return ""; }
 };
 
 class RecordingListener final : public MachineListener {

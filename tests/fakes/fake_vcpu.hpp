@@ -98,7 +98,7 @@ class FakeVcpu final : public VcpuBackend {
   }
   std::vector<std::byte>& at(VectorRegister reg) noexcept { return vectors_[static_cast<size_t>(reg)]; }
   uint64_t& at(HartRegister reg) noexcept { return registers_[static_cast<size_t>(reg)]; }
-  std::string fault_report() override { return report; }
+  std::string fault_report(const VcpuIo& /*io*/) override { return report; }
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
 
   Gpa entry;

@@ -1,6 +1,6 @@
 // Touches a device in a way that KVM cannot emulate: rvvmm ends with its status for guest faults and a report.
 // Where the hardware or a newer kernel makes it a trap of the guest's own, the guest passes. ACCESS is given at
-// build time and uses s3. With VECTORS the vector registers are full: byte i of vn is i + 8n, modulo 256.
+// build time and uses s3 or s5. With VECTORS the vector registers are full: byte i of vn is i + 8n, modulo 256.
 #include "guest.inc"
 GUEST_BEGIN
     li t0, 0x6000   // sstatus.FS: floating point on
@@ -30,6 +30,7 @@ GUEST_BEGIN
     .option pop
 #endif
     li s3, UART_BASE
+    li s5, 0x4010  // nothing is there
     li s4, 0x1122334455667788
     PUTS "guest: access\n"
     CHECK 1

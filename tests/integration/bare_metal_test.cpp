@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <format>
+#include <optional>
+#include <regex>
 
 #include "test_environment.hpp"
 #include "vm_process.hpp"
@@ -164,6 +166,38 @@ TEST_P(UnemulableAccess, EndsInOneReportOrTheGuestsOwnTrap) {
 INSTANTIATE_TEST_SUITE_P(Mmio, UnemulableAccess,
                          ::testing::Values("amo_mmio", "lr_mmio", "fp_mmio", "misaligned_mmio", "fetch_mmio"),
                          [](const auto& instance) { return std::string{instance.param}; });
+
+struct FaultCase {
+  const char* guest;
+  const char* line;  // a regular expression, behind pc
+};
+
+void PrintTo(const FaultCase& test, std::ostream* out) {
+  *out << test.guest;
+}
+
+class FaultReport : public KvmTest, public ::testing::WithParamInterface<FaultCase> {};
+
+TEST_P(FaultReport, NamesInstructionAddressAndWhatIsThere) {
+  VmProcess vm{{"--kernel", environment().guest(GetParam().guest), "--mem", "64M"}};
+  const std::optional<int> status = vm.wait(kSoon);
+  ASSERT_TRUE(status.has_value()) << vm.output() << vm.errors();
+  if (*status == 0) GTEST_SKIP() << "a trap of the guest's own here";
+  EXPECT_EQ(*status, 82) << vm.errors();
+  const std::string line = vm.errors().substr(0, vm.errors().find('\n'));
+  EXPECT_TRUE(std::regex_search(line, std::regex{std::string{"hart 0: pc 0x[0-9a-f]+: .*"} + GetParam().line + "$"}))
+      << line;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Mmio, FaultReport,
+    ::testing::Values(
+        FaultCase{"amo_mmio", R"(outside RAM .*: amoadd\.w a0, s4, \(s3\) at 0x10000000, which is uart\.thr)"},
+        FaultCase{"misaligned_mmio",
+                  R"(not aligned to its width: lw a0, 1\(s3\) at 0x10000001, which is uart\.[a-z]+)"},
+        FaultCase{"stray_pointer", R"(: ld a0, 3\(s5\) at 0x4013, where nothing is: most likely a stray pointer)"},
+        FaultCase{"stray_jump", R"(: a jump to 0x4010, where nothing is: most likely a stray pointer)"}),
+    [](const auto& instance) { return std::string{instance.param.guest}; });
 
 TEST_F(BareMetalConsole, AtomicOnADeviceIsAGuestFault) {
   VmProcess vm{{"--kernel", environment().guest("amo_mmio"), "--mem", "64M"}};

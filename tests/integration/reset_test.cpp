@@ -53,10 +53,11 @@ TEST_F(ResetStorm, LeavesNothingBehindAndTheHostsKernelSilent) {
                 "--net", "user", "--rng", "--power-key", "--console", "virtio"},
                Console::kNullInput};
   const std::string dots(kAtOnce, '.');
-  ASSERT_TRUE(vm.expect(dots, kSoon));
+  constexpr seconds kLimit{300};
+  ASSERT_TRUE(vm.expect(dots, kLimit));
   const size_t descriptors = open_descriptors(vm.pid());
   for (size_t done = kAtOnce; done < resets; done += kAtOnce)
-    ASSERT_TRUE(vm.expect(dots, seconds{300})) << "after " << done << " resets";
+    ASSERT_TRUE(vm.expect(dots, kLimit)) << "after " << done << " resets";
   // Threads of harts and the VM come and go; what leaks at each reset is more than all of them.
   EXPECT_LE(open_descriptors(vm.pid()), descriptors + 40);
   vm.signal(SIGTERM);

@@ -17,6 +17,7 @@
 #include "kvm/binary_statistics.hpp"
 #include "kvm/exit_record.hpp"
 #include "kvm/exit_trace.hpp"
+#include "kvm/guest_access.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 #include "kvm/riscv64/register_report.hpp"
 #include "kvm/riscv64/time_csr.hpp"
@@ -358,11 +359,15 @@ std::string KvmVcpu::describe_fault() const {
   }
 }
 
-std::string KvmVcpu::fault_report() {
+std::string KvmVcpu::fault_report(const VcpuIo& io) {
   RegisterFile registers{*this};
-  return std::format("hart {}: pc {:#x}: {}\n", exit_.hart.value, registers.get(HartRegister::kPc).value_or(0),
-                     describe_fault()) +
-         describe_registers(registers);
+  std::string line = std::format("hart {}: pc {:#x}: {}", exit_.hart.value,
+                                 registers.get(HartRegister::kPc).value_or(0), describe_fault());
+  // KVM says nothing of the access that it gave up on.
+  if (run_errno_ != 0) {
+    if (const std::string access = describe_access(registers, code_, io); !access.empty()) line += ": " + access;
+  }
+  return line + "\n" + describe_registers(registers);
 }
 
 std::vector<Statistic> KvmVcpu::statistics() {

@@ -45,7 +45,7 @@ class KvmVcpu final : public VcpuBackend {
   bool set(HartRegister reg, uint64_t value) noexcept override;
   bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override;
   bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override;
-  std::string fault_report() override;
+  std::string fault_report(const VcpuIo& io) override;
   std::vector<Statistic> statistics() override;
   std::vector<ExitRecord> last_exits() const override { return flight_.exits(); }
 

@@ -127,6 +127,10 @@ TEST_F(PciRootTest, BesidesBarsThereIsNothing) {
   EXPECT_EQ(load<uint8_t>(0x4000'0FFF), 0xFFU);
   EXPECT_EQ(load<uint8_t>(0x4000'2000), 0xFFU);
   EXPECT_EQ(bus.refusals(), 2U);
+  EXPECT_TRUE(root.is_hole(Gpa{0x4000'0FFF}));
+  EXPECT_FALSE(root.is_hole(Gpa{0x4000'1000}));
+  EXPECT_TRUE(root.is_hole(kWindows.high.base + (kWindows.high.size - 1)));
+  EXPECT_FALSE(root.is_hole(kEcam.base)) << "in no window";
 }
 
 TEST_F(PciRootTest, AnAccessThatLeavesItsBarIsRefused) {

@@ -33,6 +33,7 @@ class RecordingIo final : public VcpuIo {
     return csr_answer;
   }
   void system_event(HartId /*hart*/, const SystemEvent& event) noexcept override { last_event = event; }
+  std::string what_is_at(Gpa /*at*/, bool /*is_write*/) const override { return ""; }
 
   HartId last_hart;
   Gpa last_address;

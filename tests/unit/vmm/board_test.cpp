@@ -75,6 +75,22 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
                 .transport = Transport::kMmio}};
 };
 
+TEST_P(BoardTest, SaysWhatIsAtAnAddress) {
+  EXPECT_EQ(board_.what_is_at(kRamBase, false), "RAM");
+  EXPECT_EQ(board_.what_is_at(kRamBase + (64_KiB - 1), true), "RAM");
+  EXPECT_EQ(board_.what_is_at(kRamBase + 64_KiB, true), "");
+  EXPECT_EQ(board_.what_is_at(Gpa{0}, false), "");
+  EXPECT_EQ(board_.what_is_at(kUartWindow.base + 5, false), "uart.lsr");
+  EXPECT_EQ(board_.what_is_at(kUartWindow.base, true), "uart.thr");
+  EXPECT_EQ(board_.what_is_at(kUartWindow.end(), true), "");
+  EXPECT_EQ(board_.what_is_at(kWaitPage, false), "rvvmm's own code");
+  const std::string imsic = has_plic() ? "" : "the interrupt file of hart 1 (IMSIC)";
+  EXPECT_EQ(board_.what_is_at(kImsicBase + (2 * 4_KiB - 1), true), imsic);
+  EXPECT_EQ(board_.what_is_at(kImsicBase + 2 * 4_KiB, true), "");
+  EXPECT_EQ(board_.what_is_at(kAplicBase, true) == "the interrupt controller (APLIC)", !has_plic());
+  EXPECT_EQ(board_.what_is_at(kAplicBase + kAplicSize, true).empty(), !has_plic());
+}
+
 // docs/architecture.md, "Address map": written out, so that the two cannot drift apart together.
 TEST_P(BoardTest, WindowsAreWhereTheDocumentSays) {
   expect_nothing_at(0x000f'fffc);

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "devices/test_finisher.hpp"
+#include "fakes/recorders.hpp"
 #include "unit/vmm/boot_files.hpp"
 
 namespace rvvmm::fdt_image_test {
@@ -61,7 +63,7 @@ std::vector<std::byte> whole(DeviceTree tree) {
   return std::move(tree.bytes);
 }
 
-/// A machine with one UART.
+/// A machine with one UART and a finisher.
 struct Machine {
   uint32_t harts = 1;
   std::variant<FdtAia, FdtPlic> irqchip = kAia;
@@ -78,9 +80,12 @@ struct Machine {
 
   DeviceTree made() const {
     const FakeUart uart;
+    RecordingFinish listener;
+    const TestFinisher finisher{listener};
     const std::array devices{
         FdtDevice{.device = &uart, .window = {.base = Gpa{0x1000'0000}, .size = 0x100}, .gsi = Gsi{10}},
-        FdtDevice{.device = &uart, .window = {.base = Gpa{0x1000'1000}, .size = 0x100}, .gsi = std::nullopt}};
+        FdtDevice{.device = &uart, .window = {.base = Gpa{0x1000'1000}, .size = 0x100}, .gsi = std::nullopt},
+        FdtDevice{.device = &finisher, .window = {.base = Gpa{0x10'0000}, .size = 0x1000}, .gsi = std::nullopt}};
     return build_fdt({.harts = harts,
                       .cpu = cpu,
                       .ram = {.base = kRamBase, .size = 1024_GiB},
@@ -140,6 +145,19 @@ TEST(FdtImage, CpuSaysWhatItIs) {
   EXPECT_THAT(cells(dtb, "/cpus", "timebase-frequency"), ElementsAre(10'000'000));
   EXPECT_EQ(property(dtb, "/cpus/cpu@5", "reg"), std::nullopt);
   EXPECT_EQ(cells(dtb, "/cpus/cpu-map/cluster0/core4", "cpu"), cells(dtb, "/cpus/cpu@4", "phandle"));
+}
+
+TEST(FdtImage, WhatHasNoAddressLiesBesideTheBusAndRefersToIt) {
+  for (const auto& irqchip : {std::variant<FdtAia, FdtPlic>{kAia}, std::variant<FdtAia, FdtPlic>{kPlic}}) {
+    const auto dtb = Machine{.irqchip = irqchip}.tree();
+    EXPECT_EQ(text(dtb, "/poweroff", "compatible"), "syscon-poweroff");
+    EXPECT_EQ(text(dtb, "/reboot", "compatible"), "syscon-reboot");
+    const auto finisher = cells(dtb, "/soc/test@100000", "phandle");
+    EXPECT_EQ(finisher.size(), 1U);
+    EXPECT_EQ(cells(dtb, "/poweroff", "regmap"), finisher);
+    EXPECT_EQ(cells(dtb, "/reboot", "regmap"), finisher);
+    EXPECT_NE(cells(dtb, "/soc", "interrupt-parent"), finisher);
+  }
 }
 
 TEST(FdtImage, MemoryMayBeLargerThanFourGiB) {

@@ -12,6 +12,13 @@ namespace {
 
 constexpr HartId kHart{3};
 
+class OnePlace final : public AddressMap {
+ public:
+  std::string what_is_at(Gpa at, bool is_write) const override {
+    return at == Gpa{0x1000} ? (is_write ? "thing.out" : "thing.in") : "";
+  }
+};
+
 class VmIoTest : public ::testing::Test {
  protected:
   void SetUp() override { bus_.freeze(); }
@@ -19,8 +26,15 @@ class VmIoTest : public ::testing::Test {
   MmioBus bus_;
   SbiDispatcher sbi_;
   RecordingListener listener_;
-  VmIo io_{bus_, sbi_, listener_};
+  OnePlace map_;
+  VmIo io_{bus_, map_, sbi_, listener_};
 };
+
+TEST_F(VmIoTest, PlacesHaveTheirNamesFromTheMap) {
+  EXPECT_EQ(io_.what_is_at(Gpa{0x1000}, false), "thing.in");
+  EXPECT_EQ(io_.what_is_at(Gpa{0x1000}, true), "thing.out");
+  EXPECT_EQ(io_.what_is_at(Gpa{0x2000}, false), "");
+}
 
 // Scalar cryptography 1.0.1, "seed": OPST in bits 31:30 is WAIT (1) or ES16 (2), entropy in bits 15:0, the rest zero.
 TEST_F(VmIoTest, SeedGivesSixteenBitsOfEntropyOrSaysWait) {
