@@ -15,6 +15,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/errno_signals.hpp"
 #include "base/error.hpp"
 #include "base/printable.hpp"
 
@@ -62,6 +63,7 @@ bool host_has_ipv4_route() {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  handle_errno_signals(SIG_DFL);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(ready, STDOUT_FILENO);
   ::dup2(errors, STDERR_FILENO);

@@ -35,8 +35,7 @@ ConsoleHub::~ConsoleHub() {
   stop();
 }
 
-void ConsoleHub::start(std::function<void()> on_first_output) noexcept {
-  ::signal(SIGPIPE, SIG_IGN);
+void ConsoleHub::start(std::function<void()> on_first_output, std::function<void()> on_no_thread) noexcept {
   struct sigaction nothing{};
   nothing.sa_handler = [](int) {};  // without SA_RESTART: its only effect is EINTR
   ::sigaction(kKickSignal, &nothing, nullptr);

@@ -47,7 +47,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   ConsoleHub(const ConsoleHub&) = delete;
   ConsoleHub& operator=(const ConsoleHub&) = delete;
 
-  /// Ignores SIGPIPE in this process; kKickSignal becomes the output thread's own, to be blocked in all
+  /// kKickSignal becomes the output thread's own, to be blocked in all
   /// others. That thread, "io-console", starts with the first byte: a guest without output does without it.
   /// `on_first_output` is called then, by the hart that writes, and has the main thread call launch(); without it the
   /// hart does so.

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "base/errno_signals.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "kvm/riscv64/kvm_system.hpp"
@@ -62,6 +63,7 @@ int fail(const char* line, ExitStatus status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  handle_errno_signals(SIG_IGN);
   open_missing_standard_fds();
   // Hart threads hardly allocate: an arena each would cost start-up and memory for nothing.
   ::mallopt(M_ARENA_MAX, 1);

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/errno_signals.hpp"
 #include "base/error.hpp"
 
 namespace rvvmm::passt_test {
@@ -72,6 +73,14 @@ TEST_F(PasstTest, IsStartedReadyConnectedAndEnded) {
   }
   EXPECT_EQ(::kill(pid, 0), -1);
   EXPECT_EQ(errno, ESRCH);
+}
+
+// As rvvmm's main has them.
+TEST_F(PasstTest, InheritsNoIgnoredSignals) {
+  handle_errno_signals(SIG_IGN);
+  EXPECT_EQ(failure("grep SigIgn /proc/self/status >&2; exit 1"),
+            "user: " + program + " did not start: SigIgn:?0000000000000000");
+  handle_errno_signals(SIG_DFL);
 }
 
 TEST_F(PasstTest, KilledItSaysSo) {
