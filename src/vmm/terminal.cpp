@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -12,11 +13,15 @@
 namespace rvvmm {
 namespace {
 
-// Every signal but the real-time ones that ends a process and that nothing else here handles (signal(7), default action
-// "Term" or "Core"). Those that Signals serves come back to the event loop, the console's and the harts' kicks have
-// handlers, and SIGPIPE is ignored.
-constexpr std::array kUnservedSignals{SIGSEGV, SIGBUS,  SIGILL,    SIGFPE,  SIGABRT, SIGTRAP, SIGSYS,   SIGXCPU,
-                                      SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT};
+// Those that end nobody (signal(7): default action "Ign", "Cont" or "Stop", the harts' kick among them), and the one
+// that nobody can help. All others end us, the real-time ones too.
+constexpr std::array kLeftAlone{SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGKILL};
+// These come back to the event loop, by Signals.
+constexpr std::array kServed{SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+
+constexpr bool ends_us(int signal) noexcept {
+  return !std::ranges::contains(kLeftAlone, signal) && !std::ranges::contains(kServed, signal);
+}
 
 // The main thread's stack for a handler that finds the other one full; only touched then. Room for the kernel's frame
 // with large vector registers (sigaltstack(2): more than SIGSTKSZ) and what give_back() calls.
@@ -28,7 +33,7 @@ alignas(16) constinit std::array<std::byte, kAlternateStackSize> alternate_stack
 struct CrashState {
   int fd = -1;
   termios cooked{};
-  std::array<struct sigaction, kUnservedSignals.size()> previous{};
+  std::array<struct sigaction, _NSIG> previous{};  // by signal, of those that end us
   stack_t previous_stack{};
   std::atomic<bool> exists = false;
   std::atomic<bool> armed = false;  // raw mode is on
@@ -71,9 +76,7 @@ bool happens_again(int signal, const siginfo_t& info) noexcept {
 void on_end(int signal, siginfo_t* info, void*) noexcept {
   const int saved_errno = errno;
   give_back();
-  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
-    if (kUnservedSignals[i] == signal) ::sigaction(signal, &crash_state.previous[i], nullptr);
-  }
+  ::sigaction(signal, &crash_state.previous[static_cast<size_t>(signal)], nullptr);
   // Blocked until we return, and does then what it does without us.
   if (!happens_again(signal, *info)) ::raise(signal);
   errno = saved_errno;
@@ -90,17 +93,19 @@ void install_handlers() noexcept {
   action.sa_sigaction = on_end;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   ::sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
-    struct sigaction& previous = crash_state.previous[i];
-    ::sigaction(kUnservedSignals[i], &action, &previous);
+  for (int signal = 1; signal < _NSIG; ++signal) {
+    if (!ends_us(signal)) continue;
+    struct sigaction& previous = crash_state.previous[static_cast<size_t>(signal)];
+    // Refused for those that the C library keeps for itself.
+    if (::sigaction(signal, &action, &previous) != 0) continue;
     // Does not end us as it is.
-    if (previous.sa_handler == SIG_IGN) ::sigaction(kUnservedSignals[i], &previous, nullptr);
+    if (previous.sa_handler == SIG_IGN) ::sigaction(signal, &previous, nullptr);
   }
 }
 
 void remove_handlers() noexcept {
-  for (size_t i = 0; i < kUnservedSignals.size(); ++i) {
-    ::sigaction(kUnservedSignals[i], &crash_state.previous[i], nullptr);
+  for (int signal = 1; signal < _NSIG; ++signal) {
+    if (ends_us(signal)) ::sigaction(signal, &crash_state.previous[static_cast<size_t>(signal)], nullptr);
   }
   if ((crash_state.previous_stack.ss_flags & SS_DISABLE) != 0) ::sigaltstack(&crash_state.previous_stack, nullptr);
 }

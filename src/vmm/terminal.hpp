@@ -6,7 +6,7 @@
 namespace rvvmm {
 
 /// Opens /dev/null in place of standard descriptors that are closed, so that no file of ours becomes the guest's
-/// console. First thing in main.
+/// console. In main, before anything is opened.
 void open_missing_standard_fds() noexcept;
 
 /// Puts the terminal behind a descriptor into raw mode, and gives it back at the latest when it is destroyed. If it is

@@ -89,6 +89,12 @@ TEST_F(Terminal, IsRestoredAfterASignalThatNobodyExpects) {
   expect_restored();
 }
 
+TEST_F(Terminal, IsRestoredAfterARealTimeSignal) {
+  vm_->signal(SIGRTMIN + 3);
+  EXPECT_TRUE(vm_->ends_with(128 + SIGRTMIN + 3));
+  expect_restored();
+}
+
 class TerminalSetup : public KvmTest {};
 
 TEST_F(TerminalSetup, AFailedStartLeavesTheTerminalAlone) {

@@ -15,6 +15,7 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 
@@ -101,8 +102,11 @@ TEST(Terminal, PipeIsLeftAlone) {
 }
 
 TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ, SIGALRM,
-                           SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
+  std::vector<int> ending{SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGTRAP, SIGSYS, SIGXCPU,
+                          SIGXFSZ, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal)
+    ending.push_back(signal);
+  for (const int signal : ending) {
     const Pty pty;
     const int status = status_of_child([&] {
       Terminal terminal(pty.tty.get());
