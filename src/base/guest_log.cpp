@@ -25,10 +25,10 @@ bool GuestLog::line(HartId hart, log::Level level, std::string_view text) noexce
   std::array<char, RVVMM_LOG_MAX_BYTES> shown;  // a copy: what is checked must be what is shown
   const size_t size = text.copy(shown.data(), shown.size());
   make_printable(std::span{shown}.first(size));
-  // The look at the log's reader and the line belong together: two harts must not both find room for one.
   const LockGuard lock{mu_};
-  if (!may_log_now() || !log::has_room()) return false;
-  log::line(log::Module::kGuest, level, "hart {}: {}", hart.value, std::string_view{shown.data(), size});
+  if (!may_log_now()) return false;
+  if (!log::line(log::Module::kGuest, level, "hart {}: {}", hart.value, std::string_view{shown.data(), size}))
+    return false;
   return true;
 }
 

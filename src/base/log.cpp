@@ -1,10 +1,6 @@
 #include "base/log.hpp"
 
-#include <poll.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
+#include <spdlog/pattern_formatter.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +8,8 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/line_output.hpp"
+#include "base/mutex.hpp"
 #include "base/output_file.hpp"
 
 namespace rvvmm::log {
@@ -20,26 +18,36 @@ namespace {
 constexpr std::array<std::string_view, static_cast<size_t>(Module::kCount)> kModuleNames{"vmm",     "kvm",    "sbi",
                                                                                          "devices", "loader", "guest"};
 constexpr std::array<std::string_view, 6> kLevelNames{"trace", "debug", "info", "warn", "error", "off"};
-constexpr const char* kPattern = "[%H:%M:%S.%e] %^%l%$ %v";
+constexpr const char* kPattern = "[%H:%M:%S.%e] %l %v";
+constexpr const char* kFilePattern = "[%Y-%m-%d %H:%M:%S.%e] %l %v";
 
-// Made at the first line: most runs write none, and start-up pays for nothing that it does not use.
-std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("rvvmm", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_level(spdlog::level::trace);
-    // A terminal may be in raw mode for the guest, where a line feed alone does not return to the first column.
-    const char* const end_of_line = ::isatty(STDERR_FILENO) == 1 ? "\r\n" : "\n";
-    made->set_formatter(
-        std::make_unique<spdlog::pattern_formatter>(kPattern, spdlog::pattern_time_type::local, end_of_line));
-    return made;
-  }();
+/// The file of write_to_file().
+struct LogFile {
+  explicit LogFile(const std::string& path) : file("--log-file", path, OutputFile::Start::kAtEnd), lines(file.fd()) {}
+  OutputFile file;
+  LineOutput lines;
+  std::atomic<bool> failed = false;
+};
+
+std::optional<LogFile>& log_file() {
+  static std::optional<LogFile> file;
+  return file;
+}
+
+/// Made at the first line: most runs write none, and start-up pays for nothing that it does not use.
+struct Formatter {
+  Mutex mu;
+  spdlog::pattern_formatter pattern GUARDED_BY(mu){log_file() ? kFilePattern : kPattern};
+};
+
+Formatter& formatter() {
+  static Formatter instance;
   return instance;
 }
 
-/// The file of write_to_file(), held for its end.
-std::optional<OutputFile>& log_file() {
-  static std::optional<OutputFile> file;
-  return file;
+void say_that_file_failed(int error) {
+  const SetupError problem = log_file()->file.error(ExitStatus::kInternal, error);
+  standard_error().write(std::format("rvvmm: {}; lines are lost\n", problem.what()));
 }
 
 spdlog::level::level_enum spdlog_level(Level level) noexcept {
@@ -67,9 +75,20 @@ namespace detail {
 
 std::atomic<Level> levels[] = {Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn, Level::kWarn};
 
-void write(Module module, Level level, std::string_view line) noexcept {
+bool write(Module module, Level level, std::string_view line) noexcept {
   try {
-    logger()->log(spdlog_level(level), "{}: {}", name_of(module), line);
+    const std::string text = std::format("{}: {}", name_of(module), line);
+    spdlog::memory_buf_t shown;
+    {
+      Formatter& format = formatter();
+      const LockGuard lock{format.mu};
+      format.pattern.format(spdlog::details::log_msg{"rvvmm", spdlog_level(level), text}, shown);
+    }
+    const std::string_view whole{shown.data(), shown.size()};
+    if (!log_file()) return standard_error().write(whole) == 0;
+    const int error = log_file()->lines.write(whole);
+    if (error != 0 && !log_file()->failed.exchange(true)) say_that_file_failed(error);
+    return error == 0;
   } catch (...) {
     return;  // nowhere is left to say it
   }
@@ -96,28 +115,16 @@ void set_level(Module module, Level level) noexcept {
 }
 
 void write_to_file(std::string_view path) {
-  // Opened here first, because spdlog would make folders that are missing: a typing mistake is not to leave any.
-  const std::string name{path};
-  log_file().emplace("--log-file", name, OutputFile::Start::kAtEnd);
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(name);
-    auto made = std::make_shared<spdlog::logger>("rvvmm", std::move(sink));
-    made->set_level(spdlog::level::trace);
-    made->set_pattern("[%Y-%m-%d %H:%M:%S.%e] %l %v");
-    made->flush_on(spdlog::level::trace);  // a crash must not eat the lines that explain it
-    logger() = std::move(made);
-  } catch (const spdlog::spdlog_ex& problem) {
-    throw SetupError{ExitStatus::kUsage, std::format("--log-file {}: {}", path, problem.what())};
-  }
+  log_file().emplace(std::string{path});
 }
 
-bool has_room() noexcept {
-  pollfd sink{.fd = log_file() ? log_file()->fd() : STDERR_FILENO, .events = POLLOUT, .revents = 0};
-  return ::poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) != 0;
+void say_lost() noexcept {
+  if (log_file()) log_file()->lines.say_lost();
+  standard_error().say_lost();
 }
 
 void remove_unused_file() noexcept {
-  if (log_file()) log_file()->remove_if_unused();
+  if (log_file()) log_file()->file.remove_if_unused();
 }
 
 }  // namespace rvvmm::log

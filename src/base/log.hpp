@@ -26,15 +26,15 @@ std::optional<Level> level_named(std::string_view name) noexcept;
 void set_level(Module module, Level level) noexcept;
 /// Lines go to stderr until this is called; then to the end of the file. Throws SetupError naming the file.
 void write_to_file(std::string_view path);
-/// False while a line would have to wait for whoever reads the log. For lines that guests cause as they like.
-bool has_room() noexcept;
+/// Says what of the log and of stderr has been lost since the last line there, if there is room for that now.
+void say_lost() noexcept;
 /// Removes the file of write_to_file() if that made it and no line has gone into it: a start that fails for some other
 /// reason leaves nothing behind. For main, before it ends the process.
 void remove_unused_file() noexcept;
 
 namespace detail {
 extern std::atomic<Level> levels[static_cast<size_t>(Module::kCount)];
-void write(Module module, Level level, std::string_view line) noexcept;
+bool write(Module module, Level level, std::string_view line) noexcept;
 }  // namespace detail
 
 /// For callers who gather what they log.
@@ -42,14 +42,15 @@ inline bool enabled(Module module, Level level) noexcept {
   return level >= detail::levels[static_cast<size_t>(module)].load(std::memory_order_relaxed);
 }
 
-/// Any thread. Never throws: a line that cannot be formatted or written is lost.
+/// Any thread. Never throws, and waits for nobody (LineOutput): a line that cannot be formatted or written is lost, and
+/// false then.
 template <typename... Args>
-void line(Module module, Level level, std::format_string<const Args&...> format, const Args&... args) noexcept {
-  if (!enabled(module, level)) return;
+bool line(Module module, Level level, std::format_string<const Args&...> format, const Args&... args) noexcept {
+  if (!enabled(module, level)) return true;
   try {
-    detail::write(module, level, std::format(format, args...));
+    return detail::write(module, level, std::format(format, args...));
   } catch (...) {
-    detail::write(module, level, format.get());
+    return detail::write(module, level, format.get());
   }
 }
 

@@ -35,10 +35,7 @@ char* put_json(char* out, std::string_view text) noexcept {
 }  // namespace
 
 BootTimeline::BootTimeline(const std::optional<std::string>& path) {
-  // A hart that waited for the reader of a pipe could not be stopped.
-  if (path) {
-    file_.emplace("--boot-timeline", *path, OutputFile::Start::kEmptied, OutputFile::Reader::kNotWaitedFor);
-  }
+  if (path) file_.emplace("--boot-timeline", *path, OutputFile::Start::kEmptied);
 }
 
 BootTimeline::~BootTimeline() {

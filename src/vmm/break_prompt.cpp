@@ -7,9 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/line_output.hpp"
 #include "base/suggest.hpp"
 #include "vmm/option_values.hpp"
-#include "vmm/stderr_text.hpp"
 
 namespace rvvmm {
 namespace {
@@ -24,6 +24,10 @@ constexpr std::string_view kHelp =
 constexpr std::array<std::string_view, 6> kCommands{"continue", "step", "regs", "mem", "quit", "help"};
 constexpr uint64_t kMostBytes = 4096;
 constexpr size_t kLongestLine = 256;
+
+void show(std::string_view text) noexcept {
+  standard_error().write(text);
+}
 
 /// Takes the first word from `text`.
 std::string_view next_word(std::string_view& text) noexcept {
@@ -93,7 +97,7 @@ void BreakPrompt::begin(const ExitBreaker::Stop& stop) {
   parts_.terminal.set_given_back(true);
   asking_ = true;
   on_wanted_();
-  show_on_stderr(std::format("\n{}{}{}", stop.line, hart_to_text(stop, stop.hart.value), kPrompt));
+  show(std::format("\n{}{}{}", stop.line, hart_to_text(stop, stop.hart.value), kPrompt));
 }
 
 void BreakPrompt::take(std::span<const std::byte> bytes) {
@@ -106,12 +110,12 @@ void BreakPrompt::take(std::span<const std::byte> bytes) {
     obey(std::exchange(line_, {}));
     // What was typed ahead is for the prompt, as in a shell, but not behind its end.
     if (!asking_) return;
-    show_on_stderr(kPrompt);
+    show(kPrompt);
   }
 }
 
 void BreakPrompt::on_end_of_input() {
-  show_on_stderr("quit\n");
+  show("quit\n");
   quit();
 }
 
@@ -123,20 +127,20 @@ void BreakPrompt::obey(std::string_view line) {
   const std::string_view command = command_of(word);
   if (command.empty()) {
     const std::string_view nearest = nearest_name(word, kCommands);
-    return show_on_stderr(std::format("{} is no command; {}\n", in_quotes(word),
-                                      nearest.empty() ? "help shows them" : std::format("did you mean {}?", nearest)));
+    return show(std::format("{} is no command; {}\n", in_quotes(word),
+                            nearest.empty() ? "help shows them" : std::format("did you mean {}?", nearest)));
   }
   if (command == "continue") go_on(false);
   if (command == "step") go_on(true);
   if (command == "quit") quit();
-  if (command == "help") show_on_stderr(kHelp);
-  if (command == "regs") show_on_stderr(registers(words));
-  if (command == "mem") show_on_stderr(memory(words));
+  if (command == "help") show(kHelp);
+  if (command == "regs") show(registers(words));
+  if (command == "mem") show(memory(words));
   last_ = std::move(again);
 }
 
 void BreakPrompt::go_on(bool step) {
-  if (panic_) return show_on_stderr("the guest has panicked and does not go on; quit ends rvvmm\n");
+  if (panic_) return show("the guest has panicked and does not go on; quit ends rvvmm\n");
   asking_ = false;
   on_wanted_();
   parts_.terminal.set_given_back(false);

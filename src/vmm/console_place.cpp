@@ -27,9 +27,8 @@ class StandardConsole final : public ConsolePlace {
 
 class FileConsole final : public ConsolePlace {
  public:
-  // A pipe has to have its reader, who is waited for from then on.
-  explicit FileConsole(const std::string& path)
-      : file_("--console: file", path, OutputFile::Start::kAtEnd, OutputFile::Reader::kNotWaitedFor) {}
+  // The reader of a pipe is waited for once it has come.
+  explicit FileConsole(const std::string& path) : file_("--console: file", path, OutputFile::Start::kAtEnd) {}
   int output_fd() const noexcept override { return file_.fd(); }
 
  private:

@@ -24,11 +24,11 @@ EscapeKeys::Step EscapeKeys::feed(std::byte in) noexcept {
 }
 
 std::string_view EscapeKeys::help() noexcept {
-  return "\r\n"
-         "Ctrl-A x       quit rvvmm\r\n"
-         "Ctrl-A h       this help\r\n"
-         "Ctrl-A Ctrl-A  send Ctrl-A to the guest (so does Ctrl-A a)\r\n"
-         "All other keys, Ctrl-C too, go to the guest.\r\n";
+  return "\n"
+         "Ctrl-A x       quit rvvmm\n"
+         "Ctrl-A h       this help\n"
+         "Ctrl-A Ctrl-A  send Ctrl-A to the guest (so does Ctrl-A a)\n"
+         "All other keys, Ctrl-C too, go to the guest.\n";
 }
 
 }  // namespace rvvmm

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/line_output.hpp"
 #include "base/log.hpp"
-#include "vmm/stderr_text.hpp"
 
 namespace rvvmm {
 
@@ -58,7 +58,7 @@ void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit
     if (!stepping_.load(std::memory_order_relaxed) && !matcher_.matches(exit, *devices_)) return;
     const std::string line = "break: " + line_of(hart, vcpu, exit);
     const bool stops = on_break() != OnBreak::kContinue && stop_at(hart, line, registers_of(vcpu));
-    if (!stops) show_on_stderr(line, &machine_ends_);
+    if (!stops) standard_error().write(line, machine_ends_);
   } catch (const std::exception& problem) {
     log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: {}", hart.value, problem.what());
     const LockGuard lock{mu_};
@@ -130,7 +130,7 @@ bool ExitBreaker::act(uint64_t number) {
 void ExitBreaker::show_stop() noexcept {
   const std::string text = stop_to_text(*stop_);
   mu_.unlock();
-  show_on_stderr(text, &machine_ends_);
+  standard_error().write(text, machine_ends_);
   mu_.lock();
 }
 

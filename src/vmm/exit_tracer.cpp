@@ -1,24 +1,19 @@
 #include "vmm/exit_tracer.hpp"
 
-#include <unistd.h>
-
+#include <cerrno>
 #include <cstring>
 #include <format>
 
+#include "base/line_output.hpp"
 #include "base/log.hpp"
 #include "base/register_file.hpp"
 #include "observe/exit_log.hpp"
-#include "vmm/stderr_text.hpp"
 
 namespace rvvmm {
 
 ExitTracer::ExitTracer(const Config& config)
     : what_(*config.trace), matcher_("--trace", what_), form_(config.trace_file.value_or(TraceFile{.path = "-"})) {
-  if (form_.path != "-") {
-    file_.emplace("--trace-file", form_.path, OutputFile::Start::kEmptied);
-  } else {
-    to_terminal_ = ::isatty(STDERR_FILENO) == 1;
-  }
+  if (form_.path != "-") file_.emplace("--trace-file", form_.path, OutputFile::Start::kEmptied);
 }
 
 ExitTracer::~ExitTracer() {
@@ -57,13 +52,9 @@ std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord
 // A disk that is full ends the trace, not the guest.
 void ExitTracer::write(std::string_view line) noexcept {
   const LockGuard lock{mu_};
-  int error = 0;
-  if (!file_) {
-    error = write_to_stderr(line, to_terminal_, &waits_are_limited_);
-  } else if (wait_for_room(file_->fd(), waits_are_limited_)) {
-    error = file_->write(line);
-  }
-  if (error == 0 || failed_.exchange(true)) return;
+  const int error = file_ ? file_->write(line, &waits_are_limited_) : standard_error().write(line, waits_are_limited_);
+  // EAGAIN: the machine ends, and this line is lost.
+  if (error == 0 || error == EAGAIN || failed_.exchange(true)) return;
   log::line(log::Module::kVmm, log::Level::kWarn, "--trace: cannot be written any more: {}", std::strerror(error));
 }
 

@@ -40,7 +40,6 @@ class ExitTracer {
   std::string what_;
   ExitMatcher matcher_;
   TraceFile form_;
-  bool to_terminal_ = false;
   const DeviceNames* devices_ = nullptr;  // of the machine that runs
   std::optional<uint64_t> start_;
   TickScale ticks_{1};

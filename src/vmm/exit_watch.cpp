@@ -1,6 +1,7 @@
 #include "vmm/exit_watch.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <utility>
 
@@ -122,13 +123,12 @@ void ExitWatch::finish() {
   std::ranges::stable_sort(profile.pcs, std::greater{}, &ProfilePc::samples);
   std::optional<OutputFile>& file = profiling_->file;
   if (!file) {
-    std::fputs(profile_to_text(profile).c_str(), stderr);
+    if (std::fputs(profile_to_text(profile).c_str(), stderr) < 0) {
+      throw SetupError::from_errno(ExitStatus::kInternal, "--profile -: stderr cannot be written", errno);
+    }
     return;
   }
-  if (const int error = file->write(profile_to_json(profile)); error != 0) {
-    file->remove();
-    throw file->error(ExitStatus::kInternal, error);
-  }
+  file->write_whole(profile_to_json(profile), OutputFile::kNever);
 }
 
 }  // namespace rvvmm

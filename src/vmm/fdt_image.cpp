@@ -397,10 +397,7 @@ void dump_dtb(const std::string& path, const DeviceTree& tree) {
   OutputFile file{"--dump-dtb", path, OutputFile::Start::kEmptied};
   std::vector<std::byte> whole = tree.bytes;
   whole.resize(tree.size);
-  if (const int error = file.write(whole); error != 0) {
-    file.remove();
-    throw file.error(ExitStatus::kInternal, error);
-  }
+  file.write_whole(whole, OutputFile::kNever);
 }
 
 }  // namespace rvvmm

@@ -66,9 +66,8 @@ FlightRecorder::FlightRecorder(const Config& config)
   if (!path_.empty()) open(OutputFile::Start::kAtEnd).remove_if_unused();
 }
 
-// The main thread waits for nobody: a pipe without a reader is refused.
 OutputFile FlightRecorder::open(OutputFile::Start start) const {
-  return {std::string{kOption}, path_, start, OutputFile::Reader::kNotWaitedFor};
+  return {std::string{kOption}, path_, start};
 }
 
 // One file for the whole run: a guest that fails and reboots for ever fills no disk.
@@ -87,9 +86,7 @@ std::string FlightRecorder::write(std::string_view why, const Machine& machine) 
   if (off_) return "";
   try {
     if (path_.empty()) make_name();
-    OutputFile file = open(OutputFile::Start::kEmptied);
-    if (const int error = file.write(content_of(why, machine)); error != 0)
-      throw file.error(ExitStatus::kInternal, error);
+    open(OutputFile::Start::kEmptied).write_whole(content_of(why, machine), OutputFile::kSoon);
     return std::format("the last exits of each hart are in {}; see rvvmm report {}", path_, path_);
   } catch (const std::exception& problem) {
     return problem.what();

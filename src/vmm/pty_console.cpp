@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/line_output.hpp"
 #include "vmm/input_backlog.hpp"
 
 namespace rvvmm {
@@ -91,7 +91,7 @@ PtyConsole::PtyConsole() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
   ::tcsetattr(slave.get(), TCSANOW, &mode);
   openings_ = Fd{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
   if (!openings_ || ::inotify_add_watch(openings_.get(), path_.c_str(), IN_OPEN) < 0) throw problem("inotify");
-  std::fputs(("rvvmm: console: " + path_ + "\n").c_str(), stderr);
+  standard_error().write("rvvmm: console: " + path_ + "\n");
 }
 
 std::unique_ptr<ConsoleInput> PtyConsole::take_input(const Parts& parts) {

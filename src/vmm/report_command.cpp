@@ -62,10 +62,7 @@ ExitProfile read_profile(const std::string& option, const std::string& path) {
 
 void write_page(const std::string& path, const std::string& page) {
   OutputFile file{"--html", path, OutputFile::Start::kEmptied};
-  if (const int error = file.write(page); error != 0) {
-    file.remove();
-    throw file.error(ExitStatus::kInternal, error);
-  }
+  file.write_whole(page, OutputFile::kNever);
 }
 
 }  // namespace

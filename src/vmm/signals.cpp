@@ -155,7 +155,6 @@ void Signals::end(int signal) {
   // From here on the main thread may be busy joining others: the next signal must not need the loop.
   handle(ending_, end_now);
   ::pthread_sigmask(SIG_UNBLOCK, &ending_, nullptr);
-  // Last: it may wait for who reads the log.
   log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);
 }
 

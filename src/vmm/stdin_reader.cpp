@@ -7,17 +7,14 @@
 #include <cerrno>
 #include <span>
 
+#include "base/line_output.hpp"
+
 namespace rvvmm {
 namespace {
 
 // How often a job in the background looks whether it has become the foreground. A shell's `fg` sends no signal to a
 // job that runs.
 constexpr std::chrono::seconds kForegroundInterval{1};
-
-// Straight to the descriptor: help is asked for by a user who watches, and is no line of the log.
-void show(std::string_view text) noexcept {
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-}
 
 }  // namespace
 
@@ -66,7 +63,7 @@ void StdinReader::take(std::span<std::byte> bytes) {
     for (const std::byte byte : bytes) {
       const EscapeKeys::Step step = keys_.feed(byte);
       if (step.pass) bytes[kept++] = *step.pass;
-      if (step.action == EscapeKeys::Action::kHelp) show(EscapeKeys::help());
+      if (step.action == EscapeKeys::Action::kHelp) standard_error().write(EscapeKeys::help());
       if (step.action == EscapeKeys::Action::kQuit) loop_.stop({.kind = StopReason::Kind::kExit, .status = 0});
     }
   }

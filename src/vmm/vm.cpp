@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <format>
 #include <span>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/line_output.hpp"
 #include "base/log.hpp"
 #include "vmm/board.hpp"
 #include "vmm/break_prompt.hpp"
@@ -21,7 +21,6 @@
 #include "vmm/panic_watch.hpp"
 #include "vmm/sbi_list.hpp"
 #include "vmm/signals.hpp"
-#include "vmm/stderr_text.hpp"
 #include "vmm/terminal.hpp"
 
 namespace rvvmm {
@@ -103,7 +102,8 @@ int Vm::run() {
                            .prompt = prompt ? &*prompt : nullptr,
                            .panic_watch = panic_watch ? &*panic_watch : nullptr});
   }
-  std::fputs(failure_.c_str(), stderr);
+  log::say_lost();
+  std::fputs(failure_.c_str(), stderr);  // waits for who reads: signals end the process by themselves again
   exit_watch_.finish();
   return status;
 }
@@ -202,8 +202,7 @@ StopReason Vm::run_machine(const Surroundings& around, Machine& machine) {
     failure_ = std::move(text);
   } else if (failures_.allow()) {
     around.console.flush();
-    static const std::atomic<bool> no_wait = true;  // for who does not read: the guest boots again
-    show_on_stderr(text, &no_wait);
+    standard_error().write(text);
   }
   return reason;
 }
@@ -234,11 +233,11 @@ std::string Vm::failure_text(Machine& machine, const Surroundings& around, bool 
 
 StopReason Vm::stand_still(const Surroundings& around, Machine& machine, const std::string& text) {
   around.console.flush();
-  show_on_stderr(text);
+  standard_error().write(text);
   if (around.prompt != nullptr) {
     around.prompt->ask_about_panic(machine.standstill());
   } else {
-    show_on_stderr("rvvmm: the machine stands still; SIGTERM ends rvvmm\n");
+    standard_error().write("rvvmm: the machine stands still; SIGTERM ends rvvmm\n");
   }
   return run_loop(around, machine);
 }

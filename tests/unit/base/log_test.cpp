@@ -91,6 +91,15 @@ TEST(LogFile, OneThatWasThereBeforeStays) {
   std::filesystem::remove(path);
 }
 
+TEST(LogFile, OneThatCannotBeWrittenIsSaidOnce) {
+  write_to_file("/dev/full");
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(line(Module::kDevices, Level::kWarn, "one"));
+  EXPECT_FALSE(line(Module::kDevices, Level::kWarn, "two"));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "rvvmm: --log-file /dev/full: cannot be written: No space left on device; lines are lost\n");
+}
+
 // From here on this process logs into a file that has no name any more.
 TEST(LogFile, GetsLinesOfEnabledLevelsWithTheirModule) {
   const auto path = std::filesystem::path{testing::TempDir()} / ("rvvmm_log_test." + std::to_string(::getpid()));

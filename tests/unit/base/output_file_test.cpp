@@ -1,14 +1,23 @@
 #include "base/output_file.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "base/errno_signals.hpp"
 #include "base/error.hpp"
+#include "base/waiting_write.hpp"
 
 namespace rvvmm::output_file_test {
 namespace {
@@ -72,8 +81,69 @@ TEST_F(OutputFileTest, FileThatWasThereOrHasContentStays) {
 TEST_F(OutputFileTest, WriteSaysWhatStoppedIt) {
   OutputFile full{"--x", "/dev/full", Start::kEmptied};
   EXPECT_EQ(full.write("x"), ENOSPC);
-  full.remove();
+  try {
+    full.write_whole("x", OutputFile::kNever);
+    FAIL() << "written";
+  } catch (const SetupError& problem) {
+    EXPECT_EQ(problem.status(), ExitStatus::kInternal);
+    EXPECT_STREQ(problem.what(), "--x /dev/full: cannot be written: No space left on device");
+  }
   EXPECT_TRUE(std::filesystem::exists("/dev/full")) << "a device is not ours to remove";
+}
+
+TEST_F(OutputFileTest, WhatDoesNotFitTheLimitOfAFilesSizeLeavesNoPart) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    handle_errno_signals(SIG_IGN);
+    const rlimit limit{.rlim_cur = 4096, .rlim_max = 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    int status = 1;
+    try {
+      OutputFile{"--x", path_, Start::kEmptied}.write_whole(std::string(10'000, 'x'), OutputFile::kNever);
+    } catch (const SetupError& problem) {
+      status = problem.what() == "--x " + path_ + ": cannot be written: File too large" ? 0 : 2;
+    }
+    ::_exit(status);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(exists());
+}
+
+TEST_F(OutputFileTest, AFifoWithoutAReaderIsRefusedAtOnce) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  for (const Start start : {Start::kEmptied, Start::kAtEnd}) {
+    try {
+      OutputFile{"--x", path_, start};
+      FAIL() << "opened";
+    } catch (const SetupError& problem) {
+      EXPECT_EQ(problem.status(), ExitStatus::kUsage);
+      EXPECT_EQ(problem.what(),
+                "--x " + path_ + ": cannot be written: it is a FIFO that nobody reads; start its reader first");
+    }
+  }
+}
+
+TEST_F(OutputFileTest, AReaderIsWaitedForAsLongAsItIsAskedTo) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const Fd reader{::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  OutputFile file{"--x", path_, Start::kEmptied};
+  const std::string large(200'000, 'x');
+  EXPECT_EQ(file.write(large), EAGAIN) << "a pipe holds 64 KiB, and nobody reads it";
+  std::atomic<bool> give_up = true;
+  EXPECT_EQ(file.write(large, &give_up), EAGAIN);
+  std::string got;
+  std::jthread late{[&] {
+    std::this_thread::sleep_for(4 * kReaderPatience);
+    std::array<char, 65536> piece;
+    while (got.size() < 65536 + large.size()) {
+      if (const ssize_t count = ::read(reader.get(), piece.data(), piece.size()); count > 0)
+        got.append(piece.data(), static_cast<size_t>(count));
+    }
+  }};
+  give_up = false;
+  EXPECT_EQ(file.write(large, &give_up), 0);
 }
 
 TEST_F(OutputFileTest, WhatCannotBeOpenedIsNamedWithItsOption) {

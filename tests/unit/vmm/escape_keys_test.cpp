@@ -72,14 +72,5 @@ TEST(EscapeKeys, PrefixIsRememberedAcrossReads) {
   EXPECT_EQ(feed(keys, "x").last, Action::kQuit);
 }
 
-TEST(EscapeKeys, HelpIsReadableInRawMode) {
-  const std::string_view help = EscapeKeys::help();
-  for (size_t i = 0; i < help.size(); ++i) {
-    if (help[i] == '\n') {
-      EXPECT_EQ(help[i - 1], '\r');
-    }
-  }
-}
-
 }  // namespace
 }  // namespace rvvmm::escape_keys_test

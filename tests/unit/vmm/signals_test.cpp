@@ -1,5 +1,6 @@
 #include "vmm/signals.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "base/kick_signal.hpp"
+#include "base/log.hpp"
 
 namespace rvvmm::signals_test {
 namespace {
@@ -60,6 +62,25 @@ TEST(Signals, EachEndingSignalStopsTheLoopWithItsStatus) {
               }),
               128 + signal);
   }
+}
+
+// Log lines included: the first signal ends a process whose stderr nobody reads.
+TEST(Signals, AReaderOfTheLogThatSleepsHoldsNoSignal) {
+  EXPECT_EQ(status_of_child([] {
+              int ends[2];
+              if (::pipe2(ends, O_NONBLOCK) != 0) return 1;
+              while (::write(ends[1], "x", 1) == 1)
+                continue;
+              ::fcntl(ends[1], F_SETFL, 0);
+              ::dup2(ends[1], STDERR_FILENO);
+              log::set_level(log::Module::kVmm, log::Level::kInfo);
+              Served served;
+              served.signals.set_on_power_key([] { return true; });
+              ::kill(::getpid(), SIGTERM);  // presses the key
+              ::kill(::getpid(), SIGINT);
+              return served.loop.run().status;
+            }),
+            128 + SIGINT);
 }
 
 TEST(Signals, IgnoredSignalStaysIgnored) {
