@@ -1,6 +1,8 @@
 // Parses the command line, opens KVM and runs the VM; the only file that names KVM's classes.
 #include <malloc.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <span>
@@ -21,8 +23,11 @@ namespace {
 using namespace rvvmm;
 
 int print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitStatus::kInternal);
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
+  const int error = errno;
+  // Whoever closed the pipe has seen enough: no word, and the status that SIGPIPE would have made.
+  if (error == EPIPE) return static_cast<int>(ExitStatus::kSignalBase) + SIGPIPE;
+  throw SetupError::from_errno(ExitStatus::kInternal, "stdout: cannot be written", error);
 }
 
 int print_version() {

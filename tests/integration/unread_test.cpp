@@ -36,6 +36,10 @@ void limit_files() {
   setrlimit(RLIMIT_FSIZE, &limit);
 }
 
+void fill_stdout() {
+  dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO);
+}
+
 std::vector<std::string> with(const std::string& guest, std::vector<std::string> more) {
   std::vector<std::string> all{"--kernel", TestEnvironment::get().guest(guest), "--mem", "64M"};
   all.insert(all.end(), more.begin(), more.end());
@@ -159,6 +163,14 @@ TEST_F(FileSize, OfATraceIsSaidAndTheGuestGoesOn) {
 TEST_F(FileSize, OfStderrEndsNobody) {
   VmProcess vm{with("exit_mix", {"--log-level", "kvm=trace"}), Console::kPipe, limit_files};
   EXPECT_TRUE(vm.ends_with(0));
+}
+
+TEST(FullDisk, AsStdoutIsSaid) {
+  for (const char* const option : {"--help", "--version", "--completion=bash"}) {
+    VmProcess vm{{option}, Console::kPipe, fill_stdout};
+    EXPECT_TRUE(vm.ends_with(70)) << option;
+    EXPECT_EQ(vm.errors(), "rvvmm: stdout: cannot be written: No space left on device\n") << option;
+  }
 }
 
 }  // namespace
