@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <atomic>
+#include <map>
+#include <new>
 #include <string>
 
 #include "base/error.hpp"
@@ -90,7 +92,20 @@ bool write(Module module, Level level, std::string_view line) noexcept {
     if (error != 0 && !log_file()->failed.exchange(true)) say_that_file_failed(error);
     return error == 0;
   } catch (...) {
-    return;  // nowhere is left to say it
+    return false;  // nowhere is left to say it
+  }
+}
+
+std::atomic<uint64_t>& counter_of(std::string_view what, std::string_view who) noexcept {
+  static constinit std::atomic<uint64_t> all_others = 0;
+  static Mutex mu;
+  static std::map<std::string, std::atomic<uint64_t>> counters;
+  try {
+    std::string name = std::format("{}\n{}", what, who);
+    const LockGuard lock{mu};
+    return counters[std::move(name)];
+  } catch (const std::bad_alloc&) {
+    return all_others;
   }
 }
 

@@ -35,6 +35,8 @@ void remove_unused_file() noexcept;
 namespace detail {
 extern std::atomic<Level> levels[static_cast<size_t>(Module::kCount)];
 bool write(Module module, Level level, std::string_view line) noexcept;
+/// How often it has happened in this process.
+std::atomic<uint64_t>& counter_of(std::string_view what, std::string_view who) noexcept;
 }  // namespace detail
 
 /// For callers who gather what they log.
@@ -54,19 +56,38 @@ bool line(Module module, Level level, std::format_string<const Args&...> format,
   }
 }
 
-/// Allows the first `kBurst` calls and then every 2^n-th, so that a guest cannot flood the log. Any thread.
+/// Allows the first `kBurst` calls and then every 2^n-th, so that a guest cannot flood the log. The count is the
+/// process's, by name: objects of one name share it, also one after the other, and so a guest gains nothing by a reset
+/// of a device or of the machine. Any thread.
 class RateLimit {
  public:
+  /// `what` is limited; `who`: where several count alone, such as devices of one kind, the one of them. Both are ours,
+  /// never the guest's, and outlive this.
+  explicit constexpr RateLimit(std::string_view what, std::string_view who = {}) noexcept : what_(what), who_(who) {}
+
   /// True if this occurrence may be logged.
   bool allow() noexcept {
-    const uint64_t seen = count_.fetch_add(1, std::memory_order_relaxed) + 1;
+    const uint64_t seen = counter().fetch_add(1, std::memory_order_relaxed) + 1;
     return seen <= kBurst || (seen & (seen - 1)) == 0;
   }
-  uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+  uint64_t count() noexcept { return counter().load(std::memory_order_relaxed); }
 
  private:
   static constexpr uint64_t kBurst = 4;
-  std::atomic<uint64_t> count_ = 0;
+
+  // Looked up at the first occurrence: most runs have none, and a start does not pay for it.
+  std::atomic<uint64_t>& counter() noexcept {
+    std::atomic<uint64_t>* known = counter_.load(std::memory_order_acquire);
+    if (known == nullptr) [[unlikely]] {
+      known = &detail::counter_of(what_, who_);
+      counter_.store(known, std::memory_order_release);
+    }
+    return *known;
+  }
+
+  std::string_view what_;
+  std::string_view who_;
+  std::atomic<std::atomic<uint64_t>*> counter_ = nullptr;
 };
 
 }  // namespace rvvmm::log

@@ -93,7 +93,7 @@ class BlockQueue {
   Gathering gathering_;
   std::optional<uint64_t> end_;  // of the image, asked for once a batch
   uint64_t bytes_untold_ = 0;    // done since the last interrupt
-  log::RateLimit error_lines_;
+  log::RateLimit error_lines_{"disk errors", device_name_};
 
   std::jthread thread_;
 };

@@ -41,9 +41,9 @@ class MmioBus {
   std::vector<std::string> register_names(std::string_view device) const;
 
   /// Accesses that lay in no window.
-  uint64_t misses() const noexcept { return misses_.count(); }
+  uint64_t misses() noexcept { return misses_.count(); }
   /// Accesses that a device refused: no register there, or a width it does not have.
-  uint64_t refusals() const noexcept { return refusals_.count(); }
+  uint64_t refusals() noexcept { return refusals_.count(); }
 
  private:
   struct Slot {
@@ -64,8 +64,8 @@ class MmioBus {
 
   std::vector<Slot> slots_;  // as attached
   bool frozen_ = false;
-  log::RateLimit misses_;
-  log::RateLimit refusals_;
+  log::RateLimit misses_{"no device there"};
+  log::RateLimit refusals_{"refused by a device"};
 };
 
 // A handful of windows: walking them costs less than a search.

@@ -7,7 +7,7 @@
 
 namespace rvvmm {
 
-/// One write-only register at offset 0. Any hart thread; holds no state but a counter for its log.
+/// One write-only register at offset 0. Any hart thread; holds no state.
 class TestFinisher final : public Device {
  public:
   static constexpr uint64_t kWindowSize = 0x1000;
@@ -27,7 +27,7 @@ class TestFinisher final : public Device {
 
  private:
   FinishListener& listener_;
-  log::RateLimit unknown_;
+  log::RateLimit unknown_{"finisher"};
 };
 
 }  // namespace rvvmm

@@ -117,7 +117,7 @@ class Uart16550 final : public Device, public ConsoleListener {
   bool irq_asserted_ GUARDED_BY(mu_) = false;
   uint64_t taken_ GUARDED_BY(mu_) = 0;  // bytes, from `in_`
   uint64_t taken_at_last_look_ GUARDED_BY(mu_) = 0;
-  log::RateLimit unserved_;
+  log::RateLimit unserved_{"input that waits"};
 };
 
 }  // namespace rvvmm

@@ -139,7 +139,7 @@ class VirtioControl final : private VirtioDriverSide {
   uint64_t driver_features_ = 0;
   std::vector<VirtioQueueSetup> queues_;
   std::atomic<bool> needs_reset_ = false;
-  log::RateLimit broken_lines_;  // a guest can break it and reset it as often as it likes
+  log::RateLimit broken_lines_{"broken by its driver", device_.name()};
   std::atomic<uint8_t> config_generation_ = 0;
 };
 

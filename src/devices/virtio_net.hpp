@@ -151,7 +151,8 @@ class VirtioNet final : public ServedVirtioDevice {
   std::array<iovec, kMostPieces + 1> pieces_ GUARDED_BY(mu_);
   VirtioNetState state_ GUARDED_BY(mu_);
   VirtioNetCounters counters_ GUARDED_BY(mu_);
-  log::RateLimit drop_lines_;
+  log::RateLimit drop_lines_{"frames dropped", name_};
+  log::RateLimit vhost_lines_{"vhost left", name_};
   std::jthread thread_;
 };
 

@@ -37,8 +37,10 @@ void VirtioNet::start_vhost() noexcept {
                                          .features = driver_features()})) {
       continue;
     }
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; rvvmm moves its frames from now on", name_,
-              vhost.why());
+    if (vhost_lines_.allow()) {
+      log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; rvvmm moves its frames from now on", name_,
+                vhost.why());
+    }
     return leave_vhost();
   }
 }

@@ -29,8 +29,8 @@ class SbiDispatcher {
   /// Every extension, by EID. The names live as long as the dispatcher.
   std::vector<Entry> entries() const;
 
-  /// Calls that no extension answers, so far.
-  uint64_t unknown_calls() const noexcept { return unknown_.count(); }
+  /// Calls that no extension answers, so far, of all dispatchers.
+  uint64_t unknown_calls() noexcept { return unknown_.count(); }
 
  private:
   struct Slot {
@@ -41,7 +41,7 @@ class SbiDispatcher {
   SbiExtension* find(uint64_t eid) const noexcept;
 
   std::vector<Slot> slots_;  // sorted by EID
-  log::RateLimit unknown_;
+  log::RateLimit unknown_{"calls that no extension answers"};
 };
 
 }  // namespace rvvmm

@@ -141,7 +141,7 @@ bool HartStates::map_wait_page() noexcept {
     wait_page_ = std::move(page);
     return true;
   } catch (const SetupError& problem) {
-    log::line(log::Module::kVmm, log::Level::kError, "{}", problem.what());
+    if (no_wait_page_.allow()) log::line(log::Module::kVmm, log::Level::kError, "{}", problem.what());
     return false;
   }
 }

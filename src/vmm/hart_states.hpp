@@ -108,7 +108,8 @@ class HartStates final : public HartControl {
   Mapping wait_page_ GUARDED_BY(mu_);
   std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);
   bool ended_ GUARDED_BY(mu_) = false;
-  log::RateLimit refusals_;
+  log::RateLimit refusals_{"refusals of KVM"};
+  log::RateLimit no_wait_page_{"no page to wait in"};
 };
 
 }  // namespace rvvmm

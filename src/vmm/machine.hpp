@@ -154,7 +154,7 @@ class Machine final : private MachineListener, private FinishListener {
   std::optional<TimeCsrGuard> time_csr_guard_;
   std::optional<Timer> time_csr_timer_;
   std::optional<InputWatch> input_watch_;
-  log::RateLimit suspends_;
+  log::RateLimit suspends_{"suspends"};
 };
 
 }  // namespace rvvmm

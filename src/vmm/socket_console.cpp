@@ -138,7 +138,7 @@ class SocketInput final : public ConsoleInput {
   const Fds fds_;
   bool connected_ = false;
   bool waits_ = false;
-  log::RateLimit refusals_;
+  log::RateLimit refusals_{"clients of the console"};
   EventLoop::Watch arrivals_;
   EventLoop::Watch watch_;
   InputBacklog backlog_;

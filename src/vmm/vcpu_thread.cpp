@@ -65,7 +65,8 @@ void VcpuThread::set_up_thread() const noexcept {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(*parts_.host_cpu, &cpus);
-  if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+  static constinit log::RateLimit limit{"host CPUs that have gone"};  // each machine looks for them again
+  if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0 && limit.allow()) {
     log::line(log::Module::kVmm, log::Level::kWarn, "hart {}: host CPU {} has gone; the hart runs anywhere",
               parts_.hart.value, *parts_.host_cpu);
   }

@@ -74,7 +74,7 @@ class Vm {
   ExitWatch exit_watch_;
   FlightRecorder flight_recorder_;
   std::string failure_;  // what to say when the terminal is the user's again
-  log::RateLimit failures_;
+  log::RateLimit failures_{"failures of the guest"};
 };
 
 }  // namespace rvvmm

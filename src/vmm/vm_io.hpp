@@ -37,7 +37,7 @@ class VmIo final : public VcpuIo {
   const AddressMap& map_;
   SbiDispatcher& sbi_;
   MachineListener& listener_;
-  log::RateLimit unknown_csrs_;
+  log::RateLimit unknown_csrs_{"unknown CSRs"};
 };
 
 }  // namespace rvvmm

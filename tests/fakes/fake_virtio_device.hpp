@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "base/log.hpp"
 #include "devices/virtio_control.hpp"
 
 namespace rvvmm {
@@ -21,6 +22,9 @@ class FakeVirtioDevice final : public VirtioDevice {
   static constexpr uint64_t kFeatures = 1ULL << 5 | 1ULL << 50;
   /// With those of the transports.
   static constexpr uint64_t kOffered = kFeatures | kVirtioIndirectDescriptors | kVirtioEventIdx | kVirtioVersion1;
+
+  /// What earlier tests have logged of it counts for nothing.
+  FakeVirtioDevice() { log::detail::counter_of("broken by its driver", "fake0") = 0; }
 
   std::string_view name() const noexcept override { return "fake0"; }
   VirtioId id() const noexcept override { return VirtioId::kBlock; }

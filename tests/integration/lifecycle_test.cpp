@@ -46,6 +46,22 @@ TEST_F(Reset, EveryWayOfResettingBootsTheSameProcessAnew) {
   EXPECT_TRUE(vm.ends_with(0));
 }
 
+// Of each boot: a limit that began anew with the machine would let all of them pass.
+TEST_F(Reset, GivesTheGuestNoMoreLinesInTheLog) {
+  auto options = arguments("reboot");
+  options.insert(options.end(), {"--log-level", "devices=info"});
+  VmProcess vm{options};
+  for (int boot = 1; boot < 16; ++boot) {
+    ASSERT_TRUE(vm.expect("guest: booted")) << boot;
+    ASSERT_TRUE(vm.send("c"));
+  }
+  ASSERT_TRUE(vm.expect("guest: booted"));
+  ASSERT_TRUE(vm.send("o"));
+  EXPECT_TRUE(vm.ends_with(0));
+  EXPECT_TRUE(vm.says("no device at 0x3000", 6)) << "1, 2, 3, 4, 8 and 16";
+  EXPECT_EQ(vm.error_lines(), 6U) << vm.errors();
+}
+
 struct StopCase {
   const char* guest;
   int signal;

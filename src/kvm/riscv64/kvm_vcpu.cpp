@@ -338,9 +338,10 @@ void KvmVcpu::set_external_interrupt(bool asserted) noexcept {
 
 void KvmVcpu::drive_pin() noexcept {
   const kvm_interrupt interrupt{.irq = pin_asserted_ ? KVM_INTERRUPT_SET : KVM_INTERRUPT_UNSET};
-  if (kvm_ioctl(fd_.get(), KVM_INTERRUPT, &interrupt) < 0) {
-    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", exit_.hart.value, errno);
-  }
+  if (kvm_ioctl(fd_.get(), KVM_INTERRUPT, &interrupt) >= 0) return;
+  static constinit log::RateLimit limit{"KVM_INTERRUPT"};
+  if (const int error = errno; limit.allow())
+    log::line(log::Module::kKvm, log::Level::kError, "hart {}: KVM_INTERRUPT: errno {}", exit_.hart.value, error);
 }
 
 std::string KvmVcpu::describe_fault() const {

@@ -57,8 +57,10 @@ void KvmVm::map_ram(Gpa base, std::span<std::byte> memory) {
 
 bool KvmVm::map_rom(Gpa base, std::span<const std::byte> memory) noexcept {
   if (set_memory(fd_.get(), kRomSlot, KVM_MEM_READONLY, base, memory) == 0) return true;
+  const int error = errno;
+  if (!refused_roms_.allow()) return false;
   log::line(log::Module::kKvm, log::Level::kError, "KVM_SET_USER_MEMORY_REGION at {:#x}, read-only: errno {}",
-            base.value, errno);
+            base.value, error);
   return false;
 }
 
@@ -110,8 +112,10 @@ std::optional<bool> KvmVm::sbi_extension_is_on(size_t row) noexcept {
 
 void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {
   const kvm_irq_level level{.irq = gsi.value, .level = asserted ? 1U : 0U};
-  if (kvm_ioctl(fd_.get(), KVM_IRQ_LINE, &level) < 0) {
-    log::line(log::Module::kKvm, log::Level::kError, "KVM_IRQ_LINE {}: errno {}", gsi.value, errno);
+  if (kvm_ioctl(fd_.get(), KVM_IRQ_LINE, &level) >= 0) return;
+  if (const int error = errno; refused_lines_.allow()) {
+    log::line(log::Module::kKvm, log::Level::kError, "KVM_IRQ_LINE {}: errno {} ({} times so far)", gsi.value, error,
+              refused_lines_.count());
   }
 }
 
@@ -152,8 +156,10 @@ bool KvmVm::add_doorbell(const Doorbell& doorbell) noexcept {
 
 void KvmVm::remove_doorbell(const Doorbell& doorbell) noexcept {
   if (set_ioeventfd(fd_.get(), doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN) == 0) return;
-  log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to take it away: errno {}",
-            doorbell.at.value, errno);
+  if (const int error = errno; doorbells_left_.allow()) {
+    log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to take it away: errno {}",
+              doorbell.at.value, error);
+  }
 }
 
 std::vector<Statistic> KvmVm::statistics() {

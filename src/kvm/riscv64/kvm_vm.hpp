@@ -54,8 +54,11 @@ class KvmVm final : public VmBackend {
   int first_vcpu_fd_ = -1;
   uint64_t timebase_hz_ = 1;
   Aia aia_;
-  log::RateLimit refused_doorbells_;  // a guest may move its BARs as often as it likes
-  log::RateLimit lost_messages_;      // as it may write its vectors
+  log::RateLimit refused_doorbells_{"doorbells refused"};
+  log::RateLimit doorbells_left_{"doorbells not taken away"};
+  log::RateLimit refused_lines_{"KVM_IRQ_LINE"};
+  log::RateLimit refused_roms_{"read-only memory"};
+  log::RateLimit lost_messages_{"messages that KVM loses"};
   MsiRoutes msi_routes_;
   std::vector<Mapping> flight_memory_;  // for kRingsAtOnce harts each
   size_t rings_ = 0;

@@ -33,7 +33,7 @@ class MsiRoutes {
   const int vm_fd_;
   Mutex mu_;
   std::vector<Route> routes_ GUARDED_BY(mu_);
-  log::RateLimit refusals_;  // a guest may write its vectors as often as it likes
+  log::RateLimit refusals_{"routes for messages"};
 };
 
 }  // namespace rvvmm

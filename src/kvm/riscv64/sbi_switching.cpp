@@ -25,6 +25,8 @@ void switch_sbi_extensions(int vcpu_fd, const SbiChoices& choices) {
     if (one_reg::set(vcpu_fd, one_reg::sbi_extension(extension.kvm_id), on ? 1 : 0)) continue;
     const int error = errno;
     if (!chosen) {
+      // Each machine asks for each hart.
+      if (!log::RateLimit{"SBI extension that KVM does not offer", extension.name}.allow()) continue;
       // A kernel that does not know of it is an older one, which is nothing to be warned of at each start.
       log::line(log::Module::kKvm, error == ENOENT ? log::Level::kDebug : log::Level::kWarn,
                 "KVM does not offer the SBI extension {} (errno {}): guests do not find it", extension.name, error);

@@ -115,13 +115,26 @@ TEST(LogFile, GetsLinesOfEnabledLevelsWithTheirModule) {
 }
 
 TEST(RateLimit, AllowsABurstAndThenPowersOfTwo) {
-  RateLimit limit;
+  RateLimit limit{"test of a burst"};
   std::vector<int> allowed;
   for (int i = 1; i <= 100; ++i) {
     if (limit.allow()) allowed.push_back(i);
   }
   EXPECT_THAT(allowed, testing::ElementsAre(1, 2, 3, 4, 8, 16, 32, 64));
   EXPECT_EQ(limit.count(), 100U);
+}
+
+// A device that is made anew by each reset of the machine.
+TEST(RateLimit, GoesOnWhereTheOneOfThatNameBeforeItEnded) {
+  int allowed = 0;
+  for (int reset = 0; reset < 64; ++reset) {
+    RateLimit limit{"test of resets", "disk0"};
+    if (limit.allow()) ++allowed;
+  }
+  EXPECT_EQ(allowed, 4 + 4) << "1 to 4, 8, 16, 32, 64";
+  RateLimit other{"test of resets", "disk1"};
+  EXPECT_TRUE(other.allow());
+  EXPECT_EQ(other.count(), 1U);
 }
 
 }  // namespace

@@ -124,9 +124,10 @@ TEST_F(PciRootTest, WindowsReachTheBarsInThem) {
 
 TEST_F(PciRootTest, BesidesBarsThereIsNothing) {
   place(1, 0x4000'1000, 0x100'0000'0000);
+  const uint64_t before = bus.refusals();
   EXPECT_EQ(load<uint8_t>(0x4000'0FFF), 0xFFU);
   EXPECT_EQ(load<uint8_t>(0x4000'2000), 0xFFU);
-  EXPECT_EQ(bus.refusals(), 2U);
+  EXPECT_EQ(bus.refusals() - before, 2U);
   EXPECT_TRUE(root.is_hole(Gpa{0x4000'0FFF}));
   EXPECT_FALSE(root.is_hole(Gpa{0x4000'1000}));
   EXPECT_TRUE(root.is_hole(kWindows.high.base + (kWindows.high.size - 1)));

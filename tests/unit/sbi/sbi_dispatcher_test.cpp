@@ -35,11 +35,12 @@ TEST(SbiDispatcher, FindsTheExtensionAtBothEndsOfItsRange) {
 
 TEST(SbiDispatcher, EidOutsideEveryRangeIsNotSupportedAndCounted) {
   SbiDispatcher sbi;
+  const uint64_t before = sbi.unknown_calls();
   sbi.add(std::make_unique<Answering>(EidRange{10, 12}));
   EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 9}), kNotSupported);
   EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = 13}), kNotSupported);
   EXPECT_EQ(sbi.dispatch(HartId{0}, {.eid = UINT64_MAX}), kNotSupported);
-  EXPECT_EQ(sbi.unknown_calls(), 3U);
+  EXPECT_EQ(sbi.unknown_calls() - before, 3U);
 }
 
 TEST(SbiDispatcher, OverlappingRangesAreRefused) {

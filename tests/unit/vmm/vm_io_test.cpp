@@ -69,15 +69,17 @@ TEST_F(VmIoTest, UnknownCsrIsLoggedWithItsHart) {
 
 TEST_F(VmIoTest, AccessWithoutADeviceReadsAllOnesAndIsCounted) {
   std::array<std::byte, 4> bytes{};
+  const uint64_t before = bus_.misses();
   io_.mmio_read(kHart, Gpa{0x4000'0000}, bytes);
   EXPECT_THAT(bytes, ::testing::Each(std::byte{0xff}));
   io_.mmio_write(kHart, Gpa{0x4000'0000}, bytes);
-  EXPECT_EQ(bus_.misses(), 2U);
+  EXPECT_EQ(bus_.misses() - before, 2U);
 }
 
 TEST_F(VmIoTest, CallThatNobodyAnswersIsNotSupported) {
+  const uint64_t before = sbi_.unknown_calls();
   EXPECT_EQ(io_.sbi_ecall(kHart, {.eid = 0x0900'0000, .fid = 0, .args = {}}), SbiRet::fail(SbiError::kNotSupported));
-  EXPECT_EQ(sbi_.unknown_calls(), 1U);
+  EXPECT_EQ(sbi_.unknown_calls() - before, 1U);
 }
 
 TEST_F(VmIoTest, SystemEventReachesTheMachineWhole) {
