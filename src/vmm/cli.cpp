@@ -141,6 +141,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kNoReboot: config.no_reboot = parse_switch(where, value); break;
     case OptionId::kLogLevel: config.log_levels = parse_log_spec(where, value); break;
     case OptionId::kLogFile: config.log_file = parse_path(where, value); break;
+    case OptionId::kGuestLogLimit: config.guest_log_limit = parse_bytes(where, value); break;
     case OptionId::kBootTimeline: config.boot_timeline = parse_path(where, value); break;
     case OptionId::kProfile: config.profile = parse_path(where, value); break;
     case OptionId::kSymbols: config.symbols = parse_path(where, value); break;

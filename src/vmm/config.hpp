@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/log.hpp"
 #include "base/sbi_switches.hpp"
@@ -81,6 +82,7 @@ struct Config {
   std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: anywhere
   std::vector<std::pair<log::Module, log::Level>> log_levels;
   std::optional<std::string> log_file;
+  uint64_t guest_log_limit = GuestLog::kUsualLimit;  ///< bytes
   std::optional<std::string> boot_timeline;
   std::optional<std::string> profile;  ///< "-": a table on stderr
   std::optional<std::string> symbols;

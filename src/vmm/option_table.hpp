@@ -30,6 +30,7 @@ enum class OptionId : uint8_t {
   kConsole,
   kLogLevel,
   kLogFile,
+  kGuestLogLimit,
   kBootTimeline,
   kProfile,
   kSymbols,

@@ -119,7 +119,7 @@ uint32_t parse_smp(const std::string& where, std::string_view text) {
   return *harts;
 }
 
-uint64_t parse_size(const std::string& where, std::string_view text) {
+uint64_t parse_bytes(const std::string& where, std::string_view text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const std::optional<int> shift = suffix_shift(text.substr(digits));
   if (digits == 0 || !shift) {
@@ -129,7 +129,11 @@ uint64_t parse_size(const std::string& where, std::string_view text) {
   if (!number || *number > std::numeric_limits<uint64_t>::max() >> *shift) {
     throw wrong_value(where, text, "is more than 64 bits can hold; give less, such as 4G");
   }
-  const uint64_t bytes = *number << *shift;
+  return *number << *shift;
+}
+
+uint64_t parse_size(const std::string& where, std::string_view text) {
+  const uint64_t bytes = parse_bytes(where, text);
   if (bytes == 0 || bytes % kPage != 0) {
     throw wrong_value(where, text, "is no RAM size; give a multiple of 4K that is not 0");
   }

@@ -45,6 +45,7 @@ std::string suggestion(std::string_view typed, std::string_view prefix, bool in_
 uint32_t parse_smp(const std::string& where, std::string_view text);
 /// Bytes, a multiple of 4 KiB and not 0: a decimal number of MiB, or of the unit of its suffix K, M, G, T (also
 /// in lower case; powers of 1024).
+uint64_t parse_bytes(const std::string& where, std::string_view text);
 uint64_t parse_size(const std::string& where, std::string_view text);
 KernelFormat parse_kernel_format(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);

@@ -50,6 +50,7 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
     : config_((check_against_host(config, hypervisor), config)),
       hypervisor_(hypervisor),
       timeline_(timeline),
+      guest_log_(config.guest_log_limit),
       irqchip_kinds_(irqchip_kinds(config.irqchip, config.smp, hypervisor)),
       images_(config),
       memory_(kRamBase, config.mem_bytes, config.ram),

@@ -51,5 +51,13 @@ TEST_F(HypercallGuest, LogLevelOfItsModuleDecidesWhatIsShown) {
   EXPECT_NE(vm.errors().find("debug guest: hart 0: not shown"), std::string::npos) << vm.errors();
 }
 
+// Check 3 of the guest: its line is taken.
+TEST_F(HypercallGuest, IsToldThatItsLogIsFull) {
+  VmProcess vm{arguments({"--guest-log-limit", "0"})};
+  EXPECT_TRUE(vm.ends_with(3));
+  EXPECT_EQ(vm.error_lines(), 1U) << vm.errors();
+  EXPECT_NE(vm.errors().find("no more of its lines are shown (--guest-log-limit)"), std::string::npos) << vm.errors();
+}
+
 }  // namespace
 }  // namespace rvvmm::test::hypercall_test

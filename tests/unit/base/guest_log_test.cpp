@@ -64,5 +64,21 @@ TEST(GuestLog, NobodyWaitsForAReaderThatSleeps) {
   EXPECT_LT(shown, GuestLog::kLinesPerSecond);
 }
 
+TEST(GuestLog, EndsAtItsLimitAndSaysSoOnce) {
+  constexpr uint64_t kText = 36;
+  GuestLog guest{3 * (kText + GuestLog::kBytesPerLine)};
+  const std::string text(kText, 'x');
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(guest.line(kHart, log::Level::kWarn, text));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FALSE(guest.line(kHart, log::Level::kWarn, text));
+  EXPECT_TRUE(guest.line(kHart, log::Level::kInfo, text)) << "below the level it goes nowhere, which is no drop";
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::ranges::count(said, '\n'), 4) << said;
+  EXPECT_THAT(said, EndsWith("warning guest: the guest has logged 300 bytes, and no more of its lines are shown "
+                             "(--guest-log-limit)\n"));
+}
+
 }  // namespace
 }  // namespace rvvmm::guest_log_test

@@ -84,10 +84,18 @@ TEST(CommandLine, DefaultsAreAsDocumented) {
 }
 
 TEST(CommandLine, EveryOptionArrives) {
-  const Config config = config_of(
-      {"--initrd",  "i",           "--append",  "a b",        "--smp",      "4", "--mem",       "1G",
-       "--irqchip", "plic",        "--dtb",     "d",          "--dump-dtb", "o", "--no-reboot", "--cpu-affinity",
-       "1,3",       "--log-level", "kvm=trace", "--log-file", "l"});
+  const Config config = config_of({"--initrd",    "i",
+                                   "--append",    "a b",
+                                   "--smp",       "4",
+                                   "--mem",       "1G",
+                                   "--irqchip",   "plic",
+                                   "--dtb",       "d",
+                                   "--dump-dtb",  "o",
+                                   "--no-reboot", "--cpu-affinity",
+                                   "1,3",         "--log-level",
+                                   "kvm=trace",   "--log-file",
+                                   "l",           "--guest-log-limit",
+                                   "3K"});
   EXPECT_THAT(config.initrds, ElementsAre("i"));
   EXPECT_EQ(config.append, "a b");
   EXPECT_EQ(config.smp, 4U);
@@ -99,6 +107,7 @@ TEST(CommandLine, EveryOptionArrives) {
   EXPECT_THAT(config.cpu_affinity, ElementsAre(1, 3));
   EXPECT_THAT(config.log_levels, ElementsAre(Pair(Module::kKvm, Level::kTrace)));
   EXPECT_EQ(config.log_file, "l");
+  EXPECT_EQ(config.guest_log_limit, 3_KiB);
 }
 
 TEST(CommandLine, InitrdMayBeGivenSeveralTimes) {
