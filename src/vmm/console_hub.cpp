@@ -41,6 +41,7 @@ void ConsoleHub::start(std::function<void()> on_first_output, std::function<void
   ::sigaction(kKickSignal, &nothing, nullptr);
   const LockGuard lock{mu_};
   on_first_output_ = std::move(on_first_output);
+  on_no_thread_ = std::move(on_no_thread);
   state_ = ThreadState::kNotStarted;
   if (filled_ > 0) ask_for_thread();
 }
@@ -70,9 +71,14 @@ void ConsoleHub::launch_if_asked_for() noexcept {
     stopping_ = true;
     space_.notify_all();  // a hart may have filled the buffer since it asked
     tell_of_room();
-    log::line(log::Module::kVmm, log::Level::kError,
-              "console output: no thread for it ({}); the guest goes on and its output is dropped", problem.what());
+    no_thread_ = problem.code().message();
+    if (on_no_thread_) on_no_thread_();
   }
+}
+
+std::optional<std::string> ConsoleHub::no_thread() {
+  const LockGuard lock{mu_};
+  return no_thread_;
 }
 
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {

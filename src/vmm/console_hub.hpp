@@ -50,10 +50,14 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// kKickSignal becomes the output thread's own, to be blocked in all
   /// others. That thread, "io-console", starts with the first byte: a guest without output does without it.
   /// `on_first_output` is called then, by the hart that writes, and has the main thread call launch(); without it the
-  /// hart does so.
-  void start(std::function<void()> on_first_output = {}) noexcept;
+  /// hart does so. Where the host has no thread for it, output is dropped, and `on_no_thread` is called under `mu_`, so
+  /// only to notify somebody. Neither may throw.
+  void start(std::function<void()> on_first_output = {}, std::function<void()> on_no_thread = {}) noexcept;
   /// Starts the thread if output waits for it.
   void launch() noexcept;
+
+  /// Why output was dropped for want of a thread; nullopt: it was not. Any thread.
+  std::optional<std::string> no_thread();
 
   /// Who hears of input; replaces earlier ones. The thread that calls queue_input().
   void set_listeners(std::vector<ConsoleListener*> listeners) { listeners_ = std::move(listeners); }
@@ -143,6 +147,8 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   std::atomic<bool> stopping_ = false;  // set under mu_, read without it between writes
   bool reader_gone_ = false;            // the thread's own
   std::function<void()> on_first_output_ GUARDED_BY(mu_);
+  std::function<void()> on_no_thread_ GUARDED_BY(mu_);
+  std::optional<std::string> no_thread_ GUARDED_BY(mu_);
   std::function<void()> on_output_room_;
   std::function<void(std::span<const std::byte>)> on_output_;
   std::jthread thread_;

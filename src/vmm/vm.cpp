@@ -93,7 +93,9 @@ int Vm::run() {
     VcpuThread::install_kick_handler();
     // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
     Notifier first_output{loop, [&console] { console.launch(); }};
-    console.start([&first_output] { first_output.notify(); });
+    console.start(
+        [&first_output] { first_output.notify(); },
+        [&loop] { loop.stop({.kind = StopReason::Kind::kExit, .status = static_cast<int>(ExitStatus::kInternal)}); });
     const auto doorbells = virtio_.watch_doorbells(loop);
     status = run_machines({.loop = loop,
                            .signals = signals,
@@ -102,6 +104,14 @@ int Vm::run() {
                            .console_is_in_view = go_to_the_same_place(place->output_fd(), STDERR_FILENO),
                            .prompt = prompt ? &*prompt : nullptr,
                            .panic_watch = panic_watch ? &*panic_watch : nullptr});
+    // The guest may have ended before the console's thread was to begin: its output is lost all the same.
+    if (const auto why = console.no_thread()) {
+      status = static_cast<int>(ExitStatus::kInternal);
+      failure_ += std::format(
+          "rvvmm: the console's output is lost: this host has no thread for it now: {}; raise the limit (ulimit -u, "
+          "ulimit -v, pids.max of the cgroup)\n",
+          *why);
+    }
   }
   log::say_lost();
   std::fputs(failure_.c_str(), stderr);  // waits for who reads: signals end the process by themselves again

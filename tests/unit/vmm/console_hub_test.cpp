@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -72,6 +74,25 @@ std::string numbered(size_t count) {
     text += std::to_string(i) + "\n";
   text.resize(count);
   return text;
+}
+
+// A stack that no address space holds, as where a limit of threads is reached: EAGAIN.
+TEST_F(ConsoleOutput, WhereThereIsNoThreadForItIsAnError) {
+  pthread_attr_t before;
+  pthread_attr_t huge;
+  ::pthread_getattr_default_np(&before);
+  ::pthread_getattr_default_np(&huge);
+  ::pthread_attr_setstacksize(&huge, size_t{1} << 47);
+  int calls = 0;
+  ConsoleHub hub{writer_.get()};
+  hub.start({}, [&calls] { ++calls; });
+  EXPECT_FALSE(hub.no_thread());
+  ::pthread_setattr_default_np(&huge);
+  hub.write(bytes_of("lost"));
+  ::pthread_setattr_default_np(&before);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(hub.no_thread(), std::optional<std::string>{"Resource temporarily unavailable"});
+  hub.write(bytes_of(numbered(3 * ConsoleHub::kOutputCapacity)));  // holds nobody
 }
 
 TEST_F(ConsoleOutput, BytesComeOutInOrderAndWhole) {
