@@ -59,6 +59,7 @@ void BlockQueue::start(Virtqueue queue, const BlockRules& rules, VirtioDriverSid
   queue_ = queue;
   rules_ = &rules;
   driver_ = &driver;
+  gives_up_requests_.store(false, std::memory_order_relaxed);
   state_.store(State::kRunning, std::memory_order_release);
   ring_doorbell();  // requests may be there already
 }
@@ -157,14 +158,20 @@ void BlockQueue::carry_on(BlockRequest& request, uint16_t tag) noexcept {
   while (const auto step = request.next_step()) {
     const auto result = io_->begin(*step, tag);
     if (!result) return;
-    request.step_ended(*result);
+    end_step(request, *result);
   }
   complete(request, tag);
 }
 
+void BlockQueue::end_step(BlockRequest& request, int64_t result) noexcept {
+  request.step_ended(result);
+  if (gives_up_requests_.load(std::memory_order_acquire)) [[unlikely]]
+    request.give_up();
+}
+
 void BlockQueue::on_completion(const DiskIo::Completion& completion) noexcept {
   BlockRequest& request = requests_[completion.tag];
-  request.step_ended(completion.result);
+  end_step(request, completion.result);
   carry_on(request, completion.tag);
 }
 

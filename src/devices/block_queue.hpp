@@ -45,6 +45,9 @@ class BlockQueue {
 
   /// `rules` and `driver` stay until wait_stopped().
   void start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept;
+  /// Until the next start(), of a request in hand only the step that is under way is finished. What is left of it is
+  /// answered with an I/O error.
+  void give_up_requests() noexcept { gives_up_requests_.store(true, std::memory_order_release); }
   /// No new request is begun; those in hand are finished and given back.
   void request_stop() noexcept;
   void wait_stopped() noexcept;
@@ -62,6 +65,7 @@ class BlockQueue {
   BlockRequest& next_request(uint16_t& tag) noexcept;
   void begin(BlockRequest& request, uint16_t tag) noexcept;
   void carry_on(BlockRequest& request, uint16_t tag) noexcept;
+  void end_step(BlockRequest& request, int64_t result) noexcept;
   void on_completion(const DiskIo::Completion& completion) noexcept;
   void complete(BlockRequest& request, uint16_t tag) noexcept;
   bool may_take_more() const noexcept;
@@ -76,6 +80,7 @@ class BlockQueue {
   const Options options_;
   Fd doorbell_;
   std::atomic<State> state_ = State::kIdle;
+  std::atomic<bool> gives_up_requests_ = false;
 
   // The caller's while kIdle, else the thread's.
   std::optional<Virtqueue> queue_;

@@ -245,6 +245,11 @@ void BlockRequest::advance(uint64_t bytes) noexcept {
   }
 }
 
+void BlockRequest::give_up() noexcept {
+  const bool done = left_ == 0 && next_range_ == ranges_.size() && !sync_at_end_;
+  if (!done && status_ == VIRTIO_BLK_S_OK) fail(VIRTIO_BLK_S_IOERR);
+}
+
 void BlockRequest::fail_on_host(int error) noexcept {
   status_ = VIRTIO_BLK_S_IOERR;
   host_error_ = error;

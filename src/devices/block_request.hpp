@@ -44,6 +44,8 @@ class BlockRequest {
   std::optional<DiskStep> next_step() noexcept;
   /// How the last one ended: as DiskImage::run().
   void step_ended(int64_t result) noexcept;
+  /// What is not done yet will not be: an I/O error, unless all of it is done.
+  void give_up() noexcept;
   /// Writes the status; the length for the used ring.
   uint32_t finish() noexcept;
 

@@ -41,6 +41,7 @@ VirtioBlock::VirtioBlock(unsigned index, const Options& options)
 }
 
 VirtioBlock::~VirtioBlock() {
+  give_up_requests();
   stop();
 }
 
@@ -88,6 +89,11 @@ void VirtioBlock::start(VirtioSession session) noexcept {
   for (size_t index = 0; index < queues_.size() && index < session.queues.size(); ++index) {
     if (session.queues[index]) queues_[index].start(*session.queues[index], rules_, *session.driver);
   }
+}
+
+void VirtioBlock::give_up_requests() noexcept {
+  for (BlockQueue& queue : queues_)
+    queue.give_up_requests();
 }
 
 void VirtioBlock::stop() noexcept {

@@ -47,6 +47,7 @@ class VirtioBlock final : public VirtioDevice {
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
   std::span<const int> doorbells() const noexcept override { return doorbells_; }
   void start(VirtioSession session) noexcept override;
+  void give_up_requests() noexcept override;
   void stop() noexcept override;
   VirtqueueState stopped_at(uint16_t queue) const noexcept override;
 

@@ -89,7 +89,10 @@ void VirtioControl::reset() noexcept {
 }
 
 void VirtioControl::forget_driver() noexcept {
-  if (started_) device_.stop();
+  if (started_) {
+    device_.give_up_requests();
+    device_.stop();
+  }
   started_ = false;
   status_ = 0;
   driver_features_ = 0;

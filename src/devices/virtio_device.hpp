@@ -85,6 +85,9 @@ class VirtioDevice {
 
   /// The driver is ready: serve its requests. Requests may be there already, without a kick.
   virtual void start(VirtioSession session) noexcept = 0;
+  /// Nobody waits for answers any more: the driver resets the device, or is gone. stop(), which follows, need not
+  /// finish what takes long. Nothing by default.
+  virtual void give_up_requests() noexcept {}
   /// Returns when the device touches no queue and no guest memory any more, and has called the session's driver side
   /// for the last time. Requests in hand are finished or given back (Virtqueue::undo_pop()), so that stopped_at() is
   /// where the next session can go on; what cannot be is dropped. Nothing when it is not started.

@@ -45,6 +45,7 @@ class FakeVirtioDevice final : public VirtioDevice {
     session = std::move(given);
     ++starts;
   }
+  void give_up_requests() noexcept override { requests_given_up = session.has_value(); }
   void stop() noexcept override {
     if (!session) return;
     ++stops;
@@ -67,6 +68,7 @@ class FakeVirtioDevice final : public VirtioDevice {
   std::optional<VirtioSession> session;
   std::optional<uint16_t> served_on_hart_queue;
   int served_on_hart_times = 0;
+  bool requests_given_up = false;  ///< before it was stopped
   int starts = 0;
   int stops = 0;
   int resets = 0;

@@ -149,6 +149,46 @@ TEST_F(BlockRequestTest, TellsWhichPartFailed) {
   EXPECT_EQ(part(), std::pair(512UL, 131'072UL));
 }
 
+TEST_F(BlockRequestTest, WhatIsGivenUpIsAnErrorUnlessAllOfItIsDone) {
+  const auto read = [this] {
+    return begin(VIRTIO_BLK_T_IN, 0, {{.address = kData.value, .length = 6U << 20, .flags = kDescWrite}});
+  };
+  ASSERT_TRUE(read());
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(4_MiB);
+  request.give_up();
+  EXPECT_FALSE(request.next_step());
+  EXPECT_EQ(request.finish(), 4_MiB) << "what was read is there";
+  EXPECT_EQ(status(), VIRTIO_BLK_S_IOERR);
+  EXPECT_EQ(request.host_error(), 0) << "no fault of the host's";
+
+  ASSERT_TRUE(read());
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(4_MiB);
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(2_MiB);
+  request.give_up();
+  EXPECT_EQ(status(), VIRTIO_BLK_S_OK);
+
+  // A write that is not on the disk yet must not be told as one that is.
+  rules.writethrough = true;
+  ASSERT_TRUE(begin(VIRTIO_BLK_T_OUT, 0, {{.address = kData.value, .length = 512}}));
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(512);
+  request.give_up();
+  EXPECT_FALSE(request.next_step());
+  EXPECT_EQ(status(), VIRTIO_BLK_S_IOERR);
+
+  memory.store(kData, virtio_blk_discard_write_zeroes{.sector = 0, .num_sectors = 8, .flags = 0});
+  memory.store(kData + 16, virtio_blk_discard_write_zeroes{.sector = 16, .num_sectors = 8, .flags = 0});
+  ASSERT_TRUE(begin(VIRTIO_BLK_T_DISCARD, 0, {{.address = kData.value, .length = 32}}));
+  ASSERT_TRUE(request.next_step());
+  request.step_ended(0);
+  request.give_up();
+  EXPECT_FALSE(request.next_step());
+  EXPECT_EQ(status(), VIRTIO_BLK_S_IOERR);
+}
+
 TEST_F(BlockRequestTest, FlushIsAFlushOfTheHost) {
   ASSERT_TRUE(begin(VIRTIO_BLK_T_FLUSH, 0, {}));
   EXPECT_EQ(request.next_step()->kind, DiskStep::Kind::kSync);

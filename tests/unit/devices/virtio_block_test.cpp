@@ -450,6 +450,18 @@ TEST_P(VirtioBlockTest, AStoppedDeviceHasNothingInHandAndGoesOnWhereItStood) {
     EXPECT_EQ(queue().status(slot), VIRTIO_BLK_S_OK);
 }
 
+TEST_P(VirtioBlockTest, OfARequestThatNobodyWaitsForOnlyTheStepUnderWayIsFinished) {
+  file.resize(8_MiB);
+  make(options());
+  const std::vector<FakeDescriptor> six_mib(6, to_read(0, 1_MiB));
+  device->give_up_requests();
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, six_mib), (Answer{.status = VIRTIO_BLK_S_IOERR, .length = 4_MiB}));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 1_MiB)}).status, VIRTIO_BLK_S_OK) << "that is one step";
+  restart(device->features());
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, six_mib), (Answer{.status = VIRTIO_BLK_S_OK, .length = 6_MiB + 1}))
+      << "the next driver waits";
+}
+
 TEST_P(VirtioBlockTest, RequestsLongerThanAStepAreMovedWhole) {
   file.resize(8_MiB);
   file.write(1_MiB, "first");

@@ -350,6 +350,18 @@ TEST_F(VirtioControlTest, InterruptsAndConfigurationChangesLeave) {
   EXPECT_NE(control->config_generation(), generation);
 }
 
+TEST_F(VirtioControlTest, ADriverThatResetsTheDeviceWaitsForNoRequest) {
+  start();
+  control->set_status(0);
+  EXPECT_TRUE(device.requests_given_up);
+  EXPECT_EQ(device.stops, 1);
+  device.requests_given_up = false;
+  start();
+  control.reset();
+  EXPECT_TRUE(device.requests_given_up) << "the machine has ended";
+  EXPECT_EQ(device.stops, 2);
+}
+
 // Snapshots.
 
 TEST_F(VirtioControlTest, StateOfASetUpSurvivesARoundTrip) {
@@ -384,6 +396,7 @@ TEST_F(VirtioControlTest, AStartedDeviceIsStoppedForItsStateAndGoesOn) {
   EXPECT_EQ(device.stops, 1);
   EXPECT_EQ(device.starts, 2);
   EXPECT_EQ(device.resets, resets) << "its driver has not been asked";
+  EXPECT_FALSE(device.requests_given_up) << "its driver waits for them";
   ASSERT_TRUE(control->started());
   EXPECT_TRUE(device.session->queues[0]->pop(chain)) << "the fourth request";
   EXPECT_FALSE(device.session->queues[0]->pop(chain));
