@@ -169,6 +169,16 @@ void DiskImage::find_size() {
   }
 }
 
+void DiskImage::look_at_size() noexcept {
+  const off_t end = ::lseek(fd_.get(), 0, SEEK_END);
+  if (end < 0) return;  // what it was is the best that we know
+  const uint64_t size = align_down(static_cast<uint64_t>(end), logical_block_size());
+  if (size == size_) return;
+  log::line(log::Module::kDevices, log::Level::kInfo, "--disk {}: has {} bytes now, and had {}", printable_path_, size,
+            size_);
+  size_ = size;
+}
+
 uint64_t DiskImage::size_now() const noexcept {
   struct stat found{};
   if (!is_regular_ || ::fstat(fd_.get(), &found) != 0) return size_;

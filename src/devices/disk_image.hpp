@@ -31,8 +31,11 @@ class DiskImage {
   explicit DiskImage(const Options& options);
 
   int fd() const noexcept { return fd_.get(); }
-  /// Bytes, a multiple of kSectorSize: what the guest has been told.
+  /// Bytes, a multiple of logical_block_size(): what the guest has been told.
   uint64_t size() const noexcept { return size_; }
+  /// Has size() be that of the image now, which somebody may have made longer or shorter; 0 where nothing is left of
+  /// it. While no request is served.
+  void look_at_size() noexcept;
   /// The same, or less where somebody has made the file shorter since.
   uint64_t size_now() const noexcept;
   bool read_only() const noexcept { return read_only_; }

@@ -103,6 +103,11 @@ void VirtioBlock::stop() noexcept {
     queue.wait_stopped();
 }
 
+void VirtioBlock::reset() noexcept {
+  image_.look_at_size();
+  config_.capacity = image_.size() / DiskImage::kSectorSize;
+}
+
 VirtqueueState VirtioBlock::stopped_at(uint16_t queue) const noexcept {
   return queue < queues_.size() ? queues_[queue].stopped_at() : VirtqueueState{};
 }

@@ -50,6 +50,8 @@ class VirtioBlock final : public VirtioDevice {
   void give_up_requests() noexcept override;
   void stop() noexcept override;
   VirtqueueState stopped_at(uint16_t queue) const noexcept override;
+  /// The next driver, of this boot or another one, finds the image as long as it is then.
+  void reset() noexcept override;
 
  private:
   void describe(const Options& options);

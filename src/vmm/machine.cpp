@@ -70,6 +70,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                                                 .memory = parts_.memory,
                                                 .virtio = parts_.virtio,
                                                 .transport = parts_.config.transport});
+  board_->rtc().restore({.offset = parts_.rtc_offset});
   add_extensions(sbi_, parts_.config.sbi,
                  {.memory = parts_.memory,
                   .console_out = parts_.console,
@@ -253,6 +254,7 @@ void Machine::stop() noexcept {
     thread->request_stop();
   if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
   threads_.clear();
+  parts_.rtc_offset = board_->rtc().state().offset;
   if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
 }
 

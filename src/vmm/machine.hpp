@@ -41,6 +41,7 @@ class Machine final : private MachineListener, private FinishListener {
     EventLoop& loop;
     BootMarks& boot_marks;
     GuestLog& guest_log;
+    uint64_t& rtc_offset;  ///< of the guest's clock (GoldfishRtcState): this machine takes it over and leaves it
     std::span<VirtioDevice* const> virtio = {};
     VirtioConsole* virtio_console = nullptr;    ///< one of `virtio`; takes input before others do
     ExitWatch* exit_watch = nullptr;            ///< null: nobody watches the exits

@@ -169,6 +169,7 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatc
           .loop = loop,
           .boot_marks = timeline_,
           .guest_log = guest_log_,
+          .rtc_offset = rtc_offset_,
           .virtio = virtio_.all(),
           .virtio_console = virtio_.console(),
           .exit_watch = &exit_watch_,

@@ -67,6 +67,7 @@ class Vm {
   BootTimeline& timeline_;
   GuestLog guest_log_;
   std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
+  uint64_t rtc_offset_ = 0;
   BootImages images_;
   GuestMemory memory_;
   std::unique_ptr<VmBackend> former_vm_;  ///< of the machine before; see Machine::Parts

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "process_facts.hpp"
 #include "test_environment.hpp"
@@ -60,6 +61,24 @@ TEST_F(Reset, GivesTheGuestNoMoreLinesInTheLog) {
   EXPECT_TRUE(vm.ends_with(0));
   EXPECT_TRUE(vm.says("no device at 0x3000", 6)) << "1, 2, 3, 4, 8 and 16";
   EXPECT_EQ(vm.error_lines(), 6U) << vm.errors();
+}
+
+TEST_F(Reset, FindsTheDiskAsLongAsItIsNowAndTheClockAsTheGuestHasSetIt) {
+  const TemporaryFile disk{std::string(1U << 20, '\0')};
+  std::vector<std::string> with_disk = arguments("after_reset");
+  with_disk.insert(with_disk.end(), {"--transport", "mmio", "--disk", disk.path()});
+  VmProcess vm{with_disk};
+  ASSERT_TRUE(vm.expect_match("guest: clock 0x1[0-9a-f]{7} capacity 0x800"));
+  ASSERT_TRUE(vm.send("s"));
+  ASSERT_TRUE(vm.expect_match("guest: clock 0x40000[0-9a-f]{3} capacity 0x800"));
+  ASSERT_EQ(::truncate(disk.path().c_str(), 3 << 20), 0);
+  ASSERT_TRUE(vm.send("r"));
+  EXPECT_TRUE(vm.expect_match("guest: clock 0x40000[0-9a-f]{3} capacity 0x1800"));
+  ASSERT_EQ(::truncate(disk.path().c_str(), 512), 0);
+  ASSERT_TRUE(vm.send("r"));
+  EXPECT_TRUE(vm.expect_match("guest: clock 0x40000[0-9a-f]{3} capacity 1"));
+  ASSERT_TRUE(vm.send("o"));
+  EXPECT_TRUE(vm.ends_with(0));
 }
 
 struct StopCase {

@@ -108,6 +108,7 @@ class VirtioBlockTest : public ::testing::TestWithParam<DiskEngine> {
   }
 
   const TemporaryImage file{kImageSize};
+  uint64_t device_size = kImageSize;
   const GuestMemory memory{kRam, 4_MiB};
   FakeDriverSide side;
   std::unique_ptr<VirtioBlock> device;
@@ -523,6 +524,34 @@ TEST_P(VirtioBlockTest, AnImageThatBecameShorterGivesErrorsAndDoesNotGrow) {
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, kSectors - 1, {to_write(0, 512)}), kDone);
 }
 
+TEST_P(VirtioBlockTest, AResetFindsTheImageAsLongAsItIsNow) {
+  make(options());
+  const auto reset_to = [this](uint64_t size) {
+    file.resize(size);
+    EXPECT_EQ(config<uint64_t>(offsetof(virtio_blk_config, capacity)) * 512, device_size) << "not before the reset";
+    device->stop();
+    device->reset();
+    device_size = size / 512 * 512;
+    EXPECT_EQ(config<uint64_t>(offsetof(virtio_blk_config, capacity)) * 512, device_size);
+    start(device->features());
+  };
+  reset_to(kImageSize * 2 + 511);
+  queue().put(0, std::string(512, 'w'));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, kSectors * 2 - 1, {to_write(0, 512)}), kDone);
+  EXPECT_EQ(file.read(kImageSize * 2 - 512, 512), std::string(512, 'w'));
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, kSectors * 2, {to_write(0, 512)}), kError) << "no whole sector";
+  reset_to(kImageSize / 2);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, kSectors / 2 - 1, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, kSectors / 2, {to_read(0, 512)}), kReadError);
+  reset_to(0);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}), kReadError);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_OUT, 0, {to_write(0, 512)}), kError);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_FLUSH, 0), kDone);
+  EXPECT_EQ(file.size(), 0U);
+  reset_to(kImageSize);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, kSectors - 1, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+}
+
 TEST_P(VirtioBlockTest, ErrorsOfTheHostAreErrorsOfTheDisk) {
   file.resize(256_MiB);
   make(options());
@@ -614,6 +643,10 @@ TEST_P(DirectVirtioBlockTest, PartsOfBlocksAreRefused) {
   EXPECT_EQ(file.read(0, kImageSize), std::string(kImageSize, 'd'));
   EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(8, 8)}), kDone);
   EXPECT_EQ(file.read(4096, 4096), std::string(4096, '\0'));
+  file.resize(kImageSize + 4096 + 512);
+  device->stop();
+  device->reset();
+  EXPECT_EQ(config<uint64_t>(offsetof(virtio_blk_config, capacity)), kSectors + 8);
 }
 
 TEST_P(VirtioBlockTest, DescribesTheDisk) {

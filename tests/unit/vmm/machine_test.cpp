@@ -38,8 +38,9 @@ class MachineTest : public ::testing::Test {
                                                     .loop = loop_,
                                                     .boot_marks = marks_,
                                                     .guest_log = guest_log_,
-                                                    .panic_watch = panic_watch_,
-                                                    .former_vm = &former_vm_},
+                                                     .rtc_offset = rtc_offset_,
+                                                     .panic_watch = panic_watch_,
+                                                     .former_vm = &former_vm_},
                                      kinds_);
   }
 
@@ -90,6 +91,7 @@ class MachineTest : public ::testing::Test {
   EventLoop loop_;
   RecordingMarks marks_;
   GuestLog guest_log_;
+  uint64_t rtc_offset_ = 0;
   PanicWatch* panic_watch_ = nullptr;
   std::unique_ptr<VmBackend> former_vm_;
   std::vector<IrqchipKind> kinds_{kAiaHardware, kAiaEmulated, kPlic};
@@ -170,6 +172,30 @@ TEST_F(MachineTest, RemembersWhatTheHostRefused) {
   make();
   EXPECT_EQ(hypervisor_.record.vms, 4);
   EXPECT_THAT(hypervisor_.record.aia_attempts, ElementsAre(false, true));
+}
+
+TEST_F(MachineTest, TheClockThatAGuestHasSetGoesOnBehindItsReset) {
+  constexpr Gpa kTimeLow{0x0010'1000};
+  constexpr Gpa kTimeHigh{0x0010'1004};
+  constexpr uint32_t kHigh = 0x4000'0000;  // of nanoseconds: the year 2116
+  const auto set_clock_and_reset = [=](VcpuIo& io) {
+    io.mmio_write(kBootHart, kTimeHigh, std::as_bytes(std::span{&kHigh, 1}));
+    io.mmio_write(kBootHart, kTimeLow, std::array<std::byte, 4>{});
+    io.system_event(kBootHart, {.type = SystemEventType::kReset});
+  };
+  EXPECT_EQ(run(set_clock_and_reset), kReset);
+  uint32_t high = 0;
+  const auto read_clock = [&high, kTimeLow, kTimeHigh](VcpuIo& io) {
+    std::array<std::byte, 4> low{};
+    io.mmio_read(kBootHart, kTimeLow, low);
+    io.mmio_read(kBootHart, kTimeHigh, std::as_writable_bytes(std::span{&high, 1}));
+    io.system_event(kBootHart, {.type = SystemEventType::kReset});
+  };
+  for (int boot = 0; boot < 2; ++boot) {
+    EXPECT_EQ(run(read_clock), kReset);
+    EXPECT_GE(high, kHigh);
+    EXPECT_LT(high, kHigh + 1000);
+  }
 }
 
 TEST_F(MachineTest, NothingLeftToTryNamesEveryRefusal) {
