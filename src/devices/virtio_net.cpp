@@ -236,12 +236,21 @@ void VirtioNet::top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) no
   for (uint16_t left = queue.size(); left > 0 && receiver.bytes < wanted && receiver.count < most; --left) {
     DescriptorChain& chain = receiver.chains[(receiver.first + receiver.count) % kMostChains];
     if (!queue.pop(chain)) return;
-    if (chain.writable_bytes() < kHeader) {  // 5.1.6.3.1: a driver must not
-      queue.push(chain, 0);
-      continue;
-    }
     ++receiver.count;
     receiver.bytes += chain.writable_bytes();
+    give_back_short_ones(receiver, queue);
+  }
+}
+
+// A frame cannot begin in a buffer without room for a header, which a driver must not offer (5.1.6.3.1). Behind another
+// one it is room like any: what is in hand is given back in order, or undo_pop() would not find it.
+void VirtioNet::give_back_short_ones(Receiver& receiver, Virtqueue& queue) noexcept {
+  while (receiver.count > 0 && receiver.chains[receiver.first].writable_bytes() < kHeader) {
+    const DescriptorChain& chain = receiver.chains[receiver.first];
+    queue.push(chain, 0);
+    receiver.bytes -= chain.writable_bytes();
+    receiver.first = (receiver.first + 1) % kMostChains;
+    --receiver.count;
   }
 }
 
@@ -287,6 +296,7 @@ VirtioNet::Progress VirtioNet::deliver(Receiver& receiver, Virtqueue& queue) noe
   queue.show_pushed();
   receiver.first = (receiver.first + used) % kMostChains;
   receiver.count -= used;
+  give_back_short_ones(receiver, queue);
   ++counters_.received;
   return Progress::kFrame;
 }

@@ -104,6 +104,7 @@ class VirtioNet final : public ServedVirtioDevice {
   Progress receive_frame(uint16_t pair, Receiver& receiver, Virtqueue& queue) noexcept REQUIRES(mu_);
   Progress deliver(Receiver& receiver, Virtqueue& queue) noexcept REQUIRES(mu_);
   void top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) noexcept REQUIRES(mu_);
+  static void give_back_short_ones(Receiver& receiver, Virtqueue& queue) noexcept;
   std::span<const iovec> pieces_of(Receiver& receiver) noexcept REQUIRES(mu_);
   size_t chains_per_frame() noexcept REQUIRES(mu_);
   void drop_received(size_t bytes) noexcept REQUIRES(mu_);

@@ -263,6 +263,40 @@ TEST_F(VirtioNetTest, BuffersWithoutRoomForAHeaderComeBackEmpty) {
   EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = 2, .length = 72}));
 }
 
+TEST_F(VirtioNetTest, StoppedItHasNoBufferInHandWhateverTheirLengths) {
+  make();
+  start();
+  // More room than the first one has is wanted, so that all are taken; the one between has none for a header.
+  give_buffer(0, 20);
+  give_buffer(1, 11);
+  give_buffer(2, 2048);
+  kick(0);
+  net->stop();
+  EXPECT_EQ(net->stopped_at(0), (VirtqueueState{.next_available = 0, .next_used = 0}));
+  EXPECT_EQ(queues[0].used_index(), 0);
+}
+
+TEST_F(VirtioNetTest, ABufferWithoutRoomForAHeaderIsRoomBehindAnother) {
+  make();
+  start();
+  give_buffer(0, 20);
+  give_buffer(1, 11);
+  give_buffer(2, 41);
+  give_buffer(3, 11);
+  give_buffer(4, 2048);
+  backend->put(0, pattern(60));
+  backend->put(0, pattern(61));
+  kick(0);
+  for (const auto& [index, length] : {std::pair{0U, 20U}, std::pair{1U, 11U}, std::pair{2U, 41U}})
+    EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = index, .length = length}));
+  EXPECT_EQ(buffers_of_frame(0), 3);
+  EXPECT_EQ((bytes_at(at(0), 20) + bytes_at(at(1), 11) + bytes_at(at(2), 41)).substr(kHeader), pattern(60));
+  EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = 3, .length = 0})) << "the next frame cannot begin there";
+  EXPECT_EQ(queues[0].take_used(), (FakeUsed{.id = 4, .length = 73}));
+  net->stop();
+  EXPECT_EQ(net->stopped_at(0), (VirtqueueState{.next_available = 5, .next_used = 5}));
+}
+
 TEST_F(VirtioNetTest, AHeaderInPiecesIsWhole) {
   make();
   start();
