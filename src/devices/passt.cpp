@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,12 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <format>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
-#include "base/errno_signals.hpp"
 #include "base/error.hpp"
 #include "base/printable.hpp"
 
@@ -24,9 +23,6 @@ namespace {
 
 // passt takes milliseconds; an emulated machine that is busy takes seconds.
 constexpr int kReadyLimitMs = 30'000;
-// Statuses of a child that did not become passt, as a shell has them.
-constexpr int kNotFound = 127;
-constexpr int kNotExecutable = 126;
 
 struct Pipe {
   Fd read;
@@ -55,21 +51,67 @@ bool host_has_ipv4_route() {
   return false;
 }
 
-/// Between fork and exec: nothing that takes a lock or memory.
-[[noreturn]] void become_passt(char* const* arguments, int socket, int nothing, int ready, int errors, pid_t parent) {
-  ::setsid();  // Ctrl-C at the terminal is not for passt
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(0);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  handle_errno_signals(SIG_DFL);
-  ::dup2(nothing, STDIN_FILENO);
-  ::dup2(ready, STDOUT_FILENO);
-  ::dup2(errors, STDERR_FILENO);
-  ::fcntl(socket, F_SETFD, 0);
-  ::execvp(arguments[0], arguments);
-  ::_exit(errno == ENOENT ? kNotFound : kNotExecutable);
+/// What passt finds when it begins, beyond its arguments.
+class SpawnSettings {
+ public:
+  /// `socket` stays open in passt, by its number. The other three become its stdin, stdout and stderr.
+  SpawnSettings(int socket, int in, int out, int errors) {
+    ::posix_spawn_file_actions_init(&files_);
+    ::posix_spawn_file_actions_adddup2(&files_, in, STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&files_, out, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&files_, errors, STDERR_FILENO);
+    ::posix_spawn_file_actions_adddup2(&files_, socket, socket);  // this only takes close-on-exec away
+    sigset_t none;
+    ::sigemptyset(&none);
+    sigset_t all;
+    ::sigfillset(&all);
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    ::posix_spawnattr_setsigdefault(&attributes_, &all);  // what we ignore passt does not
+    // A session of its own: Ctrl-C at the terminal is not for passt.
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+  ~SpawnSettings() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&files_);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  const posix_spawn_file_actions_t& files() const noexcept { return files_; }
+  const posix_spawnattr_t& attributes() const noexcept { return attributes_; }
+
+ private:
+  posix_spawn_file_actions_t files_{};
+  posix_spawnattr_t attributes_{};
+};
+
+SetupError not_executed(const std::string& program, int error) {
+  if (error == ENOMEM || error == EAGAIN) {
+    return SetupError::from_errno(ExitStatus::kInternal, std::format("user: starting {}", program), error);
+  }
+  if (error == ENOENT) {
+    return SetupError{
+        ExitStatus::kHostUnsupported,
+        std::format("user: there is no program {} (Debian package passt); --net tap=NAME does without", program)};
+  }
+  return SetupError{ExitStatus::kHostUnsupported,
+                    std::format("user: {} cannot be executed: {}", program, std::generic_category().message(error))};
+}
+
+/// Not by fork(2), for which the kernel sets as much memory aside once more as the guest has, where the host
+/// overcommits none (vm.overcommit_memory=2). Looks in PATH.
+pid_t spawn(const std::string& program, std::vector<std::string>& arguments, const SpawnSettings& settings) {
+  std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments)
+    pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  pid_t pid = 0;
+  const int error =
+      ::posix_spawnp(&pid, program.c_str(), &settings.files(), &settings.attributes(), pointers.data(), ::environ);
+  if (error != 0) throw not_executed(program, error);
+  return pid;
 }
 
 /// The last line of all that a descriptor gives now, which is gone then.
@@ -120,20 +162,10 @@ std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
   Pipe errors = make_pipe();
   const Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
   std::vector<std::string> arguments = passt_arguments(options, theirs.get(), host_has_ipv4_route());
-  std::vector<char*> pointers;
-  pointers.reserve(arguments.size() + 1);
-  for (std::string& argument : arguments)
-    pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
-
   // One that is ignored, as some who start us have it, would have the kernel reap passt and give its number away.
   ::signal(SIGCHLD, SIG_DFL);
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) throw host_error("fork");
-  if (pid == 0) {
-    become_passt(pointers.data(), theirs.get(), nothing.get(), ready.write.get(), errors.write.get(), parent);
-  }
+  const pid_t pid =
+      spawn(options.program, arguments, {theirs.get(), nothing.get(), ready.write.get(), errors.write.get()});
   std::unique_ptr<Passt> passt{new Passt{std::move(ours), pid, std::move(errors.read)}};
   ready.write.reset();
   errors.write.reset();
@@ -156,26 +188,18 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
     throw SetupError{ExitStatus::kHostUnsupported,
                      std::format("user: {} is not ready after {} s", program, kReadyLimitMs / 1000)};
   }
-  const int status = end();
-  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  if (code == kNotFound) {
-    throw SetupError{
-        ExitStatus::kHostUnsupported,
-        std::format("user: there is no program {} (Debian package passt); --net tap=NAME does without", program)};
-  }
-  const std::string said = code == kNotExecutable ? "it cannot be executed" : last_line(errors_.get());
+  end();
+  const std::string said = last_line(errors_.get());
   throw SetupError{ExitStatus::kHostUnsupported,
                    std::format("user: {} did not start: {}", program, said.empty() ? "it does not say why" : said)};
 }
 
 // It has nothing to put in order. The socket's end would end it too, and so does our own end, however we come to it.
-int Passt::end() noexcept {
-  int status = 0;
-  ::kill(pid_, SIGKILL);  // one that has ended by itself keeps its status
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+void Passt::end() noexcept {
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR)
     continue;
   pid_ = 0;
-  return status;
 }
 
 Passt::~Passt() {

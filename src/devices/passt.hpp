@@ -31,8 +31,7 @@ struct PasstOptions {
 /// name server at 10.0.2.3. With IPv6 it has what the host has.
 class Passt final : public StreamBackend {
  public:
-  /// Returns when passt listens at its ports. Throws SetupError with the text that follows "--net ". The main thread,
-  /// which is the one that passt must not outlive.
+  /// Returns when passt listens at its ports. Throws SetupError with the text that follows "--net ".
   static std::unique_ptr<Passt> launch(const PasstOptions& options);
   /// Ends passt.
   ~Passt() override;
@@ -42,8 +41,7 @@ class Passt final : public StreamBackend {
 
  private:
   Passt(Fd socket, pid_t pid, Fd errors) : StreamBackend(std::move(socket)), pid_(pid), errors_(std::move(errors)) {}
-  /// As waitpid(2) tells it.
-  int end() noexcept;
+  void end() noexcept;
   void wait_until_ready(int ready, const std::string& program);
 
   pid_t pid_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +100,35 @@ TEST_F(PasstTest, NamesThePackageWhereThereIsNone) {
     EXPECT_EQ(error.what(),
               "user: there is no program " + folder + "/none (Debian package passt); --net tap=NAME does without");
   }
+}
+
+// A forked process has all memory of its parent, which a host that overcommits none sets aside twice.
+TEST_F(PasstTest, IsNoForkOfOurs) {
+  static bool forked;
+  forked = false;
+  ASSERT_EQ(::pthread_atfork([] { forked = true; }, nullptr, nullptr), 0);
+  start("echo $$; exec cat <&$4");
+  EXPECT_FALSE(forked);
+}
+
+TEST_F(PasstTest, SaysWhyAProgramCannotBeExecuted) {
+  const auto failure_of = [this](const std::string& content, mode_t mode) -> std::string {
+    std::ofstream{program} << content;
+    ::chmod(program.c_str(), mode);
+    try {
+      Passt::launch({.program = program, .forwards = {}});
+    } catch (const SetupError& error) {
+      EXPECT_EQ(error.status(), ExitStatus::kHostUnsupported);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(failure_of("#!/bin/bash\n", 0644), "user: " + program + " cannot be executed: Permission denied");
+  // A shell would take it for a script, and say that there is no program.
+  EXPECT_EQ(failure_of("\x7f"
+                       "ELF of another machine\n",
+                       0755),
+            "user: " + program + " cannot be executed: Exec format error");
 }
 
 TEST_F(PasstTest, SaysWhatItSaidWhenItDoesNotStart) {
