@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 #include <format>
+#include <fstream>
 #include <system_error>
 
 #include "base/file_kind.hpp"
@@ -183,6 +185,29 @@ uint64_t DiskImage::size_now() const noexcept {
   struct stat found{};
   if (!is_regular_ || ::fstat(fd_.get(), &found) != 0) return size_;
   return std::min(size_, static_cast<uint64_t>(found.st_size));
+}
+
+// Behind the end of a file there is nothing to be lost by it, and those that cannot say so all the same.
+bool DiskImage::can_make_holes() const {
+  if (!is_regular_) return device_can_make_holes();
+  const auto behind = static_cast<off_t>(align_up(size_, kBufferSize));
+  const int64_t result =
+      retried([&] { return ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, behind, kPage); });
+  return result != -EOPNOTSUPP && result != -ENOSYS && result != -EINVAL;
+}
+
+// A hole of a block device is what it can set to zero without being sent zeroes (Linux, block/fops.c,
+// blkdev_fallocate()). A partition has its disk's queue. Who hides sysfs is believed to have what is asked for.
+bool DiskImage::device_can_make_holes() const {
+  struct stat found{};
+  if (::fstat(fd_.get(), &found) != 0) return true;
+  for (const std::string_view queue : {"queue", "../queue"}) {
+    uint64_t most_bytes = 0;
+    std::ifstream file{std::format("/sys/dev/block/{}:{}/{}/write_zeroes_max_bytes", major(found.st_rdev),
+                                   minor(found.st_rdev), queue)};
+    if (file >> most_bytes) return most_bytes > 0;
+  }
+  return true;
 }
 
 void DiskImage::refuse_other_formats() {

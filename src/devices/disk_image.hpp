@@ -47,6 +47,8 @@ class DiskImage {
   /// True where I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on these,
   /// and needs none.
   bool in_memory() const noexcept { return in_memory_; }
+  /// Whether what a guest discards can become a hole: the host is asked, and nothing of the image is changed.
+  bool can_make_holes() const;
   /// 64 KiB of zeroes, to write where nothing better is there.
   std::span<std::byte> zeroes() const noexcept { return zeroes_.bytes(); }
 
@@ -65,6 +67,7 @@ class DiskImage {
  private:
   void open(const std::string& path);
   std::string reason_of(int error, const std::string& path) const;
+  bool device_can_make_holes() const;
   void find_size();
   void find_block_size();
   void find_direct_alignment(uint32_t least_block);

@@ -4,6 +4,7 @@
 #include <format>
 #include <utility>
 
+#include "base/log.hpp"
 #include "base/printable.hpp"
 
 namespace rvvmm {
@@ -24,10 +25,23 @@ void check(const VirtioBlock::Options& options, const DiskImage& image) {
   if (options.discard && image.read_only()) throw image.error("discard=unmap: not with ro, which changes nothing");
 }
 
+bool may_unmap(const VirtioBlock::Options& options, const DiskImage& image) {
+  if (!options.discard || image.read_only() || image.can_make_holes()) return options.discard;
+  log::line(
+      log::Module::kDevices, log::Level::kWarn,
+      "--disk {}: discard=unmap: the host cannot make holes in it (its file system or device has none); the guest's "
+      "disk has no discard",
+      image.printable_path());
+  return false;
+}
+
 }  // namespace
 
 VirtioBlock::VirtioBlock(unsigned index, const Options& options)
-    : name_(std::format("disk{}", index)), serial_(options.serial), may_unmap_(options.discard), image_(options.image) {
+    : name_(std::format("disk{}", index)),
+      serial_(options.serial),
+      image_(options.image),
+      may_unmap_(may_unmap(options, image_)) {
   check(options, image_);
   describe(options);
   for (uint16_t queue = 0; queue < options.queues; ++queue) {
@@ -65,7 +79,7 @@ void VirtioBlock::describe(const Options& options) {
   features_ |= bit(VIRTIO_BLK_F_WRITE_ZEROES);
   config_.max_write_zeroes_sectors = kMostWriteZeroesSectors;
   config_.max_write_zeroes_seg = kMostWriteZeroesRanges;
-  if (!options.discard) return;
+  if (!may_unmap_) return;
   features_ |= bit(VIRTIO_BLK_F_DISCARD);
   config_.max_discard_sectors = kMostDiscardSectors;
   config_.max_discard_seg = kMostDiscardRanges;

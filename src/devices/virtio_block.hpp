@@ -25,9 +25,11 @@ class VirtioBlock final : public VirtioDevice {
 
   struct Options {
     DiskImage::Options image;
-    std::string serial;    ///< at most kLongestSerial bytes; what the guest reads as the disk's serial number
-    bool discard = false;  ///< what the guest discards, or overwrites with zeroes and does not need, becomes a hole
-    uint16_t queues = 1;   ///< 1 to kMostQueues, each with a thread
+    std::string serial;  ///< at most kLongestSerial bytes; what the guest reads as the disk's serial number
+    /// What the guest discards, or overwrites with zeroes and does not need, becomes a hole; where the host cannot make
+    /// holes, a line of the log says so, and the guest is offered none.
+    bool discard = false;
+    uint16_t queues = 1;  ///< 1 to kMostQueues, each with a thread
     DiskEngine engine = DiskEngine::kAuto;
   };
 
@@ -58,8 +60,8 @@ class VirtioBlock final : public VirtioDevice {
 
   const std::string name_;
   const std::string serial_;
-  const bool may_unmap_;
   DiskImage image_;
+  const bool may_unmap_;
   uint64_t features_ = 0;
   virtio_blk_config config_{};
   BlockRules rules_;

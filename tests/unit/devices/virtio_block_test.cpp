@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@ namespace {
 /// Calls of fdatasync(2), and whether they wait.
 std::atomic<int> syncs_begun = 0;
 std::atomic<bool> hold_syncs = false;
+/// Whether fallocate(2) is one of a file system that has none.
+std::atomic<bool> refuse_holes = false;
 
 }  // namespace
 }  // namespace rvvmm::virtio_block_test
@@ -33,6 +36,14 @@ extern "C" int fdatasync(int fd) {
   syncs_begun.notify_all();
   hold_syncs.wait(true);
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+
+extern "C" int fallocate(int fd, int mode, off_t offset, off_t length) {
+  if (rvvmm::virtio_block_test::refuse_holes.load()) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, length));
 }
 
 namespace rvvmm::virtio_block_test {
@@ -267,6 +278,38 @@ TEST_P(VirtioBlockTest, DiscardMakesHoles) {
   EXPECT_EQ(file.read(0, 4096), std::string(4096, 'd'));
   EXPECT_EQ(file.read(4096 + 512_KiB, 4096), std::string(4096, 'd'));
   EXPECT_EQ(file.size(), kImageSize);
+}
+
+TEST_P(VirtioBlockTest, WhereTheHostMakesNoHolesNoneAreOffered) {
+  VirtioBlock::Options wanted = options();
+  wanted.discard = true;
+  const auto offers_holes = [&] {
+    make(wanted);
+    const bool zeroes_may = config<uint8_t>(offsetof(virtio_blk_config, write_zeroes_may_unmap)) == 1;
+    EXPECT_EQ(zeroes_may, (device->features() & kDiscard) != 0);
+    return zeroes_may;
+  };
+  refuse_holes.store(true);
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(offers_holes());
+  EXPECT_NE(
+      ::testing::internal::GetCapturedStderr().find(
+          "--disk " + file.path() +
+          ": discard=unmap: the host cannot make holes in it (its file system or device has none); the guest's disk "
+          "has no discard"),
+      std::string::npos);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_DISCARD, 0, {range(8, 8)}), kUnsupported);
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_WRITE_ZEROES, 0, {range(8, 8, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)}), kDone);
+  device.reset();
+  wanted.discard = false;  // nobody asks, and nobody is told
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(offers_holes());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  device.reset();
+  refuse_holes.store(false);
+  wanted.discard = true;
+  EXPECT_TRUE(offers_holes());
+  EXPECT_EQ(file.size(), kImageSize) << "asking changes nothing";
 }
 
 TEST_P(VirtioBlockTest, ZeroesAreWrittenAndHolesMadeOnlyWhereBothWantThem) {
