@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <csignal>
 #include <format>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -37,18 +36,6 @@ Pipe make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw host_error("pipe");
   return {Fd{ends[0]}, Fd{ends[1]}};
-}
-
-// The second column of a row is the destination, which is 0 for the default route.
-bool host_has_ipv4_route() {
-  std::ifstream routes{"/proc/net/route"};
-  std::string interface;
-  std::string destination;
-  std::string rest;
-  while (routes >> interface >> destination && std::getline(routes, rest)) {
-    if (destination == "00000000") return true;
-  }
-  return false;
 }
 
 /// What passt finds when it begins, beyond its arguments.
@@ -132,7 +119,8 @@ std::string last_line(int fd) {
 
 }  // namespace
 
-std::vector<std::string> passt_arguments(const PasstOptions& options, int socket, bool host_has_route) {
+std::vector<std::string> passt_arguments(const PasstOptions& options, int socket,
+                                         const std::optional<HostRoutes>& routes) {
   // Ready is who has written its process id: then every port is bound. It closes all other descriptors of ours.
   std::vector<std::string> arguments{options.program,        "--foreground", "--quiet",        "--fd",
                                      std::to_string(socket), "--pid",        "/proc/self/fd/1"};
@@ -140,10 +128,14 @@ std::vector<std::string> passt_arguments(const PasstOptions& options, int socket
                                      "10.0.2.3", "--dns-forward", "10.0.2.3"}) {
     arguments.emplace_back(argument);
   }
-  // Without a route it would take addresses of its own choice; with an interface named it takes ours.
-  if (!host_has_route) {
+  // It looks for default routes by itself, in one table. For a family that it finds none of it would have no network,
+  // or addresses of its own choice; with an interface named it takes ours, and for IPv6 that interface's.
+  if (routes && routes->ipv4.empty() && routes->ipv6.empty()) {
     for (const char* const argument : {"--interface", "lo", "--ipv4-only"})
       arguments.emplace_back(argument);
+  } else if (routes && (routes->ipv4.empty() || routes->ipv6.empty() || routes->ipv4 == routes->ipv6)) {
+    arguments.emplace_back("--interface");
+    arguments.push_back(routes->ipv4.empty() ? routes->ipv6 : routes->ipv4);
   }
   for (const PortForward& forward : options.forwards) {
     arguments.emplace_back(forward.udp ? "--udp-ports" : "--tcp-ports");
@@ -161,7 +153,7 @@ std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
   Pipe ready = make_pipe();
   Pipe errors = make_pipe();
   const Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
-  std::vector<std::string> arguments = passt_arguments(options, theirs.get(), host_has_ipv4_route());
+  std::vector<std::string> arguments = passt_arguments(options, theirs.get(), find_host_routes());
   // One that is ignored, as some who start us have it, would have the kernel reap passt and give its number away.
   ::signal(SIGCHLD, SIG_DFL);
   const pid_t pid =

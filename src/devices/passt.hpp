@@ -4,11 +4,13 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/fd.hpp"
+#include "devices/host_routes.hpp"
 #include "devices/stream_backend.hpp"
 
 namespace rvvmm {
@@ -48,7 +50,8 @@ class Passt final : public StreamBackend {
   Fd errors_;  // what it says on stderr
 };
 
-/// What passt is called with; `socket` is its end. `host_has_route`: whether the host has a default route for IPv4.
-std::vector<std::string> passt_arguments(const PasstOptions& options, int socket, bool host_has_route);
+/// What passt is called with; `socket` is its end. Without `routes`, what the host has passt finds out alone.
+std::vector<std::string> passt_arguments(const PasstOptions& options, int socket,
+                                         const std::optional<HostRoutes>& routes);
 
 }  // namespace rvvmm

@@ -142,7 +142,7 @@ TEST(PasstArguments, ForwardPorts) {
       .program = "passt",
       .forwards = {{.udp = false, .host_address = "", .host_port = 2222, .guest_port = 22},
                    {.udp = true, .host_address = "127.0.0.1", .host_port = 53, .guest_port = 5353}}};
-  const auto arguments = passt_arguments(options, 7, true);
+  const auto arguments = passt_arguments(options, 7, std::nullopt);
   const auto value_of = [&](const char* option) {
     const auto at = std::ranges::find(arguments, option);
     return at == arguments.end() || at + 1 == arguments.end() ? "" : *(at + 1);
@@ -153,9 +153,19 @@ TEST(PasstArguments, ForwardPorts) {
   EXPECT_EQ(value_of("--interface"), "");
 }
 
-TEST(PasstArguments, NameAnInterfaceWhereThereIsNoRoute) {
-  const auto arguments = passt_arguments({}, 7, false);
-  EXPECT_TRUE(std::ranges::contains(arguments, "--interface"));
+TEST(PasstArguments, NameTheInterfaceThatTheHostUses) {
+  const auto said_of = [](const std::optional<HostRoutes>& routes) {
+    const auto arguments = passt_arguments({}, 7, routes);
+    const auto at = std::ranges::find(arguments, "--interface");
+    const std::string interface = at == arguments.end() ? "" : *(at + 1);
+    return interface + (std::ranges::contains(arguments, "--ipv4-only") ? ", IPv4 only" : "");
+  };
+  EXPECT_EQ(said_of(HostRoutes{}), "lo, IPv4 only");
+  EXPECT_EQ(said_of(HostRoutes{.ipv4 = "eth0", .ipv6 = ""}), "eth0");
+  EXPECT_EQ(said_of(HostRoutes{.ipv4 = "", .ipv6 = "eth0"}), "eth0");
+  EXPECT_EQ(said_of(HostRoutes{.ipv4 = "eth0", .ipv6 = "eth0"}), "eth0");
+  EXPECT_EQ(said_of(HostRoutes{.ipv4 = "wg0", .ipv6 = "eth0"}), "") << "one name cannot be right for both";
+  EXPECT_EQ(said_of(std::nullopt), "");
 }
 
 }  // namespace
