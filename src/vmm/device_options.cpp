@@ -50,6 +50,7 @@ MacAddress parse_mac(const Suboption& option) {
   }
   if (!is_one) throw wrong(option, "is no MAC address; give one like 52:54:00:12:34:56");
   if ((mac[0] & 1) != 0) throw wrong(option, "is a multicast address; its first byte must be even");
+  if (mac == MacAddress{}) throw wrong(option, "is no card's address; give one like 52:54:00:12:34:56");
   return mac;
 }
 

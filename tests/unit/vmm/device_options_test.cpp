@@ -110,6 +110,8 @@ TEST(ParseNet, MistakesAreNamed) {
   }
   EXPECT_EQ(net_error("user,mac=53:54:00:12:34:56"),
             "--net: mac: \"53:54:00:12:34:56\" is a multicast address; its first byte must be even");
+  EXPECT_EQ(net_error("user,mac=00:00:00:00:00:00"),
+            "--net: mac: \"00:00:00:00:00:00\" is no card's address; give one like 52:54:00:12:34:56");
   for (const char* const forward : {"2222-:22", "tcp:2222", "tcp:0-:22", "tcp:1-:65536", "tcp:-:22", "sctp:1-:2",
                                     "tcp:1.2.3:1-:2", "tcp:localhost:1-:2"}) {
     EXPECT_EQ(net_error(std::string{"user,hostfwd="} + forward),
