@@ -56,6 +56,17 @@ bool line(Module module, Level level, std::format_string<const Args&...> format,
   }
 }
 
+/// The same for a line that is made of more than values, by `make`, which allocates and may throw.
+template <typename Make>
+void made_line(Module module, Level level, const Make& make) noexcept {
+  if (!enabled(module, level)) return;
+  try {
+    detail::write(module, level, make());
+  } catch (...) {
+    detail::write(module, level, "a line was lost: no memory for it");
+  }
+}
+
 /// Allows the first `kBurst` calls and then every 2^n-th, so that a guest cannot flood the log. The count is the
 /// process's, by name: objects of one name share it, also one after the other, and so a guest gains nothing by a reset
 /// of a device or of the machine. Any thread.

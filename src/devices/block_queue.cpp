@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <format>
 #include <system_error>
 #include <utility>
 
@@ -35,7 +36,10 @@ std::chrono::nanoseconds let_others_run() noexcept {
 BlockQueue::BlockQueue(DiskImage& image, std::string_view device_name, Options options)
     : image_(image), device_name_(device_name), options_(std::move(options)), doorbell_(::eventfd(0, EFD_CLOEXEC)) {
   if (!doorbell_) throw SetupError::from_errno(ExitStatus::kInternal, "eventfd for a virtqueue", errno);
+  static_assert(kSize == BlockRequest::kLongestChain);
   free_.reserve(kSize);
+  requests_.reserve(kSize);
+  rooms_ = std::make_unique_for_overwrite<iovec[]>(kSize * BlockRequest::kRoom);  // untouched, it costs nothing
   try {
     const AsynchronousSignalsBlocked blocked;
     thread_ = std::jthread{[this] { main(); }};
@@ -132,7 +136,8 @@ bool BlockQueue::may_take_more() const noexcept {
 BlockRequest& BlockQueue::next_request(uint16_t& tag) noexcept {
   if (free_.empty()) {
     tag = static_cast<uint16_t>(requests_.size());
-    return requests_.emplace_back();
+    iovec* const room = rooms_.get() + tag * BlockRequest::kRoom;
+    return requests_.emplace_back(std::span<iovec, BlockRequest::kRoom>{room, BlockRequest::kRoom});
   }
   tag = free_.back();
   free_.pop_back();
@@ -176,8 +181,8 @@ void BlockQueue::on_completion(const DiskIo::Completion& completion) noexcept {
 }
 
 void BlockQueue::complete(BlockRequest& request, uint16_t tag) noexcept {
-  if (request.host_error() != 0) [[unlikely]]
-    report(request);
+  if (request.host_error() != 0 && error_lines_.allow()) [[unlikely]]
+    log::made_line(log::Module::kDevices, log::Level::kWarn, [&] { return what_failed(request); });
   queue_->push(request.chain(), request.finish());
   bytes_untold_ += request.moved_bytes();
   bytes_in_hand_ -= request.moved_bytes();
@@ -206,19 +211,16 @@ void BlockQueue::finish_stopping() noexcept {
   state_.notify_all();
 }
 
-void BlockQueue::report(const BlockRequest& request) noexcept {
-  if (!error_lines_.allow()) return;
+std::string BlockQueue::what_failed(const BlockRequest& request) const {
   const int error = request.host_error();
   const std::string why =
       error == BlockRequest::kShorter ? "the image has become shorter" : std::generic_category().message(error);
   const BlockRequest::Part& part = request.last_part();
-  if (part.length == 0) {
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} failed: {}; the guest is told so", device_name_,
-              image_.printable_path(), request.name() == "flush" ? "flush" : "flush behind a write", why);
-  } else {
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}: {} of {} bytes at {} failed: {}; the guest is told so",
-              device_name_, image_.printable_path(), request.name(), part.length, part.offset, why);
-  }
+  const std::string what = part.length > 0
+                               ? std::format("{} of {} bytes at {}", request.name(), part.length, part.offset)
+                           : request.name() == "flush" ? "flush"
+                                                       : "flush behind a write";
+  return std::format("{}: {}: {} failed: {}; the guest is told so", device_name_, image_.printable_path(), what, why);
 }
 
 void BlockQueue::give_up(std::string_view why) noexcept {

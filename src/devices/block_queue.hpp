@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,7 +70,7 @@ class BlockQueue {
   bool may_take_more() const noexcept;
   void finish_stopping() noexcept;
   void interrupt_if_wanted() noexcept;
-  void report(const BlockRequest& request) noexcept;
+  std::string what_failed(const BlockRequest& request) const;
   void give_up(std::string_view why) noexcept;
   bool is_running() const noexcept { return state_.load(std::memory_order_acquire) == State::kRunning; }
 
@@ -90,7 +89,10 @@ class BlockQueue {
 
   // The thread's.
   std::unique_ptr<DiskIo> io_;
-  std::deque<BlockRequest> requests_;  // as many as were in hand at once; their place is their tag
+  // One for each request that can be in hand at once, set aside when the queue is made: its place is its tag, and
+  // nothing moves.
+  std::unique_ptr<iovec[]> rooms_;
+  std::vector<BlockRequest> requests_;  // as many as were in hand at once
   std::vector<uint16_t> free_;
   uint16_t in_hand_ = 0;
   uint64_t bytes_in_hand_ = 0;

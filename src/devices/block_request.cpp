@@ -13,8 +13,6 @@ namespace rvvmm {
 namespace {
 
 constexpr uint64_t kSector = DiskImage::kSectorSize;
-/// IOV_MAX of Linux.
-constexpr size_t kMostBuffers = 1024;
 
 }  // namespace
 
@@ -24,9 +22,7 @@ bool BlockRequest::begin(DiskImage& image, const BlockRules& rules) noexcept {
   status_ = VIRTIO_BLK_S_OK;
   host_error_ = 0;
   sync_at_end_ = false;
-  offset_ = left_ = length_ = written_ = writes_up_to_ = 0;
-  first_ = 0;
-  data_.clear();
+  offset_ = data_at_ = left_ = length_ = written_ = writes_up_to_ = 0;
   next_range_ = 0;
   ranges_.clear();
   last_part_ = {};
@@ -62,40 +58,7 @@ void BlockRequest::begin_transfer(uint64_t sector) noexcept {
   last_part_ = {.offset = offset_, .length = bytes};
   if (!in) writes_up_to_ = offset_ + bytes;
   sync_at_end_ = !in && rules_->writethrough;
-  if (in) {
-    add_data(chain_.writable(), 0, bytes);
-  } else {
-    add_data(chain_.readable(), sizeof(virtio_blk_outhdr), bytes);
-  }
-}
-
-// Buffers that lie one behind the other become one, and what is larger than a step becomes several: a step has whole
-// ones.
-void BlockRequest::add_data(std::span<const iovec> buffers, uint64_t skip, uint64_t length) noexcept {
-  for (const iovec& buffer : buffers) {
-    if (skip >= buffer.iov_len) {
-      skip -= buffer.iov_len;
-      continue;
-    }
-    std::byte* base = static_cast<std::byte*>(buffer.iov_base) + skip;
-    uint64_t rest = std::min(buffer.iov_len - skip, length);
-    skip = 0;
-    length -= rest;
-    while (rest > 0) {
-      const bool behind =
-          !data_.empty() && static_cast<std::byte*>(data_.back().iov_base) + data_.back().iov_len == base;
-      const uint64_t room = kMostBytesOfStep - (behind ? data_.back().iov_len : 0);
-      const uint64_t piece = std::min(rest, room > 0 ? room : kMostBytesOfStep);
-      if (behind && room > 0) {
-        data_.back().iov_len += piece;
-      } else {
-        data_.push_back({.iov_base = base, .iov_len = piece});
-      }
-      base += piece;
-      rest -= piece;
-    }
-    if (length == 0) return;
-  }
+  data_at_ = in ? 0 : sizeof(virtio_blk_outhdr);
 }
 
 void BlockRequest::begin_get_id() noexcept {
@@ -173,26 +136,51 @@ std::optional<DiskStep> BlockRequest::make_step() noexcept {
 }
 
 DiskStep BlockRequest::transfer_step() noexcept {
-  if (first_ == data_.size()) refill_with_zeroes();
-  const bool in = type_ == VIRTIO_BLK_T_IN;
-  step_ = in ? DiskStep::Kind::kRead : DiskStep::Kind::kWrite;
+  const bool zeroes = type_ == VIRTIO_BLK_T_WRITE_ZEROES;
+  step_ = type_ == VIRTIO_BLK_T_IN ? DiskStep::Kind::kRead : DiskStep::Kind::kWrite;
+  const std::span<const iovec> buffers = zeroes ? gather_zeroes() : gather_data();
   uint64_t bytes = 0;
-  size_t last = first_;
-  while (last < data_.size() && last - first_ < kMostBuffers && bytes + data_[last].iov_len <= kMostBytesOfStep)
-    bytes += data_[last++].iov_len;
-  return {
-      .kind = step_, .offset = offset_, .length = bytes, .buffers = std::span{data_}.subspan(first_, last - first_)};
+  for (const iovec& buffer : buffers)
+    bytes += buffer.iov_len;
+  return {.kind = step_, .offset = offset_, .length = bytes, .buffers = buffers};
 }
 
-void BlockRequest::refill_with_zeroes() noexcept {
+// As much as a step may have of what is left. Buffers that lie one behind the other become one, so that there is room
+// for all.
+std::span<const iovec> BlockRequest::gather_data() noexcept {
+  const auto buffers = type_ == VIRTIO_BLK_T_IN ? chain_.writable() : chain_.readable();
+  uint64_t skip = data_at_;
+  uint64_t wanted = std::min(left_, kMostBytesOfStep);
+  size_t count = 0;
+  for (const iovec& buffer : buffers) {
+    if (wanted == 0) break;
+    if (skip >= buffer.iov_len) {
+      skip -= buffer.iov_len;
+      continue;
+    }
+    std::byte* const base = static_cast<std::byte*>(buffer.iov_base) + skip;
+    const uint64_t piece = std::min(buffer.iov_len - skip, wanted);
+    skip = 0;
+    wanted -= piece;
+    iovec* const last = count > 0 ? &step_room_[count - 1] : nullptr;
+    if (last != nullptr && static_cast<std::byte*>(last->iov_base) + last->iov_len == base) {
+      last->iov_len += piece;
+    } else {
+      step_room_[count++] = {.iov_base = base, .iov_len = piece};
+    }
+  }
+  return step_room_.first(count);
+}
+
+std::span<const iovec> BlockRequest::gather_zeroes() noexcept {
   const std::span<std::byte> zeroes = image_->zeroes();
-  data_.clear();
-  first_ = 0;
-  for (uint64_t rest = std::min(left_, kMostBytesOfStep); rest > 0;) {
+  size_t count = 0;
+  for (uint64_t rest = std::min(left_, kMostBytesOfStep); rest > 0 && count < step_room_.size(); ++count) {
     const uint64_t piece = std::min<uint64_t>(rest, zeroes.size());
-    data_.push_back({.iov_base = zeroes.data(), .iov_len = piece});
+    step_room_[count] = {.iov_base = zeroes.data(), .iov_len = piece};
     rest -= piece;
   }
+  return step_room_.first(count);
 }
 
 DiskStep BlockRequest::allocate_step() noexcept {
@@ -233,16 +221,9 @@ void BlockRequest::allocation_ended(int64_t result) noexcept {
 
 void BlockRequest::advance(uint64_t bytes) noexcept {
   offset_ += bytes;
+  data_at_ += bytes;
   left_ -= bytes;
   if (type_ == VIRTIO_BLK_T_IN) written_ += bytes;
-  while (bytes > 0) {
-    iovec& buffer = data_[first_];
-    const uint64_t part = std::min<uint64_t>(bytes, buffer.iov_len);
-    buffer.iov_base = static_cast<std::byte*>(buffer.iov_base) + part;
-    buffer.iov_len -= part;
-    bytes -= part;
-    if (buffer.iov_len == 0) ++first_;
-  }
 }
 
 void BlockRequest::give_up() noexcept {

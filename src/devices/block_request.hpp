@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
-#include <vector>
 
+#include "base/inplace_vector.hpp"
 #include "devices/disk_image.hpp"
 #include "devices/disk_step.hpp"
 #include "devices/virtqueue.hpp"
@@ -31,6 +32,14 @@ struct BlockRules {
 /// Used again and again. The thread of one queue.
 class BlockRequest {
  public:
+  /// What `room` has room for: the buffers of the longest chain, and those of a step.
+  static constexpr size_t kLongestChain = 256;
+  static constexpr size_t kRoom = 2 * kLongestChain;
+
+  /// `room` outlives it.
+  explicit BlockRequest(std::span<iovec, kRoom> room) noexcept
+      : chain_(room.first<kLongestChain>()), step_room_(room.last<kLongestChain>()) {}
+
   /// No step moves more, and a read or write of up to so many bytes is one step.
   static constexpr uint64_t kMostBytesOfStep = 4U << 20;
 
@@ -80,11 +89,11 @@ class BlockRequest {
   void begin_get_id() noexcept;
   bool is_whole_blocks(uint64_t sector, uint64_t sectors) const noexcept;
   uint8_t check_range(uint64_t sector, uint32_t sectors, uint32_t flags) const noexcept;
-  void add_data(std::span<const iovec> buffers, uint64_t skip, uint64_t length) noexcept;
   std::optional<DiskStep> make_step() noexcept;
   DiskStep transfer_step() noexcept;
   DiskStep allocate_step() noexcept;
-  void refill_with_zeroes() noexcept;
+  std::span<const iovec> gather_data() noexcept;
+  std::span<const iovec> gather_zeroes() noexcept;
   void allocation_ended(int64_t result) noexcept;
   void advance(uint64_t bytes) noexcept;
   void fail(uint8_t status) noexcept { status_ = status; }
@@ -100,20 +109,20 @@ class BlockRequest {
   DiskStep::Kind step_ = DiskStep::Kind::kSync;
   Part last_part_;
 
-  // What is left to transfer: from offset_ on, to or from data_[first_] on.
+  // What is left to transfer: from offset_ on, to or from byte data_at_ and on of the chain's buffers.
   uint64_t offset_ = 0;
+  uint64_t data_at_ = 0;
   uint64_t left_ = 0;
   uint64_t length_ = 0;
   uint64_t written_ = 0;  // bytes of the guest's writable buffers that are filled, from the first on
   uint64_t writes_up_to_ = 0;
-  size_t first_ = 0;
-  std::vector<iovec> data_;
+  std::span<iovec, kLongestChain> step_room_;
 
   // Of DISCARD and WRITE_ZEROES: those from next_range_ on are not yet done.
   size_t next_range_ = 0;
   Zeroing zeroing_ = Zeroing::kWrite;
   bool unmap_wanted_ = false;
-  std::vector<Part> ranges_;
+  InplaceVector<Part, kMostDiscardRanges> ranges_;
 };
 
 }  // namespace rvvmm

@@ -1,6 +1,7 @@
 #include "devices/virtio_control.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "base/eventfd.hpp"
@@ -23,6 +24,7 @@ void read_config_bytes(std::span<const std::byte> config, uint64_t offset, std::
 
 VirtioControl::VirtioControl(VirtioDevice& device, const GuestMemory& memory, VirtioInterruptSink& sink)
     : device_(device), memory_(memory), sink_(sink), queues_(device.queue_sizes().size()) {
+  assert(queues_.size() <= kMostVirtioQueues);
   reset();
 }
 

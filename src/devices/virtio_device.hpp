@@ -5,8 +5,8 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <vector>
 
+#include "base/inplace_vector.hpp"
 #include "devices/virtqueue.hpp"
 
 namespace rvvmm {
@@ -38,10 +38,13 @@ class VirtioDriverSide {
   virtual void needs_reset(std::string_view why) noexcept = 0;
 };
 
+/// Queues of one device: those of a network card with 16 pairs.
+inline constexpr size_t kMostVirtioQueues = 33;
+
 /// What DRIVER_OK hands over: all there is to serve requests with, until stop().
 struct VirtioSession {
   /// By number; nullopt for one that the driver did not enable.
-  std::vector<std::optional<Virtqueue>> queues;
+  InplaceVector<std::optional<Virtqueue>, kMostVirtioQueues> queues;
   uint64_t features = 0;  ///< that device and driver agreed on
   VirtioDriverSide* driver = nullptr;
 };
@@ -57,7 +60,7 @@ class VirtioDevice {
   virtual VirtioId id() const noexcept = 0;
   /// Device feature bits only (0-23, 50-127); the transport adds what concerns queues.
   virtual uint64_t features() const noexcept = 0;
-  /// The largest size of each queue, by number. The same for the device's whole life.
+  /// The largest size of each queue, by number; at most kMostVirtioQueues. The same for the device's whole life.
   virtual std::span<const uint16_t> queue_sizes() const noexcept = 0;
 
   /// Fills `out` from the device's configuration space; what is beyond its end reads zero. Any width and alignment.

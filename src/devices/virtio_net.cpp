@@ -60,6 +60,14 @@ std::vector<uint16_t> sizes_of_queues(const NetBackend& backend) {
 
 }  // namespace
 
+// What the guest fills is set aside here; it costs nothing until it is touched.
+VirtioNet::Receiver::Receiver()
+    : rooms(std::make_unique_for_overwrite<iovec[]>(kMostChains * kQueueSize)), overflow(kHeader + kLongestFrame) {
+  chains.reserve(kMostChains);
+  for (size_t chain = 0; chain < kMostChains; ++chain)
+    chains.emplace_back(std::span{rooms.get() + chain * kQueueSize, kQueueSize});
+}
+
 VirtioNet::VirtioNet(VirtioNetOptions options)
     : ServedVirtioDevice(sizes_of_queues(*options.backend)),
       name_(std::format("net{}", options.number)),
@@ -77,8 +85,6 @@ VirtioNet::VirtioNet(VirtioNetOptions options)
   if (!watch(stop_.get(), tag(Source::kStop, 0), EPOLLIN) || !(in_kernel_ ? watch_vhost() : watch_frames())) {
     throw SetupError::from_errno(ExitStatus::kInternal, name_ + ": epoll_ctl", errno);
   }
-  for (Receiver& receiver : receivers_)
-    receiver.overflow.resize(kHeader + kLongestFrame);
 }
 
 VirtioNet::~VirtioNet() {
@@ -400,11 +406,8 @@ bool VirtioNet::obey(std::span<const iovec> command) noexcept {
 
 void VirtioNet::lose_link() noexcept {
   if (!link_up_.exchange(false, std::memory_order_acq_rel)) return;
-  try {
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; its link is down", name_, backend_->why());
-  } catch (...) {
-    log::line(log::Module::kDevices, log::Level::kWarn, "{}: its link is down", name_);
-  }
+  log::made_line(log::Module::kDevices, log::Level::kWarn,
+                 [this] { return std::format("{}: {}; its link is down", name_, backend_->why()); });
   config_changed();
 }
 

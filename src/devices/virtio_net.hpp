@@ -84,7 +84,10 @@ class VirtioNet final : public ServedVirtioDevice {
 
   /// What a receive queue has in hand: buffers that were popped and wait for frames.
   struct Receiver {
-    std::array<DescriptorChain, kMostChains> chains;
+    Receiver();
+
+    std::unique_ptr<iovec[]> rooms;  // of the chains
+    std::vector<DescriptorChain> chains;
     size_t first = 0;
     size_t count = 0;       // chains in hand, from chains[first] on, in a ring
     uint64_t bytes = 0;     // for which they have room

@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 
 #include <cstdint>
+#include <format>
 
 #include "base/eventfd.hpp"
 #include "devices/virtio_net.hpp"
@@ -38,8 +39,8 @@ void VirtioNet::start_vhost() noexcept {
       continue;
     }
     if (vhost_lines_.allow()) {
-      log::line(log::Module::kDevices, log::Level::kWarn, "{}: {}; rvvmm moves its frames from now on", name_,
-                vhost.why());
+      log::made_line(log::Module::kDevices, log::Level::kWarn,
+                     [&] { return std::format("{}: {}; rvvmm moves its frames from now on", name_, vhost.why()); });
     }
     return leave_vhost();
   }

@@ -66,6 +66,11 @@ struct Virtqueue::Table {
   uint32_t count;
 };
 
+// Not cleared: most chains are short, and what no chain has filled is never touched.
+DescriptorChain::DescriptorChain()
+    : own_(std::make_unique_for_overwrite<iovec[]>(Virtqueue::kLargestSize)),
+      room_(own_.get(), Virtqueue::kLargestSize) {}
+
 // Whole buffers are skipped, then the rest is copied piece by piece.
 size_t copy_from_buffers(std::span<const iovec> buffers, uint64_t skip, std::span<std::byte> out) noexcept {
   size_t copied = 0;
@@ -159,9 +164,8 @@ bool Virtqueue::pop(DescriptorChain& chain) noexcept {
 
 bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
   chain.head_ = head;
-  chain.readable_ = 0;
+  chain.count_ = chain.readable_ = 0;
   chain.readable_bytes_ = chain.writable_bytes_ = 0;
-  chain.buffers_.clear();
   Table table{.entries = descriptors_, .count = size_};
   bool in_indirect = false;
   uint32_t index = head;
@@ -207,19 +211,19 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain)
   const auto bytes = memory_->slice(Gpa{descriptor.address}, descriptor.length);
   if (!bytes) [[unlikely]]
     return fail("a buffer does not lie in RAM");
-  if (chain.buffers_.size() == longest_chain_) [[unlikely]]
+  if (chain.count_ == longest_chain_ || chain.count_ == chain.room_.size()) [[unlikely]]
     return fail("a chain is longer than the queue, or loops");
   if (chain.readable_bytes_ + chain.writable_bytes_ + descriptor.length > kLongestChain) [[unlikely]]
     return fail("a chain has more than 2^32-1 bytes");
   if ((descriptor.flags & kWrite) != 0) {
     chain.writable_bytes_ += descriptor.length;
   } else {
-    if (chain.buffers_.size() != chain.readable_) [[unlikely]]
+    if (chain.count_ != chain.readable_) [[unlikely]]
       return fail("a buffer to read is behind one to write");
     chain.readable_bytes_ += descriptor.length;
     ++chain.readable_;
   }
-  chain.buffers_.push_back({.iov_base = bytes->data(), .iov_len = bytes->size()});
+  chain.room_[chain.count_++] = {.iov_base = bytes->data(), .iov_len = bytes->size()};
   return true;
 }
 

@@ -4,34 +4,42 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "base/guest_memory.hpp"
 
 namespace rvvmm {
 
 /// The buffers of one request, in our own address space. All of it is guest memory that the guest may write meanwhile:
-/// what is checked is a copy. Kept by its user and filled again and again: it allocates until it has seen the longest
-/// chain, which has at most as many buffers as the device's queue has room for.
+/// what is checked is a copy. Kept by its user and filled again and again: its memory is set aside when it is made,
+/// since it is the guest who decides when it is filled, and how far.
 class DescriptorChain {
  public:
+  /// With room for the longest chain of any queue.
+  DescriptorChain();
+  /// With room for `room.size()` buffers, in memory of its user's: at least as many as the longest chain of its queue
+  /// has (Virtqueue::Options::longest_chain).
+  explicit DescriptorChain(std::span<iovec> room) noexcept : room_(room) {}
+
   /// What the device reads, in order.
-  std::span<const iovec> readable() const noexcept { return std::span{buffers_}.first(readable_); }
+  std::span<const iovec> readable() const noexcept { return room_.first(readable_); }
   /// What the device may write, in order.
-  std::span<const iovec> writable() const noexcept { return std::span{buffers_}.subspan(readable_); }
+  std::span<const iovec> writable() const noexcept { return room_.subspan(readable_, count_ - readable_); }
   uint64_t readable_bytes() const noexcept { return readable_bytes_; }
   uint64_t writable_bytes() const noexcept { return writable_bytes_; }
 
  private:
   friend class Virtqueue;
   uint16_t head_ = 0;
-  size_t readable_ = 0;  // so many of buffers_; the writable ones follow
+  size_t count_ = 0;     // buffers, from the beginning of room_ on
+  size_t readable_ = 0;  // so many of them; the writable ones follow
   uint64_t readable_bytes_ = 0;
   uint64_t writable_bytes_ = 0;
-  std::vector<iovec> buffers_;
+  std::unique_ptr<iovec[]> own_;
+  std::span<iovec> room_;
 };
 
 /// Copies bytes [skip, skip + out.size()) of `buffers` to `out`; returns how many of them there were.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -109,7 +110,8 @@ class Guest {
   FakeDriverQueue driver_{memory_, kRam, kQueueSize};
   BlockRules rules_;
   std::optional<Virtqueue> queue_;
-  BlockRequest request_;
+  std::array<iovec, BlockRequest::kRoom> room_{};
+  BlockRequest request_{room_};
 };
 
 }  // namespace

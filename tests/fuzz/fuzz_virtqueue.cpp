@@ -127,7 +127,7 @@ class Guest {
   void push(const Step& step) {
     if (in_hand_.empty()) return;
     const bool oldest = (step.number & 1) != 0;
-    const DescriptorChain chain = oldest ? in_hand_.front() : in_hand_.back();
+    const DescriptorChain chain = std::move(oldest ? in_hand_.front() : in_hand_.back());
     oldest ? in_hand_.pop_front() : in_hand_.pop_back();
     const uint16_t before = queue_->state().next_used;
     std::array<std::byte, 64> data{};

@@ -164,8 +164,11 @@ RunOutcome KvmVcpu::answer_rare_exit() noexcept {
 }
 
 void KvmVcpu::trace_exit() const noexcept {
-  log::line(log::Module::kKvm, log::Level::kTrace, "hart {}: pc {:#x}: {}", exit_.hart.value,
-            one_reg::get(fd_.get(), one_reg::id_of(HartRegister::kPc)).value_or(0), describe_exit(exit_.run));
+  log::made_line(log::Module::kKvm, log::Level::kTrace, [this] {
+    return std::format("hart {}: pc {:#x}: {}", exit_.hart.value,
+                       one_reg::get(fd_.get(), one_reg::id_of(HartRegister::kPc)).value_or(0),
+                       describe_exit(exit_.run));
+  });
 }
 
 void KvmVcpu::do_afterwork(Afterwork afterwork) noexcept {

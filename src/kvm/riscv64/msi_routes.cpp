@@ -3,16 +3,36 @@
 #include <linux/kvm.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <new>
 
 #include "kvm/riscv64/kvm_ioctl.hpp"
 
 namespace rvvmm {
 
+namespace {
+
+/// struct kvm_irq_routing ends in the entries.
+constexpr size_t kTableHead = offsetof(kvm_irq_routing, entries);
+
+}  // namespace
+
 MsiRoutes::Route* MsiRoutes::find(int eventfd) noexcept {
   const auto found = std::ranges::find(routes_, eventfd, &Route::eventfd);
   return found == routes_.end() ? nullptr : &*found;
+}
+
+// It is the guest who says how many there are, and when: there may be no memory for one more.
+MsiRoutes::Route* MsiRoutes::free_route() noexcept {
+  if (Route* const route = find(-1); route != nullptr) return route;
+  try {
+    table_.resize(kTableHead + (routes_.size() + 1) * sizeof(kvm_irq_routing_entry));
+    return &routes_.emplace_back();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 bool MsiRoutes::connect(int eventfd, const MsiMessage& message) noexcept {
@@ -21,8 +41,11 @@ bool MsiRoutes::connect(int eventfd, const MsiMessage& message) noexcept {
     known->message = message;  // KVM has the irqfd follow its route
     return set_routes();
   }
-  Route* route = find(-1);
-  if (route == nullptr) route = &routes_.emplace_back();
+  Route* const route = free_route();
+  if (route == nullptr) {
+    log_refusal("a route", ENOMEM);
+    return false;
+  }
   *route = {.eventfd = eventfd, .message = message};
   if (set_routes() && set_irqfd(*route, 0)) return true;
   *route = {};
@@ -42,7 +65,7 @@ void MsiRoutes::disconnect(int eventfd) noexcept {
 // KVM_SET_GSI_ROUTING replaces the whole table: api.rst, 4.52. The entries that KVM_CREATE_DEVICE made for the wired
 // inputs are not missed, since KVM_IRQ_LINE does not look there (Linux, arch/riscv/kvm/vm.c, kvm_vm_ioctl_irq_line).
 bool MsiRoutes::set_routes() noexcept {
-  std::vector<kvm_irq_routing_entry> entries;
+  uint32_t count = 0;
   for (size_t gsi = 0; gsi < routes_.size(); ++gsi) {
     const Route& route = routes_[gsi];
     if (route.eventfd < 0) continue;
@@ -52,15 +75,11 @@ bool MsiRoutes::set_routes() noexcept {
     entry.u.msi.address_lo = static_cast<uint32_t>(route.message.address);
     entry.u.msi.address_hi = static_cast<uint32_t>(route.message.address >> 32);
     entry.u.msi.data = route.message.data;
-    entries.push_back(entry);
+    std::memcpy(table_.data() + kTableHead + count++ * sizeof entry, &entry, sizeof entry);
   }
-  // struct kvm_irq_routing ends in the entries.
-  std::vector<std::byte> table(sizeof(kvm_irq_routing) + entries.size() * sizeof(kvm_irq_routing_entry));
-  const auto count = static_cast<uint32_t>(entries.size());
-  std::memcpy(table.data() + offsetof(kvm_irq_routing, nr), &count, sizeof count);
-  std::memcpy(table.data() + offsetof(kvm_irq_routing, entries), entries.data(),
-              entries.size() * sizeof(kvm_irq_routing_entry));
-  if (kvm_ioctl(vm_fd_, KVM_SET_GSI_ROUTING, table.data()) == 0) return true;
+  const kvm_irq_routing head{.nr = count, .flags = 0};
+  std::memcpy(table_.data(), &head, kTableHead);
+  if (kvm_ioctl(vm_fd_, KVM_SET_GSI_ROUTING, table_.data()) == 0) return true;
   log_refusal("KVM_SET_GSI_ROUTING", errno);
   return false;
 }

@@ -1,6 +1,7 @@
 // Eventfds that KVM turns into messages by itself: irqfds and the routes of a VM with an in-kernel AIA.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "base/irq.hpp"
@@ -26,6 +27,7 @@ class MsiRoutes {
   };
 
   Route* find(int eventfd) noexcept REQUIRES(mu_);
+  Route* free_route() noexcept REQUIRES(mu_);
   bool set_routes() noexcept REQUIRES(mu_);
   bool set_irqfd(const Route& route, unsigned flags) noexcept REQUIRES(mu_);
   void log_refusal(const char* what, int error) noexcept;
@@ -33,7 +35,8 @@ class MsiRoutes {
   const int vm_fd_;
   Mutex mu_;
   std::vector<Route> routes_ GUARDED_BY(mu_);
-  log::RateLimit refusals_{"routes for messages"};
+  std::vector<std::byte> table_ GUARDED_BY(mu_);    // of KVM, with room for all of them
+  log::RateLimit refusals_{"routes for messages"};  // a guest may write its vectors as often as it likes
 };
 
 }  // namespace rvvmm

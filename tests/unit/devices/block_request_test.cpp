@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 #include <linux/virtio_blk.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ class BlockRequestTest : public ::testing::Test {
   const GuestMemory memory{kRam, 16_MiB};
   FakeDriverQueue driver{memory, kRam, 16};
   std::optional<Virtqueue> queue;
-  BlockRequest request;
+  std::array<iovec, BlockRequest::kRoom> room{};
+  BlockRequest request{room};
 };
 
 TEST_F(BlockRequestTest, AdjacentBuffersAreOne) {

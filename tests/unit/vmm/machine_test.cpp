@@ -38,9 +38,9 @@ class MachineTest : public ::testing::Test {
                                                     .loop = loop_,
                                                     .boot_marks = marks_,
                                                     .guest_log = guest_log_,
-                                                     .rtc_offset = rtc_offset_,
-                                                     .panic_watch = panic_watch_,
-                                                     .former_vm = &former_vm_},
+                                                    .rtc_offset = rtc_offset_,
+                                                    .panic_watch = panic_watch_,
+                                                    .former_vm = &former_vm_},
                                      kinds_);
   }
 
