@@ -67,18 +67,25 @@ void ConsoleHub::launch_if_asked_for() noexcept {
     thread_ = std::jthread([this] { output_loop(); });
     state_ = ThreadState::kGathering;
   } catch (const std::system_error& problem) {
-    state_ = ThreadState::kFinished;
-    stopping_ = true;
-    space_.notify_all();  // a hart may have filled the buffer since it asked
-    tell_of_room();
-    no_thread_ = problem.code().message();
-    if (on_no_thread_) on_no_thread_();
+    do_without_thread(problem.code().value());
+  } catch (const std::bad_alloc&) {
+    do_without_thread(ENOMEM);
   }
+}
+
+void ConsoleHub::do_without_thread(int error) noexcept {
+  state_ = ThreadState::kFinished;
+  stopping_ = true;
+  space_.notify_all();  // a hart may have filled the buffer since it asked
+  tell_of_room();
+  no_thread_ = error;
+  if (on_no_thread_) on_no_thread_();
 }
 
 std::optional<std::string> ConsoleHub::no_thread() {
   const LockGuard lock{mu_};
-  return no_thread_;
+  if (no_thread_ == 0) return std::nullopt;
+  return std::generic_category().message(no_thread_);
 }
 
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {

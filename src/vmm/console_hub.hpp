@@ -119,6 +119,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   void tell_of_room() noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
   void launch_if_asked_for() noexcept REQUIRES(mu_);
+  void do_without_thread(int error) noexcept REQUIRES(mu_);
   void output_loop() noexcept;
   void write_out(std::span<const std::byte> bytes) noexcept;
   bool wait_writable() noexcept;
@@ -148,7 +149,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   bool reader_gone_ = false;            // the thread's own
   std::function<void()> on_first_output_ GUARDED_BY(mu_);
   std::function<void()> on_no_thread_ GUARDED_BY(mu_);
-  std::optional<std::string> no_thread_ GUARDED_BY(mu_);
+  int no_thread_ GUARDED_BY(mu_) = 0;  // errno
   std::function<void()> on_output_room_;
   std::function<void(std::span<const std::byte>)> on_output_;
   std::jthread thread_;

@@ -33,7 +33,7 @@ class ExitBreaker {
   /// What it asks of the machine whose harts it stops, until let_go().
   struct Control {
     /// VcpuThread::post.
-    std::function<void(HartId, VcpuTask)> post = {};
+    std::function<void(HartId, const VcpuTask&)> post = {};
     /// Ends the machine with this status.
     std::function<void(int)> stop = {};
   };

@@ -56,9 +56,29 @@ std::span<const uint32_t> HartStates::wait_code() noexcept {
 
 // A hart that makes a call runs, and need not be asked any longer.
 void HartStates::answer_that_it_runs(HartId hart) noexcept {
-  for (Question* const question : std::exchange(at(hart).questions, {}))
+  Question* question = std::exchange(at(hart).first_question, nullptr);
+  for (; question != nullptr; question = question->next)
     question->seen = HsmState::kStarted;
   answered_.notify_all();
+}
+
+// In the order in which they are asked. One task answers all that there are when the hart comes to it.
+void HartStates::add_question(HartId target, Question& question) noexcept {
+  Question** end = &at(target).first_question;
+  while (*end != nullptr)
+    end = &(*end)->next;
+  *end = &question;
+  if (std::exchange(at(target).answer_is_due, true)) return;
+  parts_.post(target, [this, target](VcpuBackend& vcpu) { answer(target, vcpu); });
+}
+
+void HartStates::take_back_question(HartId target, const Question& question) noexcept {
+  for (Question** at_question = &at(target).first_question; *at_question != nullptr;
+       at_question = &(*at_question)->next) {
+    if (*at_question != &question) continue;
+    *at_question = question.next;
+    return;
+  }
 }
 
 // Two harts may ask each other, or many in a circle: one that waits here need not come to its mailbox to say that it
@@ -68,21 +88,22 @@ HsmState HartStates::ask(HartId asker, HartId target, const HartEntry* start_at)
   if (at(target).state != HsmState::kStarted) return at(target).state;
   if (asker == target || at(target).waits_for_another) return HsmState::kStarted;
   Question question{.start_at = start_at};
-  at(target).questions.push_back(&question);
+  add_question(target, question);
   at(asker).waits_for_another = true;
-  parts_.post(target, [this, target](VcpuBackend& vcpu) { answer(target, vcpu); });
   while (!question.seen && !ended_)
     answered_.wait(mu_);
   at(asker).waits_for_another = false;
-  std::erase(at(target).questions, &question);
+  if (!question.seen) take_back_question(target, question);
   return question.seen.value_or(HsmState::kStarted);
 }
 
 void HartStates::answer(HartId hart, VcpuBackend& vcpu) noexcept {
   const LockGuard lock{mu_};
+  at(hart).answer_is_due = false;
   const HartEntry* start_at = nullptr;
   HsmState state = vcpu.state() == HartState::kStopped ? HsmState::kStopped : HsmState::kStarted;
-  for (Question* const question : std::exchange(at(hart).questions, {})) {
+  Question* question = std::exchange(at(hart).first_question, nullptr);
+  for (; question != nullptr; question = question->next) {
     question->seen = state;
     if (state != HsmState::kStopped || question->start_at == nullptr) continue;
     start_at = question->start_at;
@@ -140,8 +161,8 @@ bool HartStates::map_wait_page() noexcept {
                             reinterpret_cast<char*>(page.bytes().data() + page.bytes().size()));
     wait_page_ = std::move(page);
     return true;
-  } catch (const SetupError& problem) {
-    if (no_wait_page_.allow()) log::line(log::Module::kVmm, log::Level::kError, "{}", problem.what());
+  } catch (const std::exception& problem) {  // no memory, for the page or for what it is called
+    if (no_wait_page_.allow()) log::line(log::Module::kVmm, log::Level::kError, "HSM suspend: {}", problem.what());
     return false;
   }
 }

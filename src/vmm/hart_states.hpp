@@ -8,6 +8,7 @@
 
 #include "base/hart_control.hpp"
 #include "base/hypervisor.hpp"
+#include "base/inplace_vector.hpp"
 #include "base/log.hpp"
 #include "base/mapping.hpp"
 #include "base/mutex.hpp"
@@ -32,7 +33,7 @@ class HartStates final : public HartControl {
     std::function<void()> on_system_suspended;
     std::function<void()> on_system_resumed;
     /// Runs a task on a hart's thread, outside the guest and with no call of its in hand (VcpuThread::post).
-    std::function<void(HartId, VcpuTask)> post;
+    std::function<void(HartId, const VcpuTask&)> post;
   };
 
   explicit HartStates(Parts parts) : parts_(std::move(parts)), table_(parts_.harts) {}
@@ -59,10 +60,12 @@ class HartStates final : public HartControl {
   static std::span<const uint32_t> wait_code() noexcept;
 
  private:
-  /// What a hart that runs wants to know of one that may not: its state, and shall it start where it is stopped.
+  /// What a hart that runs wants to know of one that may not: its state, and shall it start where it is stopped. Lives
+  /// where the one waits that asks, in a list of the one that is asked.
   struct Question {
     const HartEntry* start_at = nullptr;
     std::optional<HsmState> seen{};
+    Question* next = nullptr;
   };
 
   /// What wait_code() and its set-up overwrite.
@@ -81,12 +84,15 @@ class HartStates final : public HartControl {
     /// kStarted: nothing is under way, and whether the hart is stopped KVM knows.
     HsmState state = HsmState::kStarted;
     bool waits_for_another = false;  ///< so it runs, whatever it is asked
-    std::vector<Question*> questions{};
+    Question* first_question = nullptr;
+    bool answer_is_due = false;  ///< it has been asked to come and answer
     std::optional<HartEntry> resume{};
-    std::vector<Overwritten> overwritten{};
+    InplaceVector<Overwritten, 8> overwritten{};
   };
 
   Hart& at(HartId hart) noexcept REQUIRES(mu_) { return table_[hart.value]; }
+  void add_question(HartId target, Question& question) noexcept REQUIRES(mu_);
+  void take_back_question(HartId target, const Question& question) noexcept REQUIRES(mu_);
   HsmState ask(HartId asker, HartId target, const HartEntry* start_at) noexcept REQUIRES(mu_);
   void answer(HartId hart, VcpuBackend& vcpu) noexcept;
   void answer_that_it_runs(HartId hart) noexcept REQUIRES(mu_);

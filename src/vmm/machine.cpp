@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/made_text.hpp"
 #include "sbi/extensions.hpp"
 
 namespace rvvmm {
@@ -58,7 +59,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
            .wait_page = kWaitPage,
            .on_system_suspended = [this] { on_system_suspended(); },
            .on_system_resumed = [this] { on_system_resumed(); },
-           .post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); }}) {
+           .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}) {
   make_vm_with_best_irqchip(irqchip_kinds);
   board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
                                                 .backend = *backend_,
@@ -191,7 +192,7 @@ void Machine::start(const std::function<void()>& before_boot) {
   if (parts_.exit_watch != nullptr) {
     parts_.exit_watch->begin(
         *backend_, vcpus_, *board_,
-        {.post = [this](HartId hart, VcpuTask task) { threads_[hart.value]->post(std::move(task)); },
+        {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
          .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
   }
   if (parts_.panic_watch != nullptr) {
@@ -241,6 +242,11 @@ void Machine::watch_time_csr() {
     }
   });
   time_csr_timer_->arm_every(TimeCsrGuard::kSoon);
+}
+
+void Machine::post(HartId hart, const VcpuTask& task) noexcept {
+  if (threads_[hart.value]->post(task)) return;
+  log::line(log::Module::kVmm, log::Level::kError, "hart {}: does not come to what it is asked any more", hart.value);
 }
 
 void Machine::stop() noexcept {
@@ -309,8 +315,10 @@ void Machine::reset_or_exit() noexcept {
 void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   if (!claim_report()) return;
   panicked_hart_ = hart;
-  if (event.type == SystemEventType::kOther)
-    return end_by_fault(std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type));
+  if (event.type == SystemEventType::kOther) {
+    return end_by_fault(made_text(
+        [&] { return std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type); }));
+  }
   const bool is_reset = event.type == SystemEventType::kReset;
   if (has_said_that_it_panicked()) return end_by_panic_line();
   if (event.reason == kReasonSystemFailure) {
@@ -349,8 +357,8 @@ void Machine::end_by_panic(std::string_view why, OnPanic what) noexcept {
   }
 }
 
-void Machine::on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept {
-  if (claim_report()) end_by_fault(report);
+void Machine::on_vcpu_fault(HartId /*hart*/, std::string report) noexcept {
+  if (claim_report()) end_by_fault(std::move(report));
 }
 
 void Machine::end_by_fault(std::string report) noexcept {

@@ -118,11 +118,12 @@ class Machine final : private MachineListener, private FinishListener {
   DeviceTree make_device_tree(const std::optional<GpaRange>& initrd) const;
   void load();
   void watch_time_csr();
+  void post(HartId hart, const VcpuTask& task) noexcept;
   void on_system_suspended() noexcept;
   void on_system_resumed() noexcept;
 
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
-  void on_vcpu_fault(HartId hart, const std::string& report) noexcept override;
+  void on_vcpu_fault(HartId hart, std::string report) noexcept override;
   void on_finish(FinishRequest request) noexcept override;
   /// True for the first caller: harts run on for a moment after the report that ends the machine, and what they report
   /// then is neither this machine's end nor the next one's.

@@ -12,8 +12,8 @@ class MachineListener {
  public:
   virtual ~MachineListener() = default;
   virtual void on_system_event(HartId hart, const SystemEvent& event) noexcept = 0;
-  /// `report`: one line that names the exit, then registers.
-  virtual void on_vcpu_fault(HartId hart, const std::string& report) noexcept = 0;
+  /// `report`: one line that names the exit, then registers; empty where there was no memory for it.
+  virtual void on_vcpu_fault(HartId hart, std::string report) noexcept = 0;
 };
 
 }  // namespace rvvmm

@@ -10,6 +10,7 @@
 
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
+#include "base/made_text.hpp"
 #include "base/thread_signals.hpp"
 
 namespace rvvmm {
@@ -37,12 +38,14 @@ void VcpuThread::request_stop() noexcept {
   kick();
 }
 
-void VcpuThread::post(VcpuTask task) {
+bool VcpuThread::post(const VcpuTask& task) noexcept {
   {
     const LockGuard lock{mutex_};
-    mailbox_.push_back(std::move(task));
+    if (mailbox_.full()) return false;
+    mailbox_.push_back(task);
   }
   kick();
+  return true;
 }
 
 // First the flag that KVM reads before it enters the guest, then the signal that gets a running guest out: whichever
@@ -72,17 +75,21 @@ void VcpuThread::set_up_thread() const noexcept {
   }
 }
 
+std::optional<VcpuTask> VcpuThread::take_task() noexcept {
+  const LockGuard lock{mutex_};
+  if (stopping_) return std::nullopt;
+  if (next_task_ < mailbox_.size()) return mailbox_[next_task_++];
+  mailbox_.clear();
+  next_task_ = 0;
+  return std::nullopt;
+}
+
 bool VcpuThread::serve_mailbox() noexcept {
   parts_.backend.clear_interrupt();
-  std::vector<VcpuTask> tasks;
-  {
-    const LockGuard lock{mutex_};
-    if (stopping_) return false;
-    tasks.swap(mailbox_);
-  }
-  for (const VcpuTask& task : tasks)
-    task(parts_.backend);
-  return true;
+  while (const auto task = take_task())
+    (*task)(parts_.backend);
+  const LockGuard lock{mutex_};
+  return !stopping_;
 }
 
 void VcpuThread::main() noexcept {
@@ -107,7 +114,8 @@ void VcpuThread::run_until_told() noexcept {
         break;
       case RunOutcome::kStop: return;
       case RunOutcome::kFault:
-        parts_.listener.on_vcpu_fault(parts_.hart, parts_.backend.fault_report(parts_.io));
+        parts_.listener.on_vcpu_fault(parts_.hart,
+                                      made_text([this] { return parts_.backend.fault_report(parts_.io); }));
         return;
     }
   }

@@ -230,7 +230,10 @@ StopReason Vm::run_loop(const Surroundings& around, Machine& machine) {
 
 std::string Vm::failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault) {
   std::string text;
-  if (ends_by_fault && machine.fault_report()) text = "rvvmm: " + *machine.fault_report();
+  if (ends_by_fault && machine.fault_report()) {
+    const std::string& report = *machine.fault_report();
+    text = "rvvmm: " + (report.empty() ? "an exit that cannot go on, and no memory to say which\n" : report);
+  }
   if (machine.panicked()) {
     const auto lines = console_lines(around.console.last_output(), kShownLines);
     const bool shown = !lines.empty() && !around.console_is_in_view;

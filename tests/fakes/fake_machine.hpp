@@ -26,9 +26,9 @@ class RecordingListener final : public MachineListener {
     const std::lock_guard lock{mutex_};
     last_event_ = event;
   }
-  void on_vcpu_fault(HartId /*hart*/, const std::string& report) noexcept override {
+  void on_vcpu_fault(HartId /*hart*/, std::string report) noexcept override {
     const std::lock_guard lock{mutex_};
-    fault_ = report;
+    fault_ = std::move(report);
     changed_.notify_all();
   }
   SystemEvent last_event() {

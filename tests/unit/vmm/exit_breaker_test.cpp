@@ -63,15 +63,15 @@ class ExitBreakerTest : public ::testing::Test {
   void restart() {
     breaker_->begin({.harts = 2,
                      .devices = devices_,
-                     .control = {.post = [this](HartId hart, VcpuTask task) { post(hart, std::move(task)); },
+                     .control = {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
                                  .stop = [this](int status) { status_ = status; }}},
                     0, 10'000'000);
   }
 
-  void post(HartId hart, VcpuTask task) {
+  void post(HartId hart, const VcpuTask& task) {
     const std::lock_guard lock{mutex_};
     ++posted_;
-    if (hart == HartId{1} && !busy_) tasks_.push_back(std::move(task));
+    if (hart == HartId{1} && !busy_) tasks_.push_back(task);
     changed_.notify_all();
   }
 
@@ -124,7 +124,7 @@ class ExitBreakerTest : public ::testing::Test {
     for (;;) {
       changed_.wait(lock, [this] { return ended_ || !tasks_.empty(); });
       if (ended_) return;
-      const VcpuTask task = std::move(tasks_.front());
+      const VcpuTask task = tasks_.front();
       tasks_.pop_front();
       lock.unlock();
       task(vcpus_[1]);

@@ -81,15 +81,32 @@ TEST_F(VcpuThreadTest, EveryTaskOfManyThreadsRunsOnce) {
     for (std::jthread& poster : posters) {
       poster = std::jthread{[&] {
         for (int i = 0; i < kTasks; ++i) {
-          thread.post([&](VcpuBackend&) {
+          const auto task = [&](VcpuBackend&) {
             if (++ran == kThreads * kTasks) all.set_value();
-          });
+          };
+          while (!thread.post(task))
+            std::this_thread::yield();
         }
       }};
     }
   }
   all.get_future().get();
   EXPECT_EQ(ran, kThreads * kTasks);
+}
+
+TEST_F(VcpuThreadTest, MoreTasksThanItComesToAreRefusedAndTheOthersRun) {
+  std::atomic<size_t> ran = 0;
+  std::promise<void> all;
+  VcpuThread thread{parts()};
+  const auto task = [&](VcpuBackend&) {
+    if (++ran == VcpuThread::kMostTasks) all.set_value();
+  };
+  for (size_t i = 0; i < VcpuThread::kMostTasks; ++i)
+    EXPECT_TRUE(thread.post(task));
+  EXPECT_FALSE(thread.post(task));
+  thread.start();
+  all.get_future().get();
+  EXPECT_EQ(ran, VcpuThread::kMostTasks);
 }
 
 TEST_F(VcpuThreadTest, StopEndsAHartThatIsInTheGuest) {
