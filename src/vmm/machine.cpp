@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/made_text.hpp"
 #include "sbi/extensions.hpp"
+#include "vmm/time_csr_guard.hpp"
 
 namespace rvvmm {
 namespace {
@@ -186,8 +187,6 @@ void Machine::start(const std::function<void()>& before_boot) {
   }
   if (parts_.virtio_console != nullptr) listeners.push_back(parts_.virtio_console);
   parts_.console.set_listeners(std::move(listeners));
-  const bool time_csr_may_vanish = vcpus_.size() > 1 && TimeCsrGuard::needed(*vcpus_[1]);
-  const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   const size_t harts = vcpus_.size();
   if (parts_.exit_watch != nullptr) {
     parts_.exit_watch->begin(
@@ -203,14 +202,7 @@ void Machine::start(const std::function<void()>& before_boot) {
                                .is_stopped = [this] { return is_at_a_break(); },
                                .waits_for_reader = [this] { return parts_.console.writer_waits(); }});
   }
-  for (size_t hart = 0; hart < harts; ++hart) {
-    threads_.push_back(std::make_unique<VcpuThread>(
-        VcpuThread::Parts{.hart = HartId{static_cast<uint32_t>(hart)},
-                          .backend = *vcpus_[hart],
-                          .io = *io_,
-                          .listener = *this,
-                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart % cpus.size()]}}));
-  }
+  make_threads();
   // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
   for (size_t hart = harts; hart-- > 0;) {
     if (hart == 0) before_boot();
@@ -223,25 +215,21 @@ void Machine::start(const std::function<void()>& before_boot) {
                                    harts, harts - 1 - hart, error.code().message())};
     }
   }
-  if (time_csr_may_vanish) watch_time_csr();
 }
 
-void Machine::watch_time_csr() {
-  std::vector<VcpuThread*> harts;
-  harts.reserve(threads_.size());
-  for (const auto& thread : threads_)
-    harts.push_back(thread.get());
-  time_csr_guard_.emplace(std::move(harts));
-  time_csr_timer_.emplace(parts_.loop, CLOCK_MONOTONIC, [this] {
-    if (hart_states_.machine_sleeps()) return;
-    const auto next = time_csr_guard_->look();
-    if (next) {
-      time_csr_timer_->arm_every(*next);
-    } else {
-      time_csr_timer_->disarm();
-    }
-  });
-  time_csr_timer_->arm_every(TimeCsrGuard::kSoon);
+void Machine::make_threads() {
+  const auto harts = static_cast<uint32_t>(vcpus_.size());
+  const bool time_csr_may_vanish = harts > 1 && TimeCsrGuard::needed(*vcpus_[1]);
+  const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
+  for (HartId hart{0}; hart.value < harts; ++hart.value) {
+    threads_.push_back(std::make_unique<VcpuThread>(
+        VcpuThread::Parts{.hart = hart,
+                          .backend = *vcpus_[hart.value],
+                          .io = *io_,
+                          .listener = *this,
+                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart.value % cpus.size()]},
+                          .guest_sets_time_csr = time_csr_may_vanish ? &guest_sets_time_csr_ : nullptr}));
+  }
 }
 
 void Machine::post(HartId hart, const VcpuTask& task) noexcept {
@@ -250,7 +238,6 @@ void Machine::post(HartId hart, const VcpuTask& task) noexcept {
 }
 
 void Machine::stop() noexcept {
-  time_csr_timer_.reset();
   parts_.console.set_listeners({});
   input_watch_.reset();
   hart_states_.end();

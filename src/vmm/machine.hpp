@@ -24,7 +24,6 @@
 #include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
 #include "vmm/panic_watch.hpp"
-#include "vmm/time_csr_guard.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/vm_io.hpp"
 
@@ -117,7 +116,7 @@ class Machine final : private MachineListener, private FinishListener {
   void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
   DeviceTree make_device_tree(const std::optional<GpaRange>& initrd) const;
   void load();
-  void watch_time_csr();
+  void make_threads();
   void post(HartId hart, const VcpuTask& task) noexcept;
   void on_system_suspended() noexcept;
   void on_system_resumed() noexcept;
@@ -152,9 +151,8 @@ class Machine final : private MachineListener, private FinishListener {
   bool panicked_ = false;                    // as fault_report_
   HartId panicked_hart_{0};                  // as fault_report_
   std::optional<std::string> fault_report_;  // written by the hart whose report was the first, read after stop()
+  std::atomic<bool> guest_sets_time_csr_ = false;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
-  std::optional<TimeCsrGuard> time_csr_guard_;
-  std::optional<Timer> time_csr_timer_;
   std::optional<InputWatch> input_watch_;
   log::RateLimit suspends_{"suspends"};
 };

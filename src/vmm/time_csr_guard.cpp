@@ -1,12 +1,17 @@
 #include "vmm/time_csr_guard.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+#include "base/log.hpp"
 
 namespace rvvmm {
 namespace {
 
-// The guest sets the CSR in its first instructions, if it does at all: about a third of a second is enough to see it.
-// After that the boot hart is a hart like the others, which may be stopped and started again.
+constexpr HartId kBootHart{0};
+// A guest sets the CSR in its first instructions, if it does at all: about a third of a second of the boot hart is
+// enough to see it. After that the boot hart is one like the others, which may be stopped and started again.
 constexpr uint32_t kBootHartLooks = 8;
 
 }  // namespace
@@ -15,43 +20,50 @@ bool TimeCsrGuard::needed(VcpuBackend& secondary) noexcept {
   return secondary.get(HartRegister::kScounteren) == 0;
 }
 
-TimeCsrGuard::TimeCsrGuard(std::vector<VcpuThread*> harts)
-    : harts_(std::move(harts)), seen_(std::make_shared<std::vector<std::atomic<Seen>>>(harts_.size())) {}
-
-// The boot hart was given kAllCountersReadable: another value says that this guest knows to set it, as Linux does
-// since 6.13.
-TimeCsrGuard::Seen TimeCsrGuard::look_at_boot_hart(VcpuBackend& hart) noexcept {
-  const auto value = hart.get(HartRegister::kScounteren);
-  return value && *value != kAllCountersReadable ? Seen::kGuestsOwn : Seen::kRight;
+void TimeCsrGuard::begin() noexcept {
+  timer_.emplace(CLOCK_THREAD_CPUTIME_ID);
+  if (!*timer_) {
+    log::line(log::Module::kVmm, log::Level::kWarn,
+              "hart {}: no timer of its CPU time (errno {}, ulimit -i): programs of guests up to Linux 6.12 may die of "
+              "SIGILL",
+              hart_.value, errno);
+  }
+  timer_->arm_every(kSoon);
 }
 
-TimeCsrGuard::Seen TimeCsrGuard::look_for_zero(VcpuBackend& hart) noexcept {
-  if (hart.state() != HartState::kRunnable) return Seen::kStopped;
-  const auto value = hart.get(HartRegister::kScounteren);
-  if (!value || *value != 0) return Seen::kRight;
-  // KVM may still owe the hart the reset of its start, which would wipe this out: not right until it is seen to stay.
-  hart.set(HartRegister::kScounteren, kAllCountersReadable);
-  return Seen::kMended;
+// rvvmm writes kAllCountersReadable, and KVM zero: any other value says that this guest knows to set it, as Linux does
+// since 6.13. So does a zero on a boot hart that cannot have been started again yet.
+bool TimeCsrGuard::is_guests_own(uint64_t scounteren) const noexcept {
+  if (scounteren == 0) return hart_ == kBootHart && looks_ < kBootHartLooks;
+  return scounteren != kAllCountersReadable;
 }
 
-std::optional<std::chrono::milliseconds> TimeCsrGuard::look() {
-  if (seen_->front() == Seen::kGuestsOwn) return std::nullopt;
-  const bool starting = std::ranges::any_of(*seen_, [](const auto& seen) { return seen == Seen::kMended; });
-  interval_ = starting ? kSoon : std::min(interval_ * 2, kLater);
-  for (size_t i = 0; i < harts_.size(); ++i) {
-    const Seen before = (*seen_)[i].exchange(Seen::kAsked);
-    // A hart that waits for a slow console does not get to its mailbox: one look at a time.
-    if (before == Seen::kAsked) continue;
-    // Found out since the look above.
-    if (before == Seen::kGuestsOwn) {
-      (*seen_)[i] = before;
-      return std::nullopt;
-    }
-    const auto look_at = i == 0 && looks_ < kBootHartLooks ? look_at_boot_hart : look_for_zero;
-    harts_[i]->post([seen = seen_, i, look_at](VcpuBackend& hart) { (*seen)[i] = look_at(hart); });
+void TimeCsrGuard::look(VcpuBackend& vcpu) noexcept {
+  if (!interval_) return;
+  if (guest_sets_it_) return end();
+  if (vcpu.state() != HartState::kRunnable) return look_again_in(kSoon);
+  const auto value = vcpu.get(HartRegister::kScounteren);
+  if (!value) return;
+  if (is_guests_own(*value)) {
+    guest_sets_it_ = true;
+    return end();
   }
   ++looks_;
-  return interval_;
+  if (*value != 0) return look_again_in(std::min(*interval_ * 2, kLater));
+  // KVM may still owe the hart the reset of its start, which would wipe this out: it is looked at again soon.
+  vcpu.set(HartRegister::kScounteren, kAllCountersReadable);
+  look_again_in(kSoon);
+}
+
+void TimeCsrGuard::look_again_in(std::chrono::milliseconds interval) noexcept {
+  if (interval_ == interval) return;
+  interval_ = interval;
+  if (timer_) timer_->arm_every(interval);
+}
+
+void TimeCsrGuard::end() noexcept {
+  interval_.reset();
+  timer_.reset();
 }
 
 }  // namespace rvvmm

@@ -1,47 +1,48 @@
-// Keeps the time CSR readable in user mode on every hart (docs/kvm-quirks.md, the time CSR).
+// Keeps the time CSR readable in user mode on a hart (docs/kvm-quirks.md, the time CSR).
 #pragma once
 
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
-#include "vmm/vcpu_thread.hpp"
+#include "base/hypervisor.hpp"
+#include "base/kick_timer.hpp"
 
 namespace rvvmm {
 
 /// Newer kernels reset scounteren to 0 inside HSM hart_start, without an exit, and Linux guests up to 6.12 never set
-/// it: their processes would die of SIGILL at the first clock_gettime(). So harts are looked at from time to time
-/// and a zero is mended. Used by the event loop's thread; the looking is done by the harts'.
+/// it: their processes would die of SIGILL at the first clock_gettime(). So a hart that computes is looked at from time
+/// to time, and a zero is mended. A timer of the CPU time that the hart's own thread uses has it leave the guest for
+/// that: a hart that is stopped, suspended or idle uses none, and is left alone. Used by the hart's thread.
 class TimeCsrGuard {
  public:
-  /// Time between looks: short after a hart was seen to start, then doubling. A look costs each hart an exit, and a
-  /// starting kernel needs longer than kLater from a hart's first instruction to its first process.
+  /// CPU time between looks: short while the hart starts, then doubling.
   static constexpr std::chrono::milliseconds kSoon{4};
   static constexpr std::chrono::milliseconds kLater{64};
 
   /// True if this host's KVM starts secondary harts with a zero; `secondary` has not run.
   static bool needed(VcpuBackend& secondary) noexcept;
 
-  /// `harts`: by hart id, the boot hart first; they outlive the guard's last look.
-  explicit TimeCsrGuard(std::vector<VcpuThread*> harts);
+  /// `guest_sets_it`: shared by all harts of a machine, false at first; outlives the guard.
+  TimeCsrGuard(HartId hart, std::atomic<bool>& guest_sets_it) noexcept : hart_(hart), guest_sets_it_(guest_sets_it) {}
 
-  /// Asks every hart to look; nullopt when the guest turned out to set the CSR itself and no look is needed any
-  /// more, else the time until the next one.
-  std::optional<std::chrono::milliseconds> look();
+  /// On the hart's thread, before it enters the guest.
+  void begin() noexcept;
+  /// Whenever a signal has got the hart out of the guest.
+  void look(VcpuBackend& vcpu) noexcept;
+
+  /// CPU time to the next look; nullopt: there is none any more, since the guest sets the CSR itself.
+  std::optional<std::chrono::milliseconds> interval() const noexcept { return interval_; }
 
  private:
-  enum class Seen : uint8_t { kNothing, kAsked, kStopped, kMended, kRight, kGuestsOwn };
+  bool is_guests_own(uint64_t scounteren) const noexcept;
+  void look_again_in(std::chrono::milliseconds interval) noexcept;
+  void end() noexcept;
 
-  static Seen look_at_boot_hart(VcpuBackend& hart) noexcept;
-  static Seen look_for_zero(VcpuBackend& hart) noexcept;
-
-  std::vector<VcpuThread*> harts_;
-  // Shared with tasks that may still be in a hart's mailbox when the guard has gone.
-  std::shared_ptr<std::vector<std::atomic<Seen>>> seen_;
-  std::chrono::milliseconds interval_ = kSoon;
+  HartId hart_;
+  std::atomic<bool>& guest_sets_it_;
+  std::optional<KickTimer> timer_;
+  std::optional<std::chrono::milliseconds> interval_ = kSoon;
   uint32_t looks_ = 0;
 };
 

@@ -21,6 +21,10 @@ void VcpuThread::install_kick_handler() noexcept {
   ::sigaction(kKickSignal, &action, nullptr);
 }
 
+VcpuThread::VcpuThread(const Parts& parts) : parts_(parts) {
+  if (parts.guest_sets_time_csr != nullptr) time_csr_guard_.emplace(parts.hart, *parts.guest_sets_time_csr);
+}
+
 void VcpuThread::start() {
   const AsynchronousSignalsBlocked for_the_thread;
   thread_ = std::jthread{[this] { main(); }};
@@ -99,6 +103,7 @@ void VcpuThread::main() noexcept {
   // shares, which spares every KVM_RUN two atomic operations. Where it is refused, nothing else changes.
   const bool own_descriptors = ::unshare(CLONE_FILES) == 0;
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread runs", parts_.hart.value);
+  if (time_csr_guard_) time_csr_guard_->begin();
   run_until_told();
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread ends", parts_.hart.value);
   // Not left to the thread's end, which comes after join(): what the machine closes then is to be the last reference.
@@ -111,6 +116,7 @@ void VcpuThread::run_until_told() noexcept {
       case RunOutcome::kContinue: break;
       case RunOutcome::kInterrupted:
         if (!serve_mailbox()) return;
+        if (time_csr_guard_) time_csr_guard_->look(parts_.backend);
         break;
       case RunOutcome::kStop: return;
       case RunOutcome::kFault:

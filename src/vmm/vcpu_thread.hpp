@@ -13,6 +13,7 @@
 #include "base/inplace_vector.hpp"
 #include "base/mutex.hpp"
 #include "vmm/machine_listener.hpp"
+#include "vmm/time_csr_guard.hpp"
 
 namespace rvvmm {
 
@@ -27,9 +28,11 @@ class VcpuThread {
     VcpuIo& io;
     MachineListener& listener;
     std::optional<uint32_t> host_cpu;  ///< pinned there; none: wherever the scheduler likes
+    /// Of all the machine's harts (TimeCsrGuard); null where the host needs no such guard. Outlives the thread.
+    std::atomic<bool>* guest_sets_time_csr = nullptr;
   };
 
-  explicit VcpuThread(const Parts& parts) : parts_(parts) {}
+  explicit VcpuThread(const Parts& parts);
   /// Stops and joins.
   ~VcpuThread();
   VcpuThread(const VcpuThread&) = delete;
@@ -67,7 +70,8 @@ class VcpuThread {
   size_t next_task_ GUARDED_BY(mutex_) = 0;  // of the mailbox: those before it are taken
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::atomic<pthread_t> kicked_ = 0;  // 0: not in the guest yet
-  std::jthread thread_;                // last: it uses everything above
+  std::optional<TimeCsrGuard> time_csr_guard_;
+  std::jthread thread_;  // last: it uses everything above
 };
 
 }  // namespace rvvmm

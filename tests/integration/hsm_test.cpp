@@ -1,6 +1,9 @@
 // Hart State Management in user space, by tests/guests/hsm.c, and what of it is seen from outside.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <vector>
+
 #include "process_facts.hpp"
 #include "test_environment.hpp"
 #include "vm_process.hpp"
@@ -36,6 +39,30 @@ TEST_F(Hsm, ASuspendedHartCostsNothing) {
   ASSERT_TRUE(vm.lives_for(milliseconds{2000})) << vm.errors();
   // A tick is 10 ms: a hart that polls would use some 200.
   EXPECT_LE(cpu_ticks(vm.pid()) - before, 20U);
+}
+
+// The kernel's own suspend, which a signal for the hart's thread would end; and the time CSR of a guest that does not
+// set it (docs/kvm-quirks.md).
+TEST_F(Hsm, NothingButAnInterruptEndsTheKernelsSuspend) {
+  VmProcess vm{arguments("quiet_suspend", 3)};
+  EXPECT_TRUE(vm.ends_with(0, kBoot)) << vm.output();
+}
+
+TEST_F(Hsm, AGuestWhoseHartsSleepWakesNobody) {
+  VmProcess vm{arguments("quiet_suspend_forever", 3), Console::kNullInput};
+  ASSERT_TRUE(vm.expect("guest: all sleep", kBoot));
+  ASSERT_TRUE(vm.lives_for(milliseconds{500})) << vm.errors();
+  const auto sleeps_of_all = [&] {
+    std::vector<std::optional<uint64_t>> all;
+    for (const char* const thread : {"rvvmm", "vcpu0", "vcpu1", "vcpu2"})
+      all.push_back(sleeps(vm.pid(), thread));
+    return all;
+  };
+  const auto before = sleeps_of_all();
+  for (const auto& count : before)
+    EXPECT_TRUE(count);
+  ASSERT_TRUE(vm.lives_for(milliseconds{2000})) << vm.errors();
+  EXPECT_EQ(sleeps_of_all(), before);
 }
 
 }  // namespace

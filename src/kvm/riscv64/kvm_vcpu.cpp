@@ -1,17 +1,15 @@
 #include "kvm/riscv64/kvm_vcpu.hpp"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
-#include <csignal>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <format>
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/kick_signal.hpp"
+#include "base/kick_timer.hpp"
 #include "base/log.hpp"
 #include "base/register_file.hpp"
 #include "kvm/binary_statistics.hpp"
@@ -34,33 +32,6 @@ uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
   const uint32_t shift = 64 - width_bits;
   return static_cast<uint64_t>(static_cast<int64_t>(value << shift) >> shift);
 }
-
-constexpr long kMillisecond = 1'000'000;  // ns
-
-// Kicks the thread that makes it, again and again.
-class RepeatedKick {
- public:
-  explicit RepeatedKick(long interval_ns) noexcept {
-    sigevent event{};
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = kKickSignal;
-    event._sigev_un._tid = ::gettid();  // glibc has no other name for it before 2.41
-    made_ = ::timer_create(CLOCK_MONOTONIC, &event, &timer_) == 0;
-    const itimerspec interval{.it_interval = {.tv_sec = 0, .tv_nsec = interval_ns},
-                              .it_value = {.tv_sec = 0, .tv_nsec = interval_ns}};
-    if (made_) ::timer_settime(timer_, 0, &interval, nullptr);
-  }
-  ~RepeatedKick() {
-    if (made_) ::timer_delete(timer_);
-  }
-  RepeatedKick(const RepeatedKick&) = delete;
-  RepeatedKick& operator=(const RepeatedKick&) = delete;
-  explicit operator bool() const noexcept { return made_; }
-
- private:
-  timer_t timer_{};
-  bool made_ = false;
-};
 
 }  // namespace
 
@@ -301,9 +272,10 @@ bool KvmVcpu::take_suspend_reset() noexcept {
 bool KvmVcpu::enter_until_reset() noexcept {
   constexpr int kMostEntries = 1000;
   constexpr uint64_t kNowhere = 0;  // no hart resumes there: there is no RAM
-  const RepeatedKick kick{kMillisecond};
+  KickTimer kick{CLOCK_MONOTONIC};
   bool was_reset = false;
   if (!kick || !set(HartRegister::kPc, kNowhere)) return false;
+  kick.arm_every(std::chrono::milliseconds{1});
   for (int entry = 0; entry < kMostEntries && !was_reset; ++entry) {
     clear_interrupt();
     const long result = enter_guest(fd_.get());
