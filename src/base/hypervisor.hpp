@@ -151,6 +151,14 @@ inline constexpr uint64_t kSstatusSie = 1UL << 1;
 /// Two bits: 0 where the guest has vector registers switched off.
 inline constexpr uint64_t kSstatusVs = 3UL << 9;
 
+/// Bits of sip and sie (privileged specification, "Supervisor Interrupt Registers").
+inline constexpr uint64_t kSoftwareInterrupt = 1UL << 1;
+inline constexpr uint64_t kTimerInterrupt = 1UL << 5;
+inline constexpr uint64_t kExternalInterrupt = 1UL << 9;
+
+/// Of kTimerCompare, at a reset: the timer never expires.
+inline constexpr uint64_t kNoTimer = UINT64_MAX;
+
 /// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
 inline constexpr uint64_t kAllCountersReadable = 7;
 
@@ -186,9 +194,12 @@ class VcpuBackend : public HartIrqPin {
   virtual bool set_state(HartState state) noexcept = 0;
   /// Behind an SBI system suspend, which the hypervisor forwards and then resets the hart at its next entry: brings
   /// that about without entering the guest. The hart is stopped afterwards; interrupts that were pending at its
-  /// interrupt file or its pin still are, and are enabled as they were. False where the hypervisor refuses. May take
-  /// milliseconds.
+  /// interrupt file or its pin still are, and are enabled as they were; so is its software interrupt. False where the
+  /// hypervisor refuses. May take milliseconds.
   virtual bool take_suspend_reset() noexcept = 0;
+  /// What of sip is pending, but for the timer, which follows from kTimerCompare: what the hart's interrupt file or pin
+  /// asks for is in it, which kSip alone may not show.
+  virtual uint64_t pending_interrupts() noexcept = 0;
   /// One register; RegisterFile spares its users doing that twice. nullopt where the hart has no such register.
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
   virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;

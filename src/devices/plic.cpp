@@ -1,6 +1,7 @@
 // Chapters in quotes: RISC-V Platform-Level Interrupt Controller Specification 1.0.0.
 #include "devices/plic.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <format>
@@ -59,6 +60,11 @@ IrqLine& Plic::line(Gsi source) {
                      std::format("PLIC: no source {}; there are 1 to {}", source.value, sources_)};
   }
   return lines_[source.value - 1];
+}
+
+bool Plic::asserted() const noexcept {
+  const LockGuard lock{mu_};
+  return std::ranges::any_of(level_, [](uint32_t word) { return word != 0; });
 }
 
 IoStatus Plic::read(uint64_t offset, std::span<std::byte> out) noexcept {

@@ -51,6 +51,8 @@ class Plic final : public Device {
 
   /// The input of one source, the same at each call. Throws SetupError (kInternal) unless it is 1..sources.
   IrqLine& line(Gsi source);
+  /// Whether the input of some source is asserted now.
+  bool asserted() const noexcept;
 
   std::string_view name() const noexcept override { return "plic"; }
   /// Aligned 32-bit words. Registers of sources that do not exist read zero and ignore writes;

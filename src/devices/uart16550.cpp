@@ -268,11 +268,6 @@ void Uart16550::on_console_input() noexcept {
   update_irq();
 }
 
-bool Uart16550::asks_for_interrupt() noexcept {
-  const LockGuard lock{mu_};
-  return irq_asserted_;
-}
-
 InputLeft Uart16550::look_after_input() noexcept {
   {
     const LockGuard lock{mu_};

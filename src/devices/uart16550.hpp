@@ -67,9 +67,6 @@ class Uart16550 final : public Device, public ConsoleListener {
   /// is asserted for input. For InputWatch.
   InputLeft look_after_input() noexcept;
 
-  /// Any thread.
-  bool asks_for_interrupt() noexcept;
-
   Uart16550State state() const noexcept;
   /// For snapshots: takes the state over, with what no register can hold masked away, and drives the interrupt line
   /// accordingly.

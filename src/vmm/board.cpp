@@ -15,20 +15,21 @@ namespace rvvmm {
 /// calls come one at a time, under the device's mutex, but for ask_again().
 class AiaIrqLine final : public IrqLine {
  public:
-  AiaIrqLine(VmBackend& backend, Gsi gsi) noexcept : backend_(backend), gsi_(gsi) {}
+  AiaIrqLine(InterruptGate& interrupts, Gsi gsi) noexcept : interrupts_(interrupts), gsi_(gsi) {}
 
   void set(bool asserted) noexcept override {
-    if (asserted_.exchange(asserted) != asserted) backend_.set_irq_line(gsi_, asserted);
+    if (asserted_.exchange(asserted) != asserted) interrupts_.set_line(gsi_, asserted);
   }
-  void assert_again() noexcept override { backend_.set_irq_line(gsi_, true); }
+  void assert_again() noexcept override { interrupts_.set_line(gsi_, true); }
+  bool asserted() const noexcept { return asserted_; }
   void ask_again() noexcept {
     if (!asserted_) return;
     assert_again();
-    if (!asserted_) backend_.set_irq_line(gsi_, false);  // the device took it back meanwhile
+    if (!asserted_) interrupts_.set_line(gsi_, false);  // the device took it back meanwhile
   }
 
  private:
-  VmBackend& backend_;
+  InterruptGate& interrupts_;
   Gsi gsi_;
   std::atomic<bool> asserted_ = false;
 };
@@ -89,13 +90,10 @@ SetupError too_many(size_t devices) {
 }  // namespace
 
 // THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
-Board::Board(const Parts& parts) : irqchip_(parts.irqchip), ram_(parts.memory.range()), harts_(parts.harts.size()) {
+Board::Board(const Parts& parts)
+    : irqchip_(parts.irqchip), ram_(parts.memory.range()), harts_(parts.interrupts.harts()) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
-    std::vector<HartIrqPin*> pins;
-    pins.reserve(parts.harts.size());
-    for (const auto& hart : parts.harts)
-      pins.push_back(hart.get());
-    plic_ = std::make_unique<Plic>(kSources, pins);
+    plic_ = std::make_unique<Plic>(kSources, parts.interrupts.pins());
   }
   finisher_ = std::make_unique<TestFinisher>(parts.finish_listener);
   rtc_ = std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm);
@@ -129,12 +127,12 @@ void Board::attach_pci(const Parts& parts) {
   const std::vector<uint16_t> vectors = plic_ ? std::vector<uint16_t>(parts.virtio.size()) : msix_vectors(parts.virtio);
   for (VirtioDevice* const device : parts.virtio) {
     const auto number = static_cast<uint8_t>(kFirstDevice + virtio_pci_.size());
-    MsiSink* const msi = plic_ ? nullptr : static_cast<MsiSink*>(&parts.backend);
+    MsiSink* const msi = plic_ ? nullptr : static_cast<MsiSink*>(&parts.interrupts);
     virtio_pci_.push_back(std::make_unique<VirtioPci>(
         VirtioPci::Parts{.device = *device,
                          .memory = parts.memory,
                          .pci = {.windows = windows, .intx = pci_root_->pin(number), .msi = msi},
-                         .doorbells = parts.backend,
+                         .doorbells = parts.doorbells,
                          .vectors = vectors[virtio_pci_.size()]}));
     pci_root_->attach(number, *virtio_pci_.back());
   }
@@ -168,21 +166,22 @@ void Board::attach_virtio_mmio(const Parts& parts) {
     bus_.attach(window, *virtio_mmio_.back());
     for (uint32_t queue = 0; queue < device->doorbells().size(); ++queue) {
       if (device->served_on_hart(static_cast<uint16_t>(queue))) continue;
-      parts.backend.add_doorbell({.at = window.base + VirtioMmio::kDoorbellOffset,
-                                  .width = sizeof(uint32_t),
-                                  .match = queue,
-                                  .eventfd = device->doorbells()[queue]});
+      parts.doorbells.add_doorbell({.at = window.base + VirtioMmio::kDoorbellOffset,
+                                    .width = sizeof(uint32_t),
+                                    .match = queue,
+                                    .eventfd = device->doorbells()[queue]});
     }
   }
 }
 
 IrqLine& Board::line(const Parts& parts, Gsi gsi) {
   if (plic_) return plic_->line(gsi);
-  return *aia_lines_.emplace_back(std::make_unique<AiaIrqLine>(parts.backend, gsi));
+  return *aia_lines_.emplace_back(std::make_unique<AiaIrqLine>(parts.interrupts, gsi));
 }
 
-bool Board::asks_for_interrupt() noexcept {
-  return uart_->asks_for_interrupt() || rtc_->asks_for_interrupt();
+bool Board::asks_for_interrupt() const noexcept {
+  if (plic_) return plic_->asserted();
+  return std::ranges::any_of(aia_lines_, [](const auto& line) { return line->asserted(); });
 }
 
 void Board::ask_again() noexcept {

@@ -22,6 +22,7 @@
 #include "observe/exit_names.hpp"
 #include "vmm/config.hpp"
 #include "vmm/fdt_image.hpp"
+#include "vmm/interrupt_gate.hpp"
 #include "vmm/vm_io.hpp"
 
 namespace rvvmm {
@@ -63,8 +64,8 @@ class Board final : public DeviceNames, public AddressMap {
  public:
   struct Parts {
     const Irqchip& irqchip;
-    VmBackend& backend;                                   ///< drives the lines of an in-kernel AIA
-    std::span<const std::unique_ptr<VcpuBackend>> harts;  ///< whose pins a PLIC drives
+    InterruptGate& interrupts;  ///< for every interrupt that a device raises
+    DoorbellHost& doorbells;
     ConsoleSink& console_out;
     ConsoleSource& console_in;
     AlarmTimer& rtc_alarm;
@@ -82,8 +83,9 @@ class Board final : public DeviceNames, public AddressMap {
   GoldfishRtc& rtc() noexcept { return *rtc_; }
   Uart16550& uart() noexcept { return *uart_; }
 
-  /// Whether a device asks for an interrupt now.
-  bool asks_for_interrupt() noexcept;
+  /// Whether a device holds its line asserted, whatever the controller makes of it. What comes as a message is at the
+  /// hart's interrupt file at once.
+  bool asks_for_interrupt() const noexcept;
   /// Has the controller told the guest again of what devices ask for, where it does that by messages.
   void ask_again() noexcept;
 

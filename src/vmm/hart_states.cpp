@@ -221,47 +221,100 @@ bool HartStates::suspend_system(HartId self, const HartEntry& resume) noexcept {
     if (other != self && (ended_ || ask(self, other, nullptr) != HsmState::kStopped)) return false;
   }
   if (!begin(self, HsmState::kStarted, HsmState::kSuspendPending)) return false;
-  const SystemSleep sleep{.hart = self, .resume = resume};
-  parts_.post(self, [this, sleep](VcpuBackend& vcpu) { suspend_system_now(sleep, vcpu); });
+  sleep_ = {.hart = self, .resume = resume};
+  parts_.post(self, [this, self](VcpuBackend& vcpu) { suspend_system_now(self, vcpu); });
   return true;
 }
 
+// Interrupts are told of from the beginning on, and what is there already is looked at in the end.
+void HartStates::suspend_system_now(HartId self, VcpuBackend& vcpu) noexcept {
+  parts_.before_system_suspend(self);
+  remember(vcpu);
+  if (!fall_asleep(self, vcpu)) return parts_.on_system_resumed();
+  parts_.on_system_suspended();
+  look_for_interrupt(vcpu);
+  wait_for_timer();
+}
+
+void HartStates::remember(VcpuBackend& vcpu) noexcept {
+  const auto value_of = [&vcpu](HartRegister reg, uint64_t without) { return vcpu.get(reg).value_or(without); };
+  const LockGuard lock{mu_};
+  sleep_->scounteren = value_of(HartRegister::kScounteren, kAllCountersReadable);
+  sleep_->enabled = value_of(HartRegister::kSie, 0);
+  sleep_->pending = vcpu.pending_interrupts();
+  sleep_->timer_compare = value_of(HartRegister::kTimerCompare, kNoTimer);
+  sleep_->time = value_of(HartRegister::kTime, 0);
+}
+
 // A hart that KVM has stopped waits in KVM_RUN and costs nothing; its mailbox is served as ever.
-bool HartStates::fall_asleep(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept {
-  const auto scounteren = vcpu.get(HartRegister::kScounteren);
+bool HartStates::fall_asleep(HartId self, VcpuBackend& vcpu) noexcept {
   const bool reset = vcpu.take_suspend_reset();
-  if (!reset) log_refusal(sleep.hart, "suspend the machine");
+  if (!reset) log_refusal(self, "suspend the machine");
   const LockGuard lock{mu_};
   // Without the reset it may be that somebody has started the hart meanwhile, by the kernel's HSM.
   const bool asleep = reset || vcpu.state() == HartState::kStopped;
-  if (asleep && scounteren) vcpu.set(HartRegister::kScounteren, *scounteren);
-  if (asleep) sleep_ = sleep;
-  at(sleep.hart).state = asleep ? HsmState::kSuspended : HsmState::kStarted;
-  return asleep;
-}
-
-void HartStates::suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept {
-  if (fall_asleep(sleep, vcpu)) parts_.on_system_suspended();
-}
-
-bool HartStates::machine_sleeps() noexcept {
-  const LockGuard lock{mu_};
-  return sleep_.has_value();
+  at(self).state = asleep ? HsmState::kSuspended : HsmState::kStarted;
+  if (!asleep) {
+    sleep_.reset();
+    return false;
+  }
+  vcpu.set(HartRegister::kScounteren, sleep_->scounteren);
+  if (sleep_->woken || (sleep_->pending & sleep_->enabled) != 0) resume_system_soon();
+  return true;
 }
 
 bool HartStates::wake() noexcept {
   const LockGuard lock{mu_};
-  if (!sleep_ || ended_ || at(sleep_->hart).state != HsmState::kSuspended) return false;
-  at(sleep_->hart).state = HsmState::kResumePending;
-  parts_.post(sleep_->hart, [this](VcpuBackend& vcpu) { resume_system_now(vcpu); });
+  if (!sleep_ || ended_) return false;
+  sleep_->woken = true;
+  resume_system_soon();
   return true;
 }
 
+void HartStates::on_interrupt() noexcept {
+  const LockGuard lock{mu_};
+  if (!sleep_ || ended_ || sleep_->look_posted || (sleep_->enabled & kExternalInterrupt) == 0) return;
+  sleep_->look_posted = true;
+  parts_.post(sleep_->hart, [this](VcpuBackend& vcpu) { look_for_interrupt(vcpu); });
+}
+
+void HartStates::look_for_interrupt(VcpuBackend& vcpu) noexcept {
+  {
+    const LockGuard lock{mu_};
+    if (sleep_) sleep_->look_posted = false;  // what comes from here on may not be seen by this look
+  }
+  const uint64_t pending = vcpu.pending_interrupts();
+  const LockGuard lock{mu_};
+  if (sleep_ && (pending & sleep_->enabled) != 0) resume_system_soon();
+}
+
+void HartStates::wait_for_timer() noexcept {
+  uint64_t ticks = 0;
+  {
+    const LockGuard lock{mu_};
+    if (!sleep_ || (sleep_->enabled & kTimerInterrupt) == 0 || sleep_->timer_compare == kNoTimer) return;
+    ticks = sleep_->timer_compare > sleep_->time ? sleep_->timer_compare - sleep_->time : 0;
+  }
+  parts_.wake_in(ticks);
+}
+
+// Once, and only when the hart sleeps: before, who wakes it has left word.
+void HartStates::resume_system_soon() noexcept {
+  if (ended_ || at(sleep_->hart).state != HsmState::kSuspended) return;
+  at(sleep_->hart).state = HsmState::kResumePending;
+  parts_.post(sleep_->hart, [this](VcpuBackend& vcpu) { resume_system_now(vcpu); });
+}
+
+// KVM's reset has taken the timer from the hart; if that has woken it, it must find it pending.
 void HartStates::resume_system_now(VcpuBackend& vcpu) noexcept {
   {
     const LockGuard lock{mu_};
     RegisterFile registers{vcpu};
     enter(registers, sleep_->hart, sleep_->resume);
+    if (sleep_->timer_compare != kNoTimer) {
+      registers.set(HartRegister::kTimerCompare, sleep_->timer_compare);
+      registers.set(HartRegister::kTimerState, 1);  // for harts without Sstc: on
+    }
     if (!registers.write_back() || !vcpu.set_state(HartState::kRunnable)) log_refusal(sleep_->hart, "resume");
     at(sleep_->hart).state = HsmState::kStarted;
     sleep_.reset();

@@ -29,8 +29,14 @@ class HartStates final : public HartControl {
     /// the hypervisor refuses.
     std::function<bool(std::span<const std::byte>)> map_wait_page;
     Gpa wait_page;
-    /// The machine sleeps from here on, until wake(), or runs again. On the hart's own thread; may call wake().
+    /// A hart is about to suspend the machine: from when this returns on, on_interrupt() is called. The hypervisor
+    /// clears the hart's interrupt file then. On the hart's own thread.
+    std::function<void(HartId)> before_system_suspend;
+    /// That is done, and the machine sleeps, until wake(). The same thread; may call wake().
     std::function<void()> on_system_suspended;
+    /// Calls wake() when so many ticks of the guest's time have passed. As on_system_suspended().
+    std::function<void(uint64_t ticks)> wake_in;
+    /// It runs again, or on. The same thread.
     std::function<void()> on_system_resumed;
     /// Runs a task on a hart's thread, outside the guest and with no call of its in hand (VcpuThread::post).
     std::function<void(HartId, const VcpuTask&)> post;
@@ -46,10 +52,12 @@ class HartStates final : public HartControl {
   bool resume(HartId self) noexcept override;
   bool suspend_system(HartId self, const HartEntry& resume) noexcept override;
 
-  /// Ends the sleep of the machine; false where it does not sleep. Any thread.
+  /// Ends the sleep of the machine; from the call that begins it on, and for good: a machine that still falls asleep
+  /// does not stay so. False where there is no such call in hand. Any thread.
   bool wake() noexcept;
-  /// Any thread.
-  bool machine_sleeps() noexcept;
+  /// An interrupt was raised that may be for the hart which sleeps, and may be enabled: it is looked at. Any thread,
+  /// with a device's mutex held.
+  void on_interrupt() noexcept;
 
   /// Before the harts' threads are told to end: who waits for another hart does so no longer, and nothing is posted any
   /// more.
@@ -74,10 +82,17 @@ class HartStates final : public HartControl {
     uint64_t value;
   };
 
-  /// Of the machine: the hart that suspended it, and how that goes on.
+  /// Of the machine: the hart that suspended it, how that goes on, and what the reset behind the call takes from it.
   struct SystemSleep {
     HartId hart;
     HartEntry resume;
+    bool woken = false;
+    bool look_posted = false;  ///< on_interrupt() has nothing to add
+    uint64_t scounteren = 0;
+    uint64_t enabled = 0;  ///< sie
+    uint64_t pending = 0;  ///< VcpuBackend::pending_interrupts()
+    uint64_t time = 0;
+    uint64_t timer_compare = kNoTimer;
   };
 
   struct Hart {
@@ -103,8 +118,12 @@ class HartStates final : public HartControl {
   void stop_now(HartId self, VcpuBackend& vcpu) noexcept;
   void suspend_now(HartId self, VcpuBackend& vcpu) noexcept;
   void resume_now(HartId self, VcpuBackend& vcpu) noexcept;
-  bool fall_asleep(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept;
-  void suspend_system_now(const SystemSleep& sleep, VcpuBackend& vcpu) noexcept;
+  void suspend_system_now(HartId self, VcpuBackend& vcpu) noexcept;
+  void remember(VcpuBackend& vcpu) noexcept;
+  bool fall_asleep(HartId self, VcpuBackend& vcpu) noexcept;
+  void look_for_interrupt(VcpuBackend& vcpu) noexcept;
+  void wait_for_timer() noexcept;
+  void resume_system_soon() noexcept REQUIRES(mu_);
   void resume_system_now(VcpuBackend& vcpu) noexcept;
 
   const Parts parts_;
@@ -112,7 +131,7 @@ class HartStates final : public HartControl {
   std::condition_variable_any answered_;
   std::vector<Hart> table_ GUARDED_BY(mu_);
   Mapping wait_page_ GUARDED_BY(mu_);
-  std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);
+  std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);  // from the call on that begins it
   bool ended_ GUARDED_BY(mu_) = false;
   log::RateLimit refusals_{"refusals of KVM"};
   log::RateLimit no_wait_page_{"no page to wait in"};

@@ -58,13 +58,20 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
           {.harts = parts.config.smp,
            .map_wait_page = [this](std::span<const std::byte> page) { return backend_->map_rom(kWaitPage, page); },
            .wait_page = kWaitPage,
+           .before_system_suspend = [this](HartId hart) { interrupts_->falls_asleep(kImsicBase + hart.value * 4_KiB); },
            .on_system_suspended = [this] { on_system_suspended(); },
+           .wake_in = [this](uint64_t ticks) { wake_timer_->arm(ticks); },
            .on_system_resumed = [this] { on_system_resumed(); },
            .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}) {
   make_vm_with_best_irqchip(irqchip_kinds);
+  wake_timer_.emplace(WakeTimer::Parts{.loop = parts_.loop,
+                                       .ticks = [this] { return backend_->ticks(); },
+                                       .timebase_hz = backend_->timebase_hz(),
+                                       .on_expiry = [this] { wake(); }});
+  interrupts_.emplace(*backend_, vcpus_, [this] { hart_states_.on_interrupt(); });
   board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
-                                                .backend = *backend_,
-                                                .harts = vcpus_,
+                                                .interrupts = *interrupts_,
+                                                .doorbells = *backend_,
                                                 .console_out = parts_.console,
                                                 .console_in = uart_input(),
                                                 .rtc_alarm = rtc_alarm_,
@@ -271,18 +278,23 @@ void Machine::report_exits() {
   if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*backend_, vcpus_, *board_);
 }
 
-// What could wake the machine may have come while it went to sleep.
+// What could wake the machine may have come before it went to sleep.
 void Machine::on_system_suspended() noexcept {
+  interrupts_->sleeps();
   if (suspends_.allow()) {
-    log::line(log::Module::kVmm, log::Level::kInfo,
-              "the guest has suspended the machine ({} times so far); console input, its alarm or SIGUSR2 wakes it",
-              suspends_.count());
+    log::line(
+        log::Module::kVmm, log::Level::kInfo,
+        "the guest has suspended the machine ({} times so far); console input, its alarm, an interrupt that it has "
+        "enabled or SIGUSR2 wakes it",
+        suspends_.count());
   }
   const bool input_waits = parts_.console.input_room() < ConsoleHub::kInputCapacity;
   if (input_waits || board_->asks_for_interrupt()) hart_states_.wake();
 }
 
 void Machine::on_system_resumed() noexcept {
+  interrupts_->is_awake();
+  wake_timer_->disarm();
   board_->ask_again();
 }
 

@@ -23,9 +23,11 @@
 #include "vmm/flight_recorder.hpp"
 #include "vmm/hart_states.hpp"
 #include "vmm/input_watch.hpp"
+#include "vmm/interrupt_gate.hpp"
 #include "vmm/panic_watch.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/vm_io.hpp"
+#include "vmm/wake_timer.hpp"
 
 namespace rvvmm {
 
@@ -140,8 +142,10 @@ class Machine final : private MachineListener, private FinishListener {
   std::vector<std::unique_ptr<VcpuBackend>> vcpus_;
   Irqchip irqchip_;
   RtcAlarm rtc_alarm_;
-  std::unique_ptr<Board> board_;
+  std::optional<WakeTimer> wake_timer_;
   HartStates hart_states_;
+  std::optional<InterruptGate> interrupts_;
+  std::unique_ptr<Board> board_;  // behind what its devices' interrupts reach
   ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
   std::unique_ptr<VmIo> io_;

@@ -63,9 +63,16 @@ class FakeVcpu final : public VcpuBackend {
   bool take_suspend_reset() noexcept override {
     ++suspend_resets_taken;
     if (refuses_suspend_reset) return false;
+    if (on_suspend_reset) on_suspend_reset();
     at(HartRegister::kScounteren) = 0;
+    at(HartRegister::kSie) = 0;
+    at(HartRegister::kTimerCompare) = kNoTimer;
     hart_state = HartState::kStopped;
     return true;
+  }
+  uint64_t pending_interrupts() noexcept override {
+    const uint64_t external = external_interrupt ? kExternalInterrupt : 0;
+    return (at(HartRegister::kSip) & ~kTimerInterrupt) | external;
   }
   std::optional<uint64_t> get(HartRegister reg) noexcept override {
     ++registers_read;
@@ -112,6 +119,7 @@ class FakeVcpu final : public VcpuBackend {
   uint32_t states_asked = 0;
   uint32_t suspend_resets_taken = 0;
   bool refuses_suspend_reset = false;
+  std::function<void()> on_suspend_reset{};  ///< in the middle of one
   std::string report = "hart 0: pc 0x0: exit unknown\n";
   std::atomic<bool> external_interrupt = false;
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <format>
+#include <span>
 
 #include "base/types.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
@@ -79,14 +80,14 @@ constexpr uint64_t kEie0 = 0xC0;
 
 }  // namespace
 
-InterruptFile InterruptFile::of(const Aia& aia, HartId hart) {
+InterruptFile InterruptFile::of(const Aia& aia, HartId hart) noexcept {
   InterruptFile file;
   if (!aia.device) return file;
   const auto add = [&](uint64_t number) {
     const uint64_t attribute = KVM_DEV_RISCV_AIA_IMSIC_MKATTR(hart.value, number);
     uint64_t value = 0;
-    if (access_register(KVM_GET_DEVICE_ATTR, aia, attribute, value)) {
-      file.registers_.push_back({.attribute = attribute, .value = value});
+    if (file.count_ < file.registers_.size() && access_register(KVM_GET_DEVICE_ATTR, aia, attribute, value)) {
+      file.registers_[file.count_++] = {.attribute = attribute, .value = value};
     }
   };
   // What is pending comes last but for the delivery, so that nothing is delivered before all is there.
@@ -101,7 +102,7 @@ InterruptFile InterruptFile::of(const Aia& aia, HartId hart) {
 
 bool InterruptFile::restore(const Aia& aia) const noexcept {
   bool all = true;
-  for (const auto& [attribute, saved] : registers_) {
+  for (const auto& [attribute, saved] : std::span{registers_}.first(count_)) {
     uint64_t value = saved;
     // An interrupt that has come meanwhile stays.
     const uint64_t number = KVM_DEV_RISCV_AIA_IMSIC_GET_ISEL(attribute);
@@ -110,6 +111,24 @@ bool InterruptFile::restore(const Aia& aia) const noexcept {
     all &= access_register(KVM_SET_DEVICE_ATTR, aia, attribute, value);
   }
   return all;
+}
+
+uint64_t InterruptFile::value_of(uint64_t number) const noexcept {
+  for (const auto& [attribute, value] : std::span{registers_}.first(count_))
+    if (KVM_DEV_RISCV_AIA_IMSIC_GET_ISEL(attribute) == number) return value;
+  return 0;
+}
+
+// AIA 1.0, 3.8: eidelivery 1 delivers; identities from eithreshold up are kept back, none where it is 0. The lowest one
+// that is pending and enabled decides.
+bool InterruptFile::asks() const noexcept {
+  if (value_of(kEidelivery) != 1) return false;
+  const uint64_t threshold = value_of(kEithreshold);
+  for (uint64_t word = 0; word < kMostWords; ++word) {
+    const uint64_t both = value_of(kEip0 + 2 * word) & value_of(kEie0 + 2 * word);
+    if (both != 0) return threshold == 0 || word * 64 + static_cast<uint64_t>(std::countr_zero(both)) < threshold;
+  }
+  return false;
 }
 
 std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, bool emulated, std::string& why) {

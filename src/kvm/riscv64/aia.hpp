@@ -1,9 +1,9 @@
 // The in-kernel AIA: APLIC for wired interrupts, one IMSIC per hart. Linux, Documentation/virt/kvm/devices/riscv-aia.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/fd.hpp"
 #include "base/hypervisor.hpp"
@@ -20,16 +20,25 @@ struct Aia {
 class InterruptFile {
  public:
   /// Of a hart that is outside the guest. Empty without an AIA.
-  static InterruptFile of(const Aia& aia, HartId hart);
+  static InterruptFile of(const Aia& aia, HartId hart) noexcept;
   /// Puts it back: true without an AIA too.
   bool restore(const Aia& aia) const noexcept;
+  /// Whether it raises the hart's external interrupt: one that is enabled is pending, and not kept back by delivery or
+  /// threshold.
+  bool asks() const noexcept;
 
  private:
   struct Register {
     uint64_t attribute;
     uint64_t value;
   };
-  std::vector<Register> registers_;
+  static constexpr size_t kMostWords = 2048 / 64;  // of each array: there are at most 2047 identities
+
+  /// 0 where it was not read.
+  uint64_t value_of(uint64_t number) const noexcept;
+
+  std::array<Register, 2 * kMostWords + 2> registers_{};
+  size_t count_ = 0;
 };
 
 /// Creates, configures and initialises the AIA of a VM whose vCPUs all exist and never ran. nullopt with the step

@@ -261,10 +261,20 @@ bool KvmVcpu::set_state(HartState state) noexcept {
 // them. So the reset is taken now, and what it has cost is given back before the hart can run.
 bool KvmVcpu::take_suspend_reset() noexcept {
   const InterruptFile file = InterruptFile::of(aia_, exit_.hart);
-  if (!set_state(HartState::kStopped) || !enter_until_reset() || !file.restore(aia_)) return false;
+  const uint64_t software = get(HartRegister::kSip).value_or(0) & kSoftwareInterrupt;
+  if (!set_state(HartState::kStopped) || !enter_until_reset()) return false;
+  // Setting sip loses what comes for it meanwhile (kvm_riscv_vcpu_general_set_csr); what follows makes that good.
+  if (software != 0 && !set(HartRegister::kSip, software)) return false;
+  if (!file.restore(aia_)) return false;
   const LockGuard lock{pin_mu_};
   if (pin_asserted_) drive_pin();
   return true;
+}
+
+// A guest interrupt file raises its interrupt in the hardware, behind KVM's back.
+uint64_t KvmVcpu::pending_interrupts() noexcept {
+  const uint64_t pending = get(HartRegister::kSip).value_or(0) & ~kTimerInterrupt;
+  return InterruptFile::of(aia_, exit_.hart).asks() ? pending | kExternalInterrupt : pending;
 }
 
 // A stopped hart sleeps in KVM_RUN, and KVM does what it is asked to, such as this reset, when a signal ends that

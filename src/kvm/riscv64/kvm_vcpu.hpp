@@ -41,6 +41,7 @@ class KvmVcpu final : public VcpuBackend {
   HartState state() noexcept override;
   bool set_state(HartState state) noexcept override;
   bool take_suspend_reset() noexcept override;
+  uint64_t pending_interrupts() noexcept override;
   std::optional<uint64_t> get(HartRegister reg) noexcept override;
   bool set(HartRegister reg, uint64_t value) noexcept override;
   bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override;

@@ -568,8 +568,8 @@ TEST_F(VirtioPciTest, HasNoMoreVectorsThanItWasGiven) {
     const unsigned expected = std::min<unsigned>(given, 3);
     EXPECT_EQ(other_guest.config<uint16_t>(msix + 2) & 0x7FFU, expected - 1);
     other_guest.enable_msix(static_cast<uint16_t>(expected));
-    for (uint16_t queue = 0; queue < 2; ++queue) {  // both share the last one
-      other_guest.set_bar<uint16_t>(kQueueSelect, queue);
+    for (uint16_t number = 0; number < 2; ++number) {  // both share the last one
+      other_guest.set_bar<uint16_t>(kQueueSelect, number);
       other_guest.set_bar<uint16_t>(kQueueVector, static_cast<uint16_t>(expected));
       EXPECT_EQ(other_guest.bar<uint16_t>(kQueueVector), kNone) << "one past the table";
       other_guest.set_bar<uint16_t>(kQueueVector, static_cast<uint16_t>(expected - 1));

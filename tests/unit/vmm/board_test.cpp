@@ -63,9 +63,11 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
   const GuestMemory memory_{kRamBase, 64_KiB};
   VirtioRng rng_;
   const std::array<VirtioDevice*, 1> virtio_{&rng_};
+  int raised_ = 0;
+  InterruptGate interrupts_{*backend_, harts_, [this] { ++raised_; }};
   Board board_{{.irqchip = irqchip_,
-                .backend = *backend_,
-                .harts = harts_,
+                .interrupts = interrupts_,
+                .doorbells = *backend_,
                 .console_out = sink_,
                 .console_in = source_,
                 .rtc_alarm = alarm_,
@@ -173,8 +175,8 @@ TEST_P(BoardTest, TakesAsManyVirtioDevicesAsTheTransportHasPlacesFor) {
   const auto refusal = [&](Transport transport, size_t count) -> std::string {
     try {
       const Board board{{.irqchip = irqchip_,
-                         .backend = *backend_,
-                         .harts = harts_,
+                         .interrupts = interrupts_,
+                         .doorbells = *backend_,
                          .console_out = sink_,
                          .console_in = source_,
                          .rtc_alarm = alarm_,
@@ -204,8 +206,8 @@ class CrowdedBoard : public BoardTest {
     for (VirtioRng& device : std::span{rngs_}.first(count))
       many_.push_back(&device);
     return Board{{.irqchip = irqchip_,
-                  .backend = *backend_,
-                  .harts = harts_,
+                  .interrupts = interrupts_,
+                  .doorbells = *backend_,
                   .console_out = sink_,
                   .console_in = source_,
                   .rtc_alarm = alarm_,

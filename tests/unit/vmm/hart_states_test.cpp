@@ -46,8 +46,13 @@ class HartStatesTest : public ::testing::Test {
     threads.clear();
   }
 
-  /// What each register holds at first: every interrupt enabled, and nothing else that means anything.
-  static uint64_t pattern(HartRegister reg) { return 0x5A00 | static_cast<uint64_t>(reg) | kSstatusSie; }
+  /// What each register holds at first: interrupts enabled, none pending, no timer, and nothing else that means
+  /// anything.
+  static uint64_t pattern(HartRegister reg) {
+    if (reg == HartRegister::kSip) return 0;
+    if (reg == HartRegister::kTimerCompare) return kNoTimer;
+    return 0x5A00 | static_cast<uint64_t>(reg) | kSstatusSie;
+  }
 
   /// Begins an SBI call on a running hart's thread; the result is there when the call is over. A hart that is stopped
   /// makes it when it has been started.
@@ -134,6 +139,34 @@ class HartStatesTest : public ::testing::Test {
     EXPECT_EQ(registers_of(hart), expected);
   }
 
+  /// Begins to suspend the machine with these interrupts enabled and pending.
+  void suspend_system(uint64_t enabled, uint64_t pending = 0) {
+    look(kHart0, [=](FakeVcpu& vcpu) {
+      vcpu.at(HartRegister::kSie) = enabled;
+      return vcpu.at(HartRegister::kSip) = pending;
+    });
+    EXPECT_TRUE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
+    look(kHart0, [](FakeVcpu&) { return true; });
+  }
+  HartState state_in_kvm(HartId hart) {
+    return look(hart, [](FakeVcpu& vcpu) { return vcpu.hart_state; });
+  }
+  void expect_woken() {
+    // A task of its own ends the sleep: it is behind the one that looks, or behind one that this one has posted.
+    for (int looks = 0; looks < 1000 && resumed == 0; ++looks)
+      look(kHart0, [](FakeVcpu&) { return true; });
+    EXPECT_EQ(state_in_kvm(kHart0), HartState::kRunnable);
+    EXPECT_EQ(resumed, 1);
+    EXPECT_EQ(value_of(kHart0, HartRegister::kPc), kEntry.pc.value);
+    EXPECT_FALSE(harts.wake());
+  }
+  void expect_asleep() {
+    for (int looks = 0; looks < 3; ++looks)
+      EXPECT_EQ(state_in_kvm(kHart0), HartState::kStopped);
+    EXPECT_EQ(suspended, 1);
+    EXPECT_EQ(resumed, 0);
+  }
+
   std::vector<std::shared_ptr<void>> kept;  ///< what tasks use: they carry no more than a pointer to it
   IdleIo io;
   RecordingListener listener;
@@ -144,6 +177,8 @@ class HartStatesTest : public ::testing::Test {
   std::span<const std::byte> wait_page;
   std::atomic<int> suspended = 0;
   std::atomic<int> resumed = 0;
+  std::atomic<uint64_t> wakes_in = kNoTimer;  ///< in ticks
+  std::atomic<uint32_t> falls_asleep = UINT32_MAX;
   HartStates harts{{.harts = kHarts,
                     .map_wait_page =
                         [this](std::span<const std::byte> page) {
@@ -151,7 +186,9 @@ class HartStatesTest : public ::testing::Test {
                           return host_maps_pages;
                         },
                     .wait_page = kWaitPage,
+                    .before_system_suspend = [this](HartId hart) { falls_asleep = hart.value; },
                     .on_system_suspended = [this] { ++suspended; },
+                    .wake_in = [this](uint64_t ticks) { wakes_in = ticks; },
                     .on_system_resumed = [this] { ++resumed; },
                     .post =
                         [this](HartId hart, const VcpuTask& task) {
@@ -306,12 +343,11 @@ TEST_F(HartStatesTest, TheMachineSleepsUntilItIsWoken) {
   EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kStopped);
   EXPECT_EQ(suspended, 1);
   EXPECT_EQ(vcpus[0].suspend_resets_taken, 1U);
-  EXPECT_TRUE(harts.machine_sleeps());
   EXPECT_TRUE(harts.wake());
   harts.wake();
   EXPECT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kRunnable);
   EXPECT_EQ(value_of(kHart0, HartRegister::kScounteren), 5U);
-  expect_entered(kHart0, {HartRegister::kScounteren});
+  expect_entered(kHart0, {HartRegister::kScounteren, HartRegister::kSie});
   EXPECT_EQ(resumed, 1);
   EXPECT_FALSE(harts.wake());
   EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
@@ -321,10 +357,132 @@ TEST_F(HartStatesTest, AHartThatKvmDoesNotStopGoesOn) {
   vcpus[0].refuses_suspend_reset = true;
   EXPECT_TRUE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry); }));
   look(kHart0, [](FakeVcpu&) { return true; });
-  EXPECT_FALSE(harts.machine_sleeps());
   EXPECT_FALSE(harts.wake());
   EXPECT_EQ(state(kHart0, kHart0), HsmState::kStarted);
   EXPECT_EQ(suspended, 0);
+  EXPECT_EQ(falls_asleep, 0U);
+  EXPECT_EQ(resumed, 1);  // who was told that it falls asleep
+}
+
+TEST_F(HartStatesTest, AWakeInTheCallThatSuspendsTheMachineIsRemembered) {
+  const bool woken = call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry) && harts.wake(); });
+  EXPECT_TRUE(woken);
+  expect_woken();
+}
+
+TEST_F(HartStatesTest, AWakeInTheMiddleOfFallingAsleepIsRemembered) {
+  bool woken = false;
+  vcpus[0].on_suspend_reset = [&] { woken = harts.wake(); };
+  suspend_system(0);
+  EXPECT_TRUE(woken);
+  expect_woken();
+}
+
+TEST_F(HartStatesTest, AWakeIsForgottenWhereTheMachineDoesNotFallAsleep) {
+  vcpus[0].refuses_suspend_reset = true;
+  EXPECT_TRUE(call(kHart0, [this] { return harts.suspend_system(kHart0, kEntry) && harts.wake(); }));
+  look(kHart0, [](FakeVcpu&) { return true; });
+  vcpus[0].refuses_suspend_reset = false;
+  resumed = 0;
+  suspend_system(0);
+  expect_asleep();
+}
+
+TEST_F(HartStatesTest, AnInterruptThatIsPendingAndEnabledEndsTheSleepAtOnce) {
+  for (const uint64_t interrupt : {kSoftwareInterrupt, kExternalInterrupt, uint64_t{1} << 13}) {
+    resumed = 0;
+    suspend_system(interrupt, interrupt);
+    expect_woken();
+  }
+}
+
+TEST_F(HartStatesTest, AnInterruptThatIsPendingAndNotEnabledDoesNot) {
+  suspend_system(kSoftwareInterrupt | kTimerInterrupt, kExternalInterrupt);
+  expect_asleep();
+}
+
+TEST_F(HartStatesTest, ATimerThatIsEnabledWakesWhenItIsDue) {
+  look(kHart0, [](FakeVcpu& vcpu) {
+    vcpu.at(HartRegister::kTime) = 1000;
+    return vcpu.at(HartRegister::kTimerCompare) = 1500;
+  });
+  suspend_system(kTimerInterrupt);
+  expect_asleep();
+  EXPECT_EQ(wakes_in, 500U);
+  EXPECT_TRUE(harts.wake());
+  expect_woken();
+  EXPECT_EQ(value_of(kHart0, HartRegister::kTimerCompare), 1500U);
+  EXPECT_EQ(value_of(kHart0, HartRegister::kTimerState), 1U);
+}
+
+TEST_F(HartStatesTest, ATimerThatIsDueWakesAtOnce) {
+  look(kHart0, [](FakeVcpu& vcpu) {
+    vcpu.at(HartRegister::kTime) = 1000;
+    return vcpu.at(HartRegister::kTimerCompare) = 0;
+  });
+  suspend_system(kTimerInterrupt);
+  EXPECT_EQ(wakes_in, 0U);
+}
+
+TEST_F(HartStatesTest, ATimerThatIsNotEnabledDoesNotWakeAndIsKept) {
+  look(kHart0, [](FakeVcpu& vcpu) { return vcpu.at(HartRegister::kTimerCompare) = 1500; });
+  suspend_system(kExternalInterrupt);
+  EXPECT_EQ(wakes_in, kNoTimer);
+  EXPECT_TRUE(harts.wake());
+  expect_woken();
+  EXPECT_EQ(value_of(kHart0, HartRegister::kTimerCompare), 1500U);
+}
+
+TEST_F(HartStatesTest, NoTimerIsNoTimer) {
+  suspend_system(kTimerInterrupt);
+  EXPECT_EQ(wakes_in, kNoTimer);
+  expect_asleep();
+}
+
+TEST_F(HartStatesTest, AnInterruptThatADeviceRaisesInTheSleepWakes) {
+  suspend_system(kExternalInterrupt);
+  harts.on_interrupt();  // for another hart, or one that the guest has not enabled
+  expect_asleep();
+  vcpus[0].external_interrupt = true;
+  harts.on_interrupt();
+  harts.on_interrupt();
+  expect_woken();
+}
+
+TEST_F(HartStatesTest, AnInterruptThatADeviceRaisesWhileTheMachineFallsAsleepWakes) {
+  vcpus[0].on_suspend_reset = [&] { vcpus[0].external_interrupt = true; };
+  suspend_system(kExternalInterrupt);
+  expect_woken();
+}
+
+TEST_F(HartStatesTest, AnInterruptThatIsNotEnabledIsNotEvenLookedAt) {
+  suspend_system(kTimerInterrupt);
+  while (posts.try_acquire()) {
+  }
+  vcpus[0].external_interrupt = true;
+  harts.on_interrupt();
+  EXPECT_FALSE(posts.try_acquire());
+  expect_asleep();
+}
+
+TEST_F(HartStatesTest, ManyInterruptsAreOneLook) {
+  suspend_system(kExternalInterrupt);
+  std::promise<void> leave = hold(kHart0);
+  while (posts.try_acquire()) {
+  }
+  for (int i = 0; i < 100; ++i)
+    harts.on_interrupt();
+  EXPECT_TRUE(posts.try_acquire());
+  EXPECT_FALSE(posts.try_acquire());
+  leave.set_value();
+  expect_asleep();
+}
+
+TEST_F(HartStatesTest, AnInterruptWhileTheMachineIsAwakeIsNobodysBusiness) {
+  while (posts.try_acquire()) {
+  }
+  harts.on_interrupt();
+  EXPECT_FALSE(posts.try_acquire());
 }
 
 TEST_F(HartStatesTest, TheMachineDoesNotSleepWhileAnotherHartRuns) {
@@ -341,7 +499,9 @@ TEST_F(HartStatesTest, AWakeThatComesAsTheMachineFallsAsleepIsNotLost) {
     while (!harts.wake())
       std::this_thread::yield();
     ASSERT_TRUE(sleeps.get());
-    ASSERT_EQ(look(kHart0, [](FakeVcpu& vcpu) { return vcpu.hart_state; }), HartState::kRunnable) << round;
+    for (int looks = 0; looks < 1000 && resumed <= round; ++looks)
+      look(kHart0, [](FakeVcpu&) { return true; });
+    ASSERT_EQ(state_in_kvm(kHart0), HartState::kRunnable) << round;
   }
   EXPECT_EQ(resumed, 200);
 }

@@ -80,11 +80,18 @@ class NoMemoryHarts : public ::testing::Test {
   std::array<std::unique_ptr<VcpuThread>, 2> threads;
   std::atomic<bool> memory_is_gone = false;
   std::atomic<size_t> acted = 0;
+  std::atomic<bool> resumed = false;
   HartStates harts{{.harts = 2,
                     .map_wait_page = [](std::span<const std::byte>) { return true; },
                     .wait_page = Gpa{0x1000},
+                    .before_system_suspend = [](HartId) {},
                     .on_system_suspended = [] {},
-                    .on_system_resumed = [] {},
+                    .wake_in = [](uint64_t) {},
+                    .on_system_resumed =
+                        [this] {
+                          resumed = true;
+                          resumed.notify_all();
+                        },
                     .post = [this](HartId hart, const VcpuTask& task) { threads.at(hart.value)->post(task); }}};
 };
 
@@ -108,8 +115,7 @@ TEST_F(NoMemoryHarts, SuspendTheMachineAndWakeIt) {
   const NoMemory none;
   while (!harts.wake())
     std::this_thread::yield();
-  while (harts.machine_sleeps())
-    std::this_thread::yield();
+  resumed.wait(false);
 }
 
 TEST_F(NoMemoryHarts, AFaultEndsTheMachineWithoutItsReport) {
