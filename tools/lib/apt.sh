@@ -22,7 +22,7 @@ need_host_tools() {
     done
     ((${#missing[@]} == 0)) && [[ -n $(debian_mirror) ]] && return
     [[ $(id -u) == 0 ]] || die "run as root: packages are missing (${missing[*]})"
-    step "installing ${missing[*]:-package lists}" host-tools install_host_tools "${missing[@]}"
+    PROGRESS=packages_progress step "installing ${missing[*]:-package lists}" host-tools install_host_tools "${missing[@]}"
 }
 
 # suite_apt SUITE ARCHITECTURES TOOL ARGS...: apt with sources and state of its own: nothing of the machine's apt is

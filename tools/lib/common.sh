@@ -55,10 +55,13 @@ with_lock() {
 
 # step TITLE LOG CMD...: one line of progress with its time; the log's end is shown where it fails.
 # CMD runs in a subshell outside any condition, so that errexit holds inside it: never call step in `if` or `||`.
+# PROGRESS, where it is set, is a function that says how far a step has come, by its log and the seconds till then.
 step() {
     local title=$1 log=$CACHE/logs/$2.log start=$SECONDS status
     shift 2
     say "==> $title"
+    : >"$log"
+    [[ -z ${PROGRESS:-} ]] || start_progress "$PROGRESS" "$log"
     set +e
     (
         set -e
@@ -66,12 +69,59 @@ step() {
     ) >"$log" 2>&1 </dev/null
     status=$?
     set -e
+    end_progress
     if ((status != 0)); then
         say "    failed with status $status after $((SECONDS - start)) s; the end of $log:"
         tail -n 40 "$log" >&2
         exit "$status"
     fi
     say "    done in $((SECONDS - start)) s"
+}
+
+REPORTER=''
+start_progress() {
+    report_progress "$@" &
+    REPORTER=$!
+}
+
+end_progress() {
+    [[ $REPORTER ]] || return 0
+    if kill "$REPORTER" 2>/dev/null; then
+        wait "$REPORTER" 2>/dev/null || true
+        [[ ! -t 2 ]] || printf '\r\e[K' >&2
+    fi
+    REPORTER=''
+}
+at_exit end_progress
+
+# report_progress FUNCTION LOG: on a terminal one line that is written anew each second; elsewhere a line every 15
+# seconds. It ends where the function fails, or from outside: it has no process of its own that would outlive it.
+report_progress() {
+    local start=$SECONDS pause=15 text never
+    [[ ! -t 2 ]] || pause=1
+    exec {never}<> <(:)
+    while ! read -r -t "$pause" -u "$never"; do
+        text=$("$1" "$2" "$((SECONDS - start))" 2>/dev/null) || break
+        [[ $text ]] || continue
+        if [[ -t 2 ]]; then printf '\r    %s\e[K' "$text" >&2; else say "    $text"; fi
+    done
+    [[ ! -t 2 ]] || printf '\r\e[K' >&2
+}
+
+# Ninja's own count, of what is done: "[12/60] Building CXX object ...".
+ninja_progress() {
+    awk -v seconds="$2" -F '[][/ ]' '/^\[[0-9]+\/[0-9]+\] (Building|Linking) / { text = $2 " of " $3 " files made" }
+        END { print (text ? text : "the first files are compiled") ", " seconds " s" }' "$1"
+}
+
+# Of apt-get and dpkg: packages that are fetched, then unpacked, then set up, of all that are to be installed: as
+# apt-get says, or of PACKAGES.
+packages_progress() {
+    awk -v seconds="$2" -v all="${PACKAGES:-0}" '/ newly installed, / { all = $3; done = 0; what = "fetched" }
+        /^Get:[0-9]+ .* \[[0-9.]+ k?M?B\]$/ { if (what == "fetched") done++ }
+        /^Unpacking / { if (what != "unpacked") done = 0; what = "unpacked"; done++ }
+        /^Setting up / { if (what != "set up") done = 0; what = "set up"; done++ }
+        END { print (what ? done " of " all " packages " what : "lists of packages are fetched") ", " seconds " s" }' "$1"
 }
 
 # Mirrors hiccup: three tries of an external command.

@@ -46,11 +46,12 @@ debian_image_setup() {
     find_riscv64_formats
     # Packages that were fetched are there still after a failure later.
     if ! stamped "$work/packages" "$key"; then
-        with_setup_lock step "packages of the Debian guest (190 MB)" debian-packages \
+        PROGRESS=packages_progress with_setup_lock step "packages of the Debian guest (190 MB)" debian-packages \
             fetch_debian_packages "$work/packages"
         stamp "$work/packages" "$key"
     fi
-    step "installing them (two minutes or more)" debian-tree make_debian_tree "$work/packages" "$work/tree"
+    PACKAGES=$(find "$work/packages" -name '*.deb' | wc -l) PROGRESS=packages_progress \
+        step "installing them (two minutes or more)" debian-tree make_debian_tree "$work/packages" "$work/tree"
     step "disk image of them" debian-image make_debian_image "$work/tree" "$work/image"
     in_sdk python3 "$(inner_path "$ROOT")/tools/lib/extents.py" "$(inner_path "$work/image")/debian.img" \
         >"$work/image/extents"

@@ -23,7 +23,7 @@ browser_setup() {
     local key
     key=$(hash_of "${SDK##*/}" "$(declare -f fetch_browser)")
     if stamped "$CACHE/browser" "$key"; then return; fi
-    step "Chromium, to open pages in (126 MB)" browser fetch_browser "$CACHE/tmp/browser"
+    PROGRESS=packages_progress step "Chromium, to open pages in (126 MB)" browser fetch_browser "$CACHE/tmp/browser"
     put_in_place "$CACHE/tmp/browser" "$CACHE/browser"
     stamp "$CACHE/browser" "$key"
 }
