@@ -179,6 +179,9 @@ write_job() {
     } >"$job/cmd"
 }
 
+# Till the host runs its command: then the terminal is the command's.
+host_progress() { [[ ! -e $1/started ]] && echo "the host boots, $2 of some 7 s"; }
+
 # host_run OPTIONS: boots, runs, returns the command's status. Expects that all is set up.
 host_run() {
     local job interactive=0 status=0 limit=() terminal qemu
@@ -204,6 +207,7 @@ host_run() {
     fi
     write_job "$job" "$interactive"
     ((interactive)) || host_pipes "$job"
+    [[ -z ${PROGRESS:-} ]] || start_progress "$PROGRESS" "$job"
     [[ -z $HOST_TIMEOUT ]] || limit=(timeout --foreground --kill-after=3 "$HOST_TIMEOUT")
     export RVVMM_JOB=$job
     sdk_command "${limit[@]}" "${QEMU[@]}"
@@ -249,6 +253,6 @@ host_status() {
 
 host_verb() {
     if [[ " $* " == *" --help "* ]]; then host_usage && return; fi
-    setup_all
+    setup_core
     host_run "$@"
 }

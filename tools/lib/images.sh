@@ -142,7 +142,7 @@ image_setup() {
 
 images_setup() {
     local key kernel common
-    common=$(hash_of "$(declare -f add_modules base_tree pack_tree make_host_image make_guest_image)" "$SDK" \
+    common=$(hash_of "$(declare -f add_modules base_tree pack_tree make_host_image make_guest_image)" "$SDK_CORE_KEY" \
         "${HOST_MODULES[@]}" "${GUEST_MODULES[@]}" "$CACHE"/kernels/*/version)
     key=$(hash_of "$common" "$ROOT/tools/host/init")
     for kernel in "${KERNELS[@]}"; do
@@ -150,13 +150,28 @@ images_setup() {
     done
     key=$(hash_of "$common" "$ROOT"/tools/guest/{init,finish} "$ROOT"/tools/guest/tests/*)
     image_setup guest "initramfs of the guest" "$key" make_guest_image
-    key=$(hash_of "$(declare -f add_modules pack_tree make_ext4_image)" "$SDK" "$CACHE"/kernels/*/version)
+    key=$(hash_of "$(declare -f add_modules pack_tree make_ext4_image)" "$SDK_CORE_KEY" "$CACHE"/kernels/*/version)
     image_setup ext4 "ext4 for guests" "$key" make_ext4_image
 }
 
-setup_all() { with_setup_lock setup_steps "$@"; }
+# All that any verb needs; and what boots a guest.
+setup_all() { with_setup_lock setup_steps full "$@"; }
+setup_core() { with_setup_lock setup_steps core; }
+
+# setup_steps core|full [--refresh]
 setup_steps() {
-    if on_riscv64; then native_setup; else sdk_setup; fi
+    local sdk=$1
+    shift
+    if on_riscv64; then
+        native_setup
+    else
+        sdk_host_setup
+        sdk_names "$sdk"
+        if [[ ! -d $SDK ]]; then
+            start_kernels "$@"
+            sdk_setup "$sdk"
+        fi
+    fi
     kernels_setup "$@"
     images_setup
 }
