@@ -22,6 +22,10 @@ namespace {
 
 namespace po = boost::program_options;
 
+// The parser takes each word off the front of an array, so its time grows with the square of this. All devices that
+// there is room for, and every other option, are some 200 words.
+constexpr size_t kMostWords = 1024;
+
 // False for an option that certainly is in none of `args`.
 bool may_be_in(std::span<const char* const> args, const OptionSpec& spec) noexcept {
   return std::ranges::any_of(args, [&](std::string_view arg) {
@@ -58,6 +62,8 @@ SetupError explain(const po::invalid_command_line_syntax& problem) {
 
 // What the parser took for an option but is none of ours, or not meant as the one that it took it for.
 void refuse_stranger(const po::option& option) {
+  // A switch before others in one word, -hV: the parser gives the word to the last of them.
+  if (option.original_tokens.empty() && option.position_key < 0 && !option.unregistered) return;
   const std::string token = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
   if (option.position_key >= 0) {
     throw usage(std::format("{}: is no option; to boot a kernel, give --kernel FILE", in_quotes(token)));
@@ -87,6 +93,11 @@ void refuse_swallowed_option(const po::option& option, const std::string& where)
 }
 
 std::vector<Setting> parse_arguments(std::span<const char* const> args) {
+  if (args.size() > kMostWords) {
+    throw usage(
+        std::format("{}: word {} of the command line, which may have {}; the rest may stand in a file of --config",
+                    in_quotes(args[kMostWords]), kMostWords + 1, kMostWords));
+  }
   const po::options_description description = describe_options(args);
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   po::command_line_parser parser{std::vector<std::string>(args.begin(), args.end())};

@@ -58,14 +58,25 @@ void refuse_binary(std::string_view line, const std::string& path, size_t number
   if (line.contains('\0')) throw wrong(path, number, "holds a NUL byte; a configuration is text");
 }
 
+// Some editors put a mark in front, U+FEFF, which shows how the text is encoded.
+std::string_view without_mark(std::string_view text, const std::string& path) {
+  constexpr std::string_view kUtf8 = "\xef\xbb\xbf";
+  constexpr std::array<std::string_view, 2> kUtf16{"\xff\xfe", "\xfe\xff"};
+  for (const std::string_view mark : kUtf16) {
+    if (text.starts_with(mark)) throw wrong(path, 1, "is UTF-16; save it as UTF-8");
+  }
+  if (text.starts_with(kUtf8)) text.remove_prefix(kUtf8.size());
+  return text;
+}
+
 }  // namespace
 
 std::vector<Setting> read_config_file(const std::string& path) {
-  const std::string text = read_whole(path);
+  const std::string whole = read_whole(path);
   std::vector<Setting> settings;
   std::array<size_t, static_cast<size_t>(OptionId::kCount)> seen{};  // line, 0: not yet
   size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
+  for (std::string_view rest = without_mark(whole, path); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view raw = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -204,6 +204,26 @@ TEST(CommandLine, MissingArgumentIsNamed) {
   EXPECT_THAT(refusal_of({"-m"}), HasSubstr("its argument is missing"));
 }
 
+TEST(CommandLine, ShortSwitchesMayBeBundled) {
+  EXPECT_TRUE(std::holds_alternative<PrintText>(parse({"-hV"})));
+  EXPECT_TRUE(std::holds_alternative<PrintText>(parse({"-Vh"})));
+  EXPECT_EQ(std::get<Config>(parse({"-kImage", "-c2"})).smp, 2U);
+  EXPECT_THAT(refusal_of({"-hz"}), HasSubstr("-hz: unknown option"));
+  EXPECT_EQ(refusal_of({"-help"}), "-help: unknown option; did you mean --help?");
+  EXPECT_THAT(refusal_of({"-hk"}), HasSubstr("its argument is missing"));
+}
+
+TEST(CommandLine, AnEndlessOneIsRefusedAtOnce) {
+  std::vector<std::string> args{"--kernel", "Image"};
+  while (args.size() < 1024)
+    args.insert(args.end(), {"--panic-pattern", "x"});
+  EXPECT_EQ(std::get<Config>(parse(args)).panic_patterns.size(), 511U);
+  args.emplace_back("--no-reboot");
+  EXPECT_EQ(refusal_of(args),
+            "\"--no-reboot\": word 1025 of the command line, which may have 1024; the rest may stand in a file of "
+            "--config");
+}
+
 TEST(CommandLine, SwitchTakesNoArgument) {
   EXPECT_EQ(refusal_of({"--no-reboot=yes"}), "--no-reboot: is a switch and takes no argument");
 }
@@ -409,6 +429,13 @@ TEST_F(ConfigFile, KeysCommentsAndSpaces) {
   EXPECT_EQ(config.append, "console=ttyS0 a=b # c");
   EXPECT_TRUE(config.no_reboot);
   EXPECT_EQ(config.smp, 3U);
+}
+
+TEST_F(ConfigFile, AMarkOfTheEncodingIsNoPartOfTheFirstKey) {
+  EXPECT_EQ(std::get<Config>(parse({"--config", write("\xef\xbb\xbfkernel = Image\n")})).kernel, "Image");
+  EXPECT_EQ(refusal(std::string_view{"\xff\xfek\0e\0", 6}), path() + ":1: is UTF-16; save it as UTF-8");
+  EXPECT_EQ(refusal(std::string_view{"\xfe\xff\0k\0e", 6}), path() + ":1: is UTF-16; save it as UTF-8");
+  EXPECT_EQ(refusal("\xef\xbb\xbfkernal = x\n"), path() + ":1: \"kernal\": unknown key; did you mean kernel?");
 }
 
 TEST_F(ConfigFile, CommandLineWins) {
