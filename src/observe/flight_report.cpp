@@ -47,8 +47,8 @@ class Drawing {
  private:
   void add_exit(const Json& line) {
     const uint64_t hart = unsigned_at(line, "hart");
-    text_ += std::format("{:>14.1f} us  hart {}  {} {}", line.at("us").get<double>() - end_us_, hart,
-                         value_text(line.at("exit")), value_text(line.at("name")));
+    text_ += std::format("{:>14.1f} us  hart {}  {} {}", number_at(line, "us") - end_us_, hart,
+                         value_text(line.at("exit")), value_text(member_at(line, "name")));
     for (const auto& [key, value] : line.items()) {
       static constexpr std::array<std::string_view, 5> kShown{"us", "hart", "exit", "name", "registers"};
       if (!std::ranges::contains(kShown, key)) text_ += std::format(", {} {}", printable(key), value_text(value));
@@ -84,8 +84,6 @@ void for_each_line(std::string_view text, const std::string& file, Use use) {
       throw bad_report(file, std::format("is cut off in line {}; what is before that is whole", number));
     try {
       use(parse_json(text.substr(0, end)));
-    } catch (const Json::exception& problem) {
-      throw bad_report(file, std::format("is damaged: line {}: {}", number, problem.what()));
     } catch (const UnfitJson& problem) {
       throw bad_report(file, std::format("is damaged: line {}: {}", number, problem.what()));
     }
@@ -108,13 +106,13 @@ bool is_exit_log(std::string_view text) noexcept {
 std::string exit_log_to_text(std::string_view text, const std::string& file) {
   Drawing drawing;
   for_each_line(text, file, [&](const Json& line) {
-    if (line.contains("exit")) drawing.set_end(line.at("us").get<double>());
+    if (line.contains("exit")) drawing.set_end(number_at(line, "us"));
   });
   std::string head;
   for_each_line(text, file, [&](const Json& line) {
     if (!head.empty()) return drawing.add(line);
     check_head(line, file);
-    head = value_text(line.at("why")) + "\n";
+    head = value_text(member_at(line, "why")) + "\n";
   });
   return head + drawing.take();
 }

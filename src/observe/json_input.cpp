@@ -10,11 +10,9 @@ namespace {
 
 constexpr size_t kDeepest = 16;
 constexpr size_t kMostMembers = 4096;  // of an object, which are looked for one after the other
-constexpr size_t kMostShown = 300;     // of what the library says, which quotes the file
+constexpr size_t kMostShown = 300;     // of what is wrong, which may quote the file
 
-}  // namespace
-
-Json parse_json(std::string_view text) {
+Json parsed(std::string_view text) {
   std::array<size_t, kDeepest + 2> members{};  // so far, of the object at each depth that is being read
   return Json::parse(text, [&](int depth, Json::parse_event_t event, Json&) {
     const auto level = static_cast<size_t>(depth);
@@ -26,13 +24,46 @@ Json parse_json(std::string_view text) {
   });
 }
 
+}  // namespace
+
+NoJson::NoJson(size_t byte) : UnfitJson{std::format("is no JSON at byte {}", byte)}, byte_{byte} {}
+
+// What the library says is for who calls it: its names for errors, and half of a line of the file.
+Json parse_json(std::string_view text) {
+  try {
+    return parsed(text);
+  } catch (const Json::parse_error& problem) {
+    throw NoJson{problem.byte};
+  } catch (const Json::out_of_range&) {
+    throw UnfitJson{"a number is larger than any of ours"};
+  }
+}
+
+const Json& member_at(const Json& object, const char* key) {
+  const auto member = object.find(key);  // of what is no object: none
+  if (member == object.end()) throw UnfitJson{std::format("{} is missing", key)};
+  return *member;
+}
+
+std::string text_at(const Json& object, const char* key) {
+  const Json& member = member_at(object, key);
+  if (!member.is_string()) throw UnfitJson{std::format("{} is no text", key)};
+  return member.get<std::string>();
+}
+
+double number_at(const Json& object, const char* key) {
+  const Json& member = member_at(object, key);
+  if (!member.is_number()) throw UnfitJson{std::format("{} is no number", key)};
+  return member.get<double>();
+}
+
 uint64_t unsigned_from(const Json& value, std::string_view what) {
   if (!value.is_number_unsigned()) throw UnfitJson{std::format("{} is no whole number", what)};
   return value.get<uint64_t>();
 }
 
 uint64_t unsigned_at(const Json& object, const char* key) {
-  return unsigned_from(object.at(key), key);
+  return unsigned_from(member_at(object, key), key);
 }
 
 SetupError bad_report(std::string_view file, std::string_view why) {

@@ -93,7 +93,7 @@ Json timeline_of(const ExitProfile& profile) {
           {"slots", profile.timeline.slots}};
 }
 
-// Reading: at() throws where a key is missing, get<>() where a value is no string.
+// Reading
 
 /// Throws UnfitJson unless it is an array (an object, if `type` says so) of at most `most`.
 void check_bounds(const Json& json, Json::value_t type, size_t most, std::string_view what) {
@@ -102,7 +102,7 @@ void check_bounds(const Json& json, Json::value_t type, size_t most, std::string
 }
 
 const Json& array_at(const Json& object, const char* key, size_t most) {
-  const Json& array = object.at(key);
+  const Json& array = member_at(object, key);
   check_bounds(array, Json::value_t::array, most, key);
   return array;
 }
@@ -117,13 +117,15 @@ Log2Histogram histogram_from(const Json& json) {
 
 std::vector<ProfileRow> rows_from(const Json& json) {
   std::vector<ProfileRow> rows;
-  for (const Json& row : json) {
-    const auto kind = exit_kind_named(row.at("kind").get<std::string>());
-    if (!kind) throw UnfitJson{std::format("{} is no kind of exit", row.at("kind").get<std::string>())};
-    rows.push_back({.kind = *kind,
-                    .name = printable(row.at("name").get<std::string>()),
-                    .costs = {.user = histogram_from(row.at("user")), .guest = histogram_from(row.at("guest"))}});
-  }
+  for_each_element(json, "exits", [&](const Json& row) {
+    const std::string kind_name = text_at(row, "kind");
+    const auto kind = exit_kind_named(kind_name);
+    if (!kind) throw UnfitJson{std::format("{} is no kind of exit", kind_name)};
+    rows.push_back(
+        {.kind = *kind,
+         .name = printable(text_at(row, "name")),
+         .costs = {.user = histogram_from(member_at(row, "user")), .guest = histogram_from(member_at(row, "guest"))}});
+  });
   return rows;
 }
 
@@ -155,11 +157,11 @@ uint64_t address_from(std::string_view text) {
 
 std::vector<ProfilePc> pcs_from(const Json& json) {
   std::vector<ProfilePc> pcs;
-  for (const Json& pc : json) {
-    pcs.push_back({.pc = address_from(pc.at("pc").get<std::string>()),
-                   .symbol = printable(pc.at("symbol").get<std::string>()),
+  for_each_element(json, "places", [&](const Json& pc) {
+    pcs.push_back({.pc = address_from(text_at(pc, "pc")),
+                   .symbol = printable(text_at(pc, "symbol")),
                    .samples = unsigned_at(pc, "samples")});
-  }
+  });
   return pcs;
 }
 
@@ -181,26 +183,28 @@ ProfileHart hart_from(const Json& json, size_t most_rows) {
   if (hart > std::numeric_limits<uint32_t>::max()) throw UnfitJson{"hart is too large"};
   return {.hart = static_cast<uint32_t>(hart),
           .rows = rows_from(array_at(json, "exits", most_rows)),
-          .kvm = statistics_from(json.at("kvm"))};
+          .kvm = statistics_from(member_at(json, "kvm"))};
 }
 
 ExitProfile profile_from(const Json& json) {
   ExitProfile profile{.timebase_hz = unsigned_at(json, "timebase_hz")};
   if (profile.timebase_hz == 0) throw UnfitJson{"timebase_hz is 0"};
   size_t rows_left = kMostRows;
-  for (const Json& hart : array_at(json, "harts", kMostHarts)) {
+  for_each_element(array_at(json, "harts", kMostHarts), "harts", [&](const Json& hart) {
     profile.harts.push_back(hart_from(hart, rows_left));
     rows_left -= profile.harts.back().rows.size();
-  }
-  profile.kvm = statistics_from(json.at("kvm"));
-  profile.pcs = pcs_from(array_at(json.at("pcs"), "places", kMostPlaces));
-  profile.other_samples = unsigned_at(json.at("pcs"), "others");
-  profile.timeline = timeline_from(json.at("timeline"));
+  });
+  profile.kvm = statistics_from(member_at(json, "kvm"));
+  const Json& pcs = member_at(json, "pcs");
+  profile.pcs = pcs_from(array_at(pcs, "places", kMostPlaces));
+  profile.other_samples = unsigned_at(pcs, "others");
+  profile.timeline = timeline_from(member_at(json, "timeline"));
   return profile;
 }
 
 void check_format(const Json& json, const std::string& file) {
-  if (!json.is_object() || json.value("format", std::string{}) != kFormat)
+  const auto format = json.find("format");
+  if (format == json.end() || *format != kFormat)
     throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
   const Json version = json.value("version", Json{});
   if (version == kVersion) return;
@@ -228,13 +232,11 @@ ExitProfile profile_from_json(std::string_view text, const std::string& file) {
     const Json json = parse_json(text);
     check_format(json, file);
     return profile_from(json);
-  } catch (const Json::parse_error& problem) {
+  } catch (const NoJson& problem) {
     // What was cut off ends too early; what never was JSON is wrong before that.
-    if (!text.empty() && problem.byte >= text.size() && text.front() == '{')
+    if (!text.empty() && problem.byte() >= text.size() && text.front() == '{')
       throw bad_report(file, std::format("is cut off after {} bytes; write the profile again", text.size()));
     throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
-  } catch (const Json::exception& problem) {
-    throw bad_report(file, std::format("is damaged: {}", problem.what()));
   } catch (const UnfitJson& problem) {
     throw bad_report(file, std::format("is damaged: {}", problem.what()));
   }
