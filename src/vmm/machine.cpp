@@ -14,7 +14,9 @@ namespace rvvmm {
 namespace {
 
 constexpr uint64_t kReasonSystemFailure = 1;  // SBI 3.0, 10.1
-constexpr std::string_view kSystemFailure = "the guest reported a system failure";
+// All that the call says. Test programs end with it too, where a test failed or none could run.
+constexpr std::string_view kSystemFailure =
+    "the guest reported a system failure: it panicked, or its tests failed or were all skipped";
 constexpr std::string_view kPanicLine = "the guest has panicked";
 constexpr int kLargestGuestStatus = 255;  // what wait(2) leaves of an exit status
 

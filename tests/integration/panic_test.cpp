@@ -102,9 +102,9 @@ TEST_F(Panic, ResetBootsAgain) {
 TEST_F(Panic, OfASystemFailureIsWhatWasAskedFor) {
   VmProcess ends{options({"--on-panic", "exit"}, "reset_system_failure")};
   EXPECT_TRUE(ends.ends_with(81));
-  EXPECT_TRUE(has(ends.errors(), "rvvmm: the guest reported a system failure\n")) << ends.errors();
+  EXPECT_TRUE(has(ends.errors(), "rvvmm: the guest reported a system failure: ")) << ends.errors();
   VmProcess resets{options({"--on-panic", "reset"}, "system_failure")};
-  EXPECT_TRUE(resets.says("rvvmm: the guest reported a system failure\n"));
+  EXPECT_TRUE(resets.says("rvvmm: the guest reported a system failure: "));
   EXPECT_TRUE(resets.lives_for(std::chrono::seconds{1}));
   resets.signal(SIGTERM);
   EXPECT_TRUE(resets.ends_with(143));
@@ -125,7 +125,7 @@ TEST_F(Panic, StopLeavesTheMachineToBeLookedAt) {
 TEST_F(Panic, StopAsksAtTheTerminal) {
   VmProcess vm{options({"--on-panic", "stop"}, "system_failure"), Console::kPty};
   ASSERT_TRUE(vm.says(kPrompt));
-  EXPECT_TRUE(has(vm.errors(), "panic: the guest reported a system failure\nhart 0:\n    pc  ")) << vm.errors();
+  EXPECT_TRUE(has(vm.errors(), "or were all skipped\nhart 0:\n    pc  ")) << vm.errors();
   EXPECT_NE(vm.terminal_attributes().c_lflag & ICANON, 0U);
   ASSERT_TRUE(vm.send("mem 0x80200000 16\n"));
   ASSERT_TRUE(vm.says("0x000080200000  "));
