@@ -309,9 +309,7 @@ std::string help_text() {
   }
   out +=
       "\nOn a terminal, Ctrl-A x quits and Ctrl-A h shows the other keys.\n"
-      "\nExamples:\n"
-      "  rvvmm -k Image -i rootfs.cpio -p \"console=ttyS0\"\n"
-      "  rvvmm --config configs/smp.conf --kernel Image --initrd rootfs.cpio\n"
+      "\nExample: rvvmm -k Image -i rootfs.cpio -p \"console=ttyS0\"\n"
       "\nExit status: 0 the guest powered off, 64 wrong usage; see docs/exit-codes.md.\n";
   return out;
 }

@@ -144,7 +144,7 @@ TEST(ProfileJson, EachListHasAMost) {
   EXPECT_EQ(error_of(replaced(text, "\"places\": [", "\"places\": [" + many((1U << 20) - 1))),
             "old.json: is damaged: places has 1048577 entries; at most 1048576");
   EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {" + members(1021))),
-            "old.json: is damaged: kvm has 1025 entries; at most 1024");
+            "old.json: is damaged: harts[0]: kvm has 1025 entries; at most 1024");
   EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {" + members(4093))),
             "old.json: is damaged: an object has more than 4096 members");
   const size_t harts = text.find("\"harts\"");

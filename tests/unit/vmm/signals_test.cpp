@@ -75,9 +75,11 @@ TEST(Signals, AReaderOfTheLogThatSleepsHoldsNoSignal) {
               ::dup2(ends[1], STDERR_FILENO);
               log::set_level(log::Module::kVmm, log::Level::kInfo);
               Served served;
-              served.signals.set_on_power_key([] { return true; });
+              served.signals.set_on_power_key([] {
+                ::kill(::getpid(), SIGINT);
+                return true;
+              });
               ::kill(::getpid(), SIGTERM);  // presses the key
-              ::kill(::getpid(), SIGINT);
               return served.loop.run().status;
             }),
             128 + SIGINT);

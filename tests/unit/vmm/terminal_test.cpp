@@ -106,15 +106,17 @@ TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
                           SIGXFSZ, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR, SIGSTKFLT};
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal)
     ending.push_back(signal);
+  constexpr int kNoSuchSignal = 97;  // qemu-user keeps some for itself
   for (const int signal : ending) {
     const Pty pty;
     const int status = status_of_child([&] {
       Terminal terminal(pty.tty.get());
       terminal.enter_raw();
       if (!pty.is_raw()) ::_exit(98);
-      ::raise(signal);
+      if (::raise(signal) != 0) ::_exit(kNoSuchSignal);
     });
-    ASSERT_TRUE(WIFSIGNALED(status)) << status;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSuchSignal) continue;
+    ASSERT_TRUE(WIFSIGNALED(status)) << status << " at signal " << signal;
     EXPECT_EQ(WTERMSIG(status), signal);
     EXPECT_TRUE(pty.is_cooked()) << signal;
   }
