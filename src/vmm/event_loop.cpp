@@ -46,14 +46,13 @@ void EventLoop::stop(StopReason reason) noexcept {
 }
 
 StopReason EventLoop::run() {
-  for (;;) {
-    {
-      const LockGuard lock{mu_};
-      if (stop_reason_) return *std::exchange(stop_reason_, std::nullopt);
-    }
-    constexpr int kForEver = -1;
+  constexpr int kForEver = -1;
+  while (!is_stopped())
     poll_once(kForEver);
-  }
+  // A guest that resets as soon as it runs has stopped the loop before this: signals and keys must have their turn.
+  poll_once(0);
+  const LockGuard lock{mu_};
+  return *std::exchange(stop_reason_, std::nullopt);
 }
 
 bool EventLoop::serve() {

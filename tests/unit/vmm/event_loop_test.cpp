@@ -62,6 +62,19 @@ TEST(EventLoop, ServesWhatIsReadyAndWaitsForNothing) {
   EXPECT_EQ(loop.run().status, 3);
 }
 
+// A guest that resets before the loop has looked at anything, each time anew.
+TEST(EventLoop, WhatWaitsIsServedBeforeAResetThatIsDue) {
+  EventLoop loop;
+  const Pipe pipe;
+  EventLoop::Watch watch(loop, pipe.reader.get(), [&] {
+    pipe.take();
+    loop.stop({.status = 3});
+  });
+  pipe.put('a');
+  loop.stop({.kind = Kind::kReset});
+  EXPECT_EQ(loop.run(), (StopReason{.kind = Kind::kExit, .status = 3}));
+}
+
 TEST(EventLoop, FirstReasonWins) {
   EventLoop loop;
   loop.stop({.kind = Kind::kExit, .status = 9});
