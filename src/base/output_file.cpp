@@ -15,7 +15,7 @@
 namespace rvvmm {
 namespace {
 
-constinit const std::atomic<bool> never = false;
+constinit const std::atomic<bool> kNobodyGivesUp = false;
 
 bool is_fifo(const std::string& path) noexcept {
   struct stat now{};
@@ -28,7 +28,7 @@ bool wait(int fd, OutputFile::GiveUp give_up) noexcept {
 
 }  // namespace
 
-const OutputFile::GiveUp OutputFile::kNever = &never;
+const OutputFile::GiveUp OutputFile::kNever = &kNobodyGivesUp;
 
 OutputFile::OutputFile(const std::string& option, const std::string& path, Start start)
     : option_(option), path_(path), to_empty_(start == Start::kEmptied) {

@@ -19,7 +19,7 @@ ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes)
 
 void ServedVirtioDevice::start(VirtioSession session) noexcept {
   const LockGuard lock{mu_};
-  session_ = std::move(session);
+  session_ = session;
   on_start();
   // Requests may be there already: whoever serves them is woken as by a kick.
   for (size_t index = 0; index < doorbells_.size(); ++index)

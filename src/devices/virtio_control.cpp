@@ -121,7 +121,7 @@ void VirtioControl::start(std::span<const VirtqueueState> indices) noexcept {
     if (index < indices.size()) queue->set_state(indices[index]);
   }
   started_ = true;
-  device_.start(std::move(session));
+  device_.start(session);
 }
 
 VirtioControlState VirtioControl::state() {
