@@ -148,8 +148,10 @@ void Board::make_virtio_mmio_lines(const Parts& parts) {
   for (size_t i = 0; i < lines; ++i)
     virtio_mmio_lines_.push_back(std::make_unique<SharedLine>(line(parts, virtio_mmio_gsi(i))));
   virtio_mmio_pins_.reserve(devices);
-  for (size_t i = 0; i < devices; ++i)
-    virtio_mmio_pins_.emplace_back(*virtio_mmio_lines_[i % lines], static_cast<uint32_t>(i / lines));
+  for (uint32_t pin = 0; virtio_mmio_pins_.size() < devices; ++pin) {
+    for (size_t i = 0; i < lines && virtio_mmio_pins_.size() < devices; ++i)
+      virtio_mmio_pins_.emplace_back(*virtio_mmio_lines_[i], pin);
+  }
   if (lines == devices) return;
   log::line(log::Module::kVmm, log::Level::kInfo,
             "interrupts: {} identities are left for wired inputs of virtio devices; {} devices share them", lines,
