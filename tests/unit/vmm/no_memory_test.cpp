@@ -54,10 +54,10 @@ class NoMemoryHarts : public ::testing::Test {
   /// Has hart 0 do `acts` between its entries, one a time, once there is no memory.
   void run(const std::vector<std::function<void()>>& acts) {
     for (const auto& act : acts) {
-      vcpus[0].add_step([&, act](VcpuIo&) {
+      vcpus[0].add_step([this, act](VcpuIo&) {
         memory_is_gone.wait(false);
         act();
-        if (++acted == acts.size()) acted.notify_all();
+        ++acted;
         return RunOutcome::kContinue;
       });
     }
