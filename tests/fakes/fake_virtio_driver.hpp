@@ -1,7 +1,9 @@
 // The guest's side of virtqueues: writes rings and buffers as a driver does, right and wrong.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -47,6 +49,11 @@ class FakeDriverQueue {
   /// First address behind the rings.
   Gpa end() const noexcept { return layout_.device_area + 6 + uint64_t{size_} * 8; }
 
+  /// As a driver leaves them for a device that is to start anew: the device must have been reset.
+  void clear() {
+    std::ranges::fill(*memory_.slice(layout_.descriptors, end() - layout_.descriptors), std::byte{0});
+    available_ = taken_ = 0;
+  }
   void set_descriptor(uint16_t index, const FakeDescriptor& descriptor) {
     memory_.store(layout_.descriptors + uint64_t{index} * 16, descriptor);
   }
@@ -77,6 +84,8 @@ class FakeDriverQueue {
   uint16_t used_index() const {
     return std::atomic_ref{*index_of(layout_.device_area)}.load(std::memory_order_acquire);
   }
+  /// Whether the device has given back all that was offered.
+  bool has_all_back() const { return used_index() == available_; }
   /// The next request that the device has given back.
   std::optional<FakeUsed> take_used() {
     if (used_index() == taken_) return std::nullopt;

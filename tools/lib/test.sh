@@ -278,7 +278,7 @@ start_integration() {
 # work are put off till it is known how the others fared.
 finish_integration() {
     local pid status=0 host name
-    wait -n -p pid || status=$?
+    wait -n -p pid "${!INTEGRATION_PIDS[@]}" || status=$? # of these: a set-up may have left another job that has ended
     host=${INTEGRATION_PIDS[$pid]}
     unset "INTEGRATION_PIDS[$pid]"
     name=integration-${host/:/-}

@@ -64,8 +64,7 @@ class Driver {
   void start() {
     control_->set_status(0);
     for (size_t index = 0; index < rings_.size(); ++index)
-      std::ranges::fill(*memory_.slice(base_of(index), rings_[index].end() - base_of(index)), std::byte{0});
-    std::ranges::fill(offered_, uint16_t{0});
+      rings_[index].clear();
     control_->set_status(kVirtioAcknowledge | kVirtioDriver);
     control_->set_driver_features(0, control_->device_features(0));
     control_->set_driver_features(1, control_->device_features(1));
@@ -105,13 +104,10 @@ class Driver {
     }
     if (indirect)
       rings_[queue].set_descriptor(0, {.address = table.value, .length = uint32_t{count} * 16, .flags = kDescIndirect});
-    const auto slot = offered_[queue]++;
-    const Gpa available = rings_[queue].layout().driver_area;
-    memory_.store(available + 4 + uint64_t{slot} % size * 2, uint16_t{0});
-    memory_.store(available + 2, static_cast<uint16_t>(slot + 1));
+    rings_[queue].offer(0);
     control_->kick(static_cast<uint32_t>(queue));
   }
-  bool is_done(size_t queue) const { return rings_[queue].used_index() == offered_[queue]; }
+  bool is_done(size_t queue) const { return rings_[queue].has_all_back(); }
   size_t queues() const { return rings_.size(); }
 
  private:
@@ -121,7 +117,6 @@ class Driver {
   VirtioDevice& device_;
   CountingSink sink_;
   std::vector<FakeDriverQueue> rings_;
-  std::array<uint16_t, kMostVirtioQueues> offered_{};
   std::optional<VirtioControl> control_;
 };
 
