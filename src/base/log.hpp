@@ -88,12 +88,14 @@ class RateLimit {
 
   // Looked up at the first occurrence: most runs have none, and a start does not pay for it.
   std::atomic<uint64_t>& counter() noexcept {
-    std::atomic<uint64_t>* known = counter_.load(std::memory_order_acquire);
-    if (known == nullptr) [[unlikely]] {
-      known = &detail::counter_of(what_, who_);
-      counter_.store(known, std::memory_order_release);
-    }
-    return *known;
+    std::atomic<uint64_t>* const known = counter_.load(std::memory_order_acquire);
+    return known != nullptr ? *known : look_up();
+  }
+  // Apart, so that a counter that is known costs no more than the counting.
+  [[gnu::cold, gnu::noinline]] std::atomic<uint64_t>& look_up() noexcept {
+    std::atomic<uint64_t>& counter = detail::counter_of(what_, who_);
+    counter_.store(&counter, std::memory_order_release);
+    return counter;
   }
 
   std::string_view what_;

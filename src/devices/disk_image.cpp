@@ -166,8 +166,9 @@ void DiskImage::find_size() {
   size_ = align_down(static_cast<uint64_t>(end), kSectorSize);
   if (size_ == 0) throw error(std::format("is shorter than a sector of 512 bytes; {}", kWanted));
   if (size_ != static_cast<uint64_t>(end)) {
-    log::line(log::Module::kDevices, log::Level::kInfo, "--disk {}: its last {} bytes are no whole sector and not used",
-              printable_path_, static_cast<uint64_t>(end) - size_);
+    log::line(log::Module::kDevices, log::Level::kWarn,
+              "--disk {}: its last {} bytes are not a whole sector of 512, so the guest does not see them", printable_path_,
+              static_cast<uint64_t>(end) - size_);
   }
 }
 

@@ -104,7 +104,7 @@ void BreakPrompt::take(std::span<const std::byte> bytes) {
   for (const std::byte byte : bytes) {
     const char c = static_cast<char>(byte);
     if (c != '\n' && c != '\r') {
-      if (line_.size() < kLongestLine) line_ += c;
+      if (line_.size() <= kLongestLine) line_ += c;
       continue;
     }
     obey(std::exchange(line_, {}));
@@ -120,6 +120,7 @@ void BreakPrompt::on_end_of_input() {
 }
 
 void BreakPrompt::obey(std::string_view line) {
+  if (line.size() > kLongestLine) return show(std::format("a line has at most {} bytes\n", kLongestLine));
   std::string_view words = line.find_first_not_of(" \t") == std::string_view::npos ? std::string_view{last_} : line;
   std::string again{words};
   const std::string_view word = next_word(words);

@@ -14,7 +14,6 @@
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
 #include "base/thread_signals.hpp"
-#include "vmm/signals.hpp"
 
 namespace rvvmm {
 namespace {
@@ -96,8 +95,11 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
   while (!bytes.empty()) {
     // Not what fits now and the rest later: that would cut it in two write(2), with another hart's bytes between them.
     const size_t take = std::min(bytes.size(), kOutputCapacity);
-    if (take > kOutputCapacity - filled_ && !wait_for_space(take)) return;
-    if (stopping_.load(std::memory_order_relaxed)) return;
+    const bool room = take <= kOutputCapacity - filled_ || wait_for_space(take);
+    if (!room || stopping_.load(std::memory_order_relaxed)) {
+      lost_ += bytes.size();
+      return;
+    }
     append(bytes.first(take));
     bytes = bytes.subspan(take);
   }
@@ -206,8 +208,9 @@ void ConsoleHub::output_loop() noexcept {
     space_.notify_all();
     tell_of_room();
     mu_.unlock();
-    write_out(batch);
+    const size_t left = write_out(batch);
     mu_.lock();
+    lost_ += left;
     ++batches_out_;
     if (flushers_ > 0) space_.notify_all();
   }
@@ -215,9 +218,9 @@ void ConsoleHub::output_loop() noexcept {
   space_.notify_all();
 }
 
-void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
+size_t ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
   while (!bytes.empty() && !reader_gone_ && !stopping_) {
-    if (reader_ == Reader::kComesAndGoes && !wait_for_reader()) return;
+    if (reader_ == Reader::kComesAndGoes && !wait_for_reader()) return 0;
     const ssize_t written = ::write(output_fd_, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes = bytes.subspan(static_cast<size_t>(written));
@@ -226,11 +229,12 @@ void ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
     // Somebody who shares the descriptor may have made it non-blocking; undoing that would be as rude.
     const bool again = errno == EINTR || (errno == EAGAIN && wait_writable());
     if (again) continue;
-    if (reader_ == Reader::kComesAndGoes) return;
+    if (reader_ == Reader::kComesAndGoes) return 0;
     reader_gone_ = true;
     log::line(log::Module::kVmm, log::Level::kWarn,
               "console output: {}; the guest goes on and its output is dropped from here", std::strerror(errno));
   }
+  return reader_gone_ ? 0 : bytes.size();
 }
 
 // A pty that nobody has open takes some KiB and then no more, without an error: a write to it would wait for ever.
@@ -276,9 +280,18 @@ void ConsoleHub::stop() noexcept {
     while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
       ::pthread_kill(thread_.native_handle(), kKickSignal);
     }
-    filled_ = 0;
+    lost_ += std::exchange(filled_, 0);
   }
   if (thread_.joinable()) thread_.join();
+  tell_what_is_lost();
+}
+
+void ConsoleHub::tell_what_is_lost() noexcept {
+  const LockGuard lock{mu_};
+  const uint64_t lost = std::exchange(lost_, 0);
+  if (lost == 0 || no_thread_ != 0) return;
+  log::line(log::Module::kVmm, log::Level::kWarn,
+            "console output: its reader did not take the last {} bytes in time; they are lost", lost);
 }
 
 size_t ConsoleHub::read(std::span<std::byte> out) noexcept {

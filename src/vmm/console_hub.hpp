@@ -121,7 +121,9 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   void launch_if_asked_for() noexcept REQUIRES(mu_);
   void do_without_thread(int error) noexcept REQUIRES(mu_);
   void output_loop() noexcept;
-  void write_out(std::span<const std::byte> bytes) noexcept;
+  /// Returns how many bytes were left when the hub was stopped.
+  size_t write_out(std::span<const std::byte> bytes) noexcept;
+  void tell_what_is_lost() noexcept;
   bool wait_writable() noexcept;
   /// False: there is none now.
   bool wait_for_reader() noexcept;
@@ -140,6 +142,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   uint64_t batches_taken_ GUARDED_BY(mu_) = 0;  // by the thread, from the harts' buffer
   uint64_t batches_out_ GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ when a flush() waited in vain
+  uint64_t lost_ GUARDED_BY(mu_) = 0;                        // bytes that a reader who stays did not take
   uint32_t flushers_ GUARDED_BY(mu_) = 0;
   uint32_t waiting_writers_ GUARDED_BY(mu_) = 0;
   bool room_wanted_ GUARDED_BY(mu_) = false;  // since a try_write() that found too little

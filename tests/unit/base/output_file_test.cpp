@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -129,15 +130,19 @@ TEST_F(OutputFileTest, AReaderIsWaitedForAsLongAsItIsAskedTo) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   const Fd reader{::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   OutputFile file{"--x", path_, Start::kEmptied};
-  const std::string large(200'000, 'x');
-  EXPECT_EQ(file.write(large), EAGAIN) << "a pipe holds 64 KiB, and nobody reads it";
+  const int held = ::fcntl(reader.get(), F_GETPIPE_SZ);
+  ASSERT_GT(held, 0);
+  const std::string large(static_cast<size_t>(held) * 3, 'x');
+  EXPECT_EQ(file.write(large), EAGAIN) << "it is more than the pipe holds, and nobody reads it";
   std::atomic<bool> give_up = true;
   EXPECT_EQ(file.write(large, &give_up), EAGAIN);
   std::string got;
   std::jthread late{[&] {
     std::this_thread::sleep_for(4 * kReaderPatience);
     std::array<char, 65536> piece;
-    while (got.size() < 65536 + large.size()) {
+    while (got.size() < static_cast<size_t>(held) + large.size()) {
+      pollfd readable{.fd = reader.get(), .events = POLLIN, .revents = 0};
+      ::poll(&readable, 1, -1);
       if (const ssize_t count = ::read(reader.get(), piece.data(), piece.size()); count > 0)
         got.append(piece.data(), static_cast<size_t>(count));
     }

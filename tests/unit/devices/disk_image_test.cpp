@@ -59,7 +59,10 @@ TEST(DiskImage, ItsSizeIsWholeSectors) {
   file.resize(512);
   EXPECT_EQ(DiskImage{at(file.path())}.size(), 512U);
   file.resize(1535);
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(DiskImage{at(file.path())}.size(), 1024U);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("its last 511 bytes are not a whole sector of 512"),
+            std::string::npos);
 }
 
 TEST(DiskImage, OtherFormatsAreNamed) {

@@ -42,6 +42,19 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
   }
   void expect_nothing_at(uint64_t at) { EXPECT_FALSE(is_taken(at)) << std::hex << at; }
 
+  Board::Parts parts(std::span<VirtioDevice* const> virtio, Transport transport) {
+    return {.irqchip = irqchip_,
+            .interrupts = interrupts_,
+            .doorbells = *backend_,
+            .console_out = sink_,
+            .console_in = source_,
+            .rtc_alarm = alarm_,
+            .finish_listener = finish_,
+            .memory = memory_,
+            .virtio = virtio,
+            .transport = transport};
+  }
+
   void write_uart(uint64_t offset, uint8_t value) {
     const std::array byte{std::byte{value}};
     board_.bus().write(kUartWindow.base + offset, byte);
@@ -65,16 +78,7 @@ class BoardTest : public ::testing::TestWithParam<IrqchipKind> {
   const std::array<VirtioDevice*, 1> virtio_{&rng_};
   int raised_ = 0;
   InterruptGate interrupts_{*backend_, harts_, [this] { ++raised_; }};
-  Board board_{{.irqchip = irqchip_,
-                .interrupts = interrupts_,
-                .doorbells = *backend_,
-                .console_out = sink_,
-                .console_in = source_,
-                .rtc_alarm = alarm_,
-                .finish_listener = finish_,
-                .memory = memory_,
-                .virtio = virtio_,
-                .transport = Transport::kMmio}};
+  Board board_{parts(virtio_, Transport::kMmio)};
 };
 
 TEST_P(BoardTest, SaysWhatIsAtAnAddress) {
@@ -174,16 +178,7 @@ TEST_P(BoardTest, TakesAsManyVirtioDevicesAsTheTransportHasPlacesFor) {
     devices.push_back(&body);
   const auto refusal = [&](Transport transport, size_t count) -> std::string {
     try {
-      const Board board{{.irqchip = irqchip_,
-                         .interrupts = interrupts_,
-                         .doorbells = *backend_,
-                         .console_out = sink_,
-                         .console_in = source_,
-                         .rtc_alarm = alarm_,
-                         .finish_listener = finish_,
-                         .memory = memory_,
-                         .virtio = std::span{devices}.first(count),
-                         .transport = transport}};
+      const Board board{parts(std::span{devices}.first(count), transport)};
     } catch (const SetupError& error) {
       return error.what();
     }
@@ -205,16 +200,7 @@ class CrowdedBoard : public BoardTest {
   Board board_of(size_t count, Transport transport) {
     for (VirtioRng& device : std::span{rngs_}.first(count))
       many_.push_back(&device);
-    return Board{{.irqchip = irqchip_,
-                  .interrupts = interrupts_,
-                  .doorbells = *backend_,
-                  .console_out = sink_,
-                  .console_in = source_,
-                  .rtc_alarm = alarm_,
-                  .finish_listener = finish_,
-                  .memory = memory_,
-                  .virtio = many_,
-                  .transport = transport}};
+    return Board{parts(many_, transport)};
   }
   static uint32_t config(Board& board, uint32_t device, uint32_t offset) {
     std::array<std::byte, 4> raw{};

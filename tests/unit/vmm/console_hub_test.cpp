@@ -1,6 +1,7 @@
 #include "vmm/console_hub.hpp"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <format>
 #include <optional>
 #include <string>
 #include <thread>
@@ -19,6 +21,8 @@
 
 namespace rvvmm::console_hub_test {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span{text});
@@ -233,8 +237,12 @@ TEST_F(ConsoleOutput, LimitedWaitDropsWhatAStuckReaderLeaves) {
   ConsoleHub hub(writer_.get());
   hub.start();
   hub.limit_waits(true);
+  ::testing::internal::CaptureStderr();
   hub.write(bytes_of(std::string(ConsoleHub::kOutputCapacity * 3, 'x')));  // returns
   hub.stop();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr(std::format("its reader did not take the last {} bytes in time; they are lost\n",
+                                    ConsoleHub::kOutputCapacity * 3)));
 }
 
 TEST_F(ConsoleOutput, FlushGivesUpOnAStuckReader) {
