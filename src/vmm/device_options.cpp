@@ -8,7 +8,7 @@
 #include <format>
 
 #include "base/error.hpp"
-#include "devices/tap_backend.hpp"
+#include "devices/net/tap_backend.hpp"
 #include "vmm/option_values.hpp"
 #include "vmm/suboptions.hpp"
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "devices/passt.hpp"
-#include "devices/virtio_block.hpp"
-#include "devices/virtio_net.hpp"
+#include "devices/block/virtio_block.hpp"
+#include "devices/net/passt.hpp"
+#include "devices/net/virtio_net.hpp"
 
 namespace rvvmm {
 

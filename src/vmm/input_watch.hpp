@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "base/console.hpp"
-#include "devices/uart16550.hpp"
+#include "devices/platform/uart16550.hpp"
 #include "vmm/event_loop.hpp"
 
 namespace rvvmm {

@@ -12,7 +12,7 @@
 #include "base/guest_log.hpp"
 #include "base/guest_memory.hpp"
 #include "base/hypervisor.hpp"
-#include "devices/virtio_console.hpp"
+#include "devices/console/virtio_console.hpp"
 #include "sbi/sbi_dispatcher.hpp"
 #include "vmm/board.hpp"
 #include "vmm/boot_images.hpp"

@@ -13,9 +13,9 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/printable.hpp"
-#include "devices/passt.hpp"
-#include "devices/tap_backend.hpp"
-#include "devices/virtio_rng.hpp"
+#include "devices/net/passt.hpp"
+#include "devices/net/tap_backend.hpp"
+#include "devices/rng/virtio_rng.hpp"
 
 namespace rvvmm {
 

@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "devices/served_virtio_device.hpp"
-#include "devices/virtio_console.hpp"
-#include "devices/virtio_input.hpp"
+#include "devices/console/virtio_console.hpp"
+#include "devices/input/virtio_input.hpp"
+#include "devices/virtio/served_virtio_device.hpp"
 #include "vmm/config.hpp"
 #include "vmm/event_loop.hpp"
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "devices/virtio_block.hpp"
+#include "devices/block/virtio_block.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 
 namespace rvvmm {

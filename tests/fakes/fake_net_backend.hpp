@@ -10,8 +10,8 @@
 
 #include "base/eventfd.hpp"
 #include "base/fd.hpp"
-#include "devices/net_backend.hpp"
-#include "devices/virtqueue.hpp"
+#include "devices/net/net_backend.hpp"
+#include "devices/virtio/virtqueue.hpp"
 
 namespace rvvmm {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "devices/pci_function.hpp"
+#include "devices/pci/pci_function.hpp"
 
 namespace rvvmm {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/eventfd.hpp"
-#include "devices/vhost_abi.hpp"
-#include "devices/vhost_net.hpp"
+#include "devices/net/vhost_abi.hpp"
+#include "devices/net/vhost_net.hpp"
 
 namespace rvvmm {
 

@@ -11,7 +11,7 @@
 
 #include "base/fd.hpp"
 #include "base/log.hpp"
-#include "devices/virtio_control.hpp"
+#include "devices/virtio/virtio_control.hpp"
 
 namespace rvvmm {
 

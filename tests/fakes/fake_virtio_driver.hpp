@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/guest_memory.hpp"
-#include "devices/virtio_device.hpp"
+#include "devices/virtio/virtio_device.hpp"
 
 namespace rvvmm {
 

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <format>
 
-#include "devices/block_request.hpp"
+#include "devices/block/block_request.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 #include "fuzz/steps.hpp"
 

@@ -11,14 +11,14 @@
 #include <utility>
 #include <variant>
 
-#include "devices/goldfish_rtc.hpp"
-#include "devices/plic.hpp"
-#include "devices/test_finisher.hpp"
-#include "devices/uart16550.hpp"
-#include "devices/virtio_console.hpp"
-#include "devices/virtio_input.hpp"
-#include "devices/virtio_mmio.hpp"
-#include "devices/virtio_rng.hpp"
+#include "devices/console/virtio_console.hpp"
+#include "devices/input/virtio_input.hpp"
+#include "devices/platform/goldfish_rtc.hpp"
+#include "devices/platform/plic.hpp"
+#include "devices/platform/test_finisher.hpp"
+#include "devices/platform/uart16550.hpp"
+#include "devices/rng/virtio_rng.hpp"
+#include "devices/virtio/virtio_mmio.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_irq.hpp"
 #include "fakes/fake_virtio_driver.hpp"

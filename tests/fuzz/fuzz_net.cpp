@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "devices/virtio_net.hpp"
+#include "devices/net/virtio_net.hpp"
 #include "fakes/fake_net_backend.hpp"
 #include "fakes/fake_vhost.hpp"
 #include "fakes/fake_virtio_driver.hpp"

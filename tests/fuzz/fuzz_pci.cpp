@@ -9,9 +9,9 @@
 
 #include "base/log.hpp"
 #include "devices/mmio_bus.hpp"
-#include "devices/pci_root.hpp"
-#include "devices/virtio_pci.hpp"
-#include "devices/virtio_rng.hpp"
+#include "devices/pci/pci_root.hpp"
+#include "devices/rng/virtio_rng.hpp"
+#include "devices/virtio/virtio_pci.hpp"
 #include "fakes/fake_doorbells.hpp"
 #include "fakes/fake_irq.hpp"
 #include "fuzz/steps.hpp"

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "devices/plic.hpp"
+#include "devices/platform/plic.hpp"
 #include "fakes/fake_irq.hpp"
 #include "fuzz/steps.hpp"
 

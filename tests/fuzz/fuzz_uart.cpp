@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "devices/uart16550.hpp"
+#include "devices/platform/uart16550.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_irq.hpp"
 #include "fuzz/steps.hpp"

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <deque>
 
-#include "devices/virtqueue.hpp"
+#include "devices/virtio/virtqueue.hpp"
 #include "fuzz/steps.hpp"
 
 namespace {

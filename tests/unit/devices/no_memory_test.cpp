@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "base/fd.hpp"
-#include "devices/virtio_block.hpp"
-#include "devices/virtio_console.hpp"
-#include "devices/virtio_control.hpp"
-#include "devices/virtio_input.hpp"
-#include "devices/virtio_net.hpp"
-#include "devices/virtio_rng.hpp"
+#include "devices/block/virtio_block.hpp"
+#include "devices/console/virtio_console.hpp"
+#include "devices/input/virtio_input.hpp"
+#include "devices/net/virtio_net.hpp"
+#include "devices/rng/virtio_rng.hpp"
+#include "devices/virtio/virtio_control.hpp"
 #include "fakes/fake_virtio_driver.hpp"
 #include "fakes/no_memory.hpp"
 #include "fakes/temporary_image.hpp"

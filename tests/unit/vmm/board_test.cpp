@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "devices/virtio_rng.hpp"
+#include "devices/rng/virtio_rng.hpp"
 #include "fakes/fake_console_ends.hpp"
 #include "fakes/fake_hypervisor.hpp"
 #include "fakes/recorders.hpp"

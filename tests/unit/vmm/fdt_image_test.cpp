@@ -11,7 +11,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "devices/test_finisher.hpp"
+#include "devices/platform/test_finisher.hpp"
 #include "fakes/recorders.hpp"
 #include "unit/vmm/boot_files.hpp"
 

@@ -1,0 +1,108 @@
+// One queue of a virtio block device and the thread that serves it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/log.hpp"
+#include "devices/block/block_request.hpp"
+#include "devices/block/disk_io.hpp"
+#include "devices/block/gathering.hpp"
+#include "devices/virtio/virtio_device.hpp"
+
+namespace rvvmm {
+
+/// start(), request_stop() and wait_stopped() by one thread at a time, which finds or leaves the queue's thread idle:
+/// what the two hand over to each other needs no lock.
+class BlockQueue {
+ public:
+  /// 254 segments of data, which are all that a Linux guest asks for, a header and a status.
+  static constexpr uint16_t kSize = 256;
+
+  struct Options {
+    std::string thread_name;  ///< at most 15 characters
+    uint16_t index = 0;
+    DiskEngine engine = DiskEngine::kAuto;
+  };
+
+  /// Starts the thread. Throws SetupError where the host has no descriptor or thread left. `image` outlives it, and so
+  /// does `device_name`, which is for the log.
+  BlockQueue(DiskImage& image, std::string_view device_name, Options options);
+  ~BlockQueue();
+  BlockQueue(const BlockQueue&) = delete;
+  BlockQueue& operator=(const BlockQueue&) = delete;
+
+  int doorbell() const noexcept { return doorbell_.get(); }
+
+  /// `rules` and `driver` stay until wait_stopped().
+  void start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept;
+  /// Until the next start(), of a request in hand only the step that is under way is finished. What is left of it is
+  /// answered with an I/O error.
+  void give_up_requests() noexcept { gives_up_requests_.store(true, std::memory_order_release); }
+  /// No new request is begun; those in hand are finished and given back.
+  void request_stop() noexcept;
+  void wait_stopped() noexcept;
+  /// Where the queue stood then.
+  const VirtqueueState& stopped_at() const noexcept { return stopped_at_; }
+
+ private:
+  enum class State : uint8_t { kIdle, kRunning, kStopping, kEnding };
+
+  void main() noexcept;
+  void ring_doorbell() const noexcept;
+  /// True if there is more to do at once. `slept`: whether the thread has before.
+  bool serve(bool slept) noexcept;
+  void note_round(uint32_t taken, std::optional<std::chrono::nanoseconds> waited) noexcept;
+  BlockRequest& next_request(uint16_t& tag) noexcept;
+  void begin(BlockRequest& request, uint16_t tag) noexcept;
+  void carry_on(BlockRequest& request, uint16_t tag) noexcept;
+  void end_step(BlockRequest& request, int64_t result) noexcept;
+  void on_completion(const DiskIo::Completion& completion) noexcept;
+  void complete(BlockRequest& request, uint16_t tag) noexcept;
+  bool may_take_more() const noexcept;
+  void finish_stopping() noexcept;
+  void interrupt_if_wanted() noexcept;
+  std::string what_failed(const BlockRequest& request) const;
+  void give_up(std::string_view why) noexcept;
+  bool is_running() const noexcept { return state_.load(std::memory_order_acquire) == State::kRunning; }
+
+  DiskImage& image_;
+  const std::string_view device_name_;
+  const Options options_;
+  Fd doorbell_;
+  std::atomic<State> state_ = State::kIdle;
+  std::atomic<bool> gives_up_requests_ = false;
+
+  // The caller's while kIdle, else the thread's.
+  std::optional<Virtqueue> queue_;
+  const BlockRules* rules_ = nullptr;
+  VirtioDriverSide* driver_ = nullptr;
+  VirtqueueState stopped_at_;
+
+  // The thread's.
+  std::unique_ptr<DiskIo> io_;
+  // One for each request that can be in hand at once, set aside when the queue is made: its place is its tag, and
+  // nothing moves.
+  std::unique_ptr<iovec[]> rooms_;
+  std::vector<BlockRequest> requests_;  // as many as were in hand at once
+  std::vector<uint16_t> free_;
+  uint16_t in_hand_ = 0;
+  uint64_t bytes_in_hand_ = 0;
+  bool given_up_ = false;
+  Gathering gathering_;
+  std::optional<uint64_t> end_;  // of the image, asked for once a batch
+  uint64_t bytes_untold_ = 0;    // done since the last interrupt
+  log::RateLimit error_lines_{"disk errors", device_name_};
+
+  std::jthread thread_;
+};
+
+}  // namespace rvvmm

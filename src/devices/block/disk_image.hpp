@@ -1,0 +1,94 @@
+// A raw disk image of the host: a regular file or a block device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/mapping.hpp"
+#include "base/mutex.hpp"
+#include "devices/block/disk_step.hpp"
+
+namespace rvvmm {
+
+/// Any thread.
+class DiskImage {
+ public:
+  static constexpr uint64_t kSectorSize = 512;
+
+  struct Options {
+    std::string path;
+    bool read_only = false;
+    bool direct = false;                        ///< past the host's page cache (O_DIRECT)
+    uint32_t least_direct_block = kSectorSize;  ///< for tests: as if the host took no smaller blocks
+  };
+
+  /// Opens and locks the image: one writer, or any number of readers (OFD locks, as QEMU takes them too). Throws
+  /// SetupError(kBadInput) "--disk <path>: ...": missing, of the wrong kind, empty, in use, or in a format that is not
+  /// raw. Never blocks.
+  explicit DiskImage(const Options& options);
+
+  int fd() const noexcept { return fd_.get(); }
+  /// Bytes, a multiple of logical_block_size(): what the guest has been told.
+  uint64_t size() const noexcept { return size_; }
+  /// Has size() be that of the image now, which somebody may have made longer or shorter; 0 where nothing is left of
+  /// it. While no request is served.
+  void look_at_size() noexcept;
+  /// The same, or less where somebody has made the file shorter since.
+  uint64_t size_now() const noexcept;
+  bool read_only() const noexcept { return read_only_; }
+  /// What offsets and lengths are best multiples of; with direct I/O, have to be. A power of two.
+  uint32_t block_size() const noexcept { return block_size_; }
+  /// What the guest's offsets and lengths have to be multiples of: a sector, or a block where I/O is direct. To write a
+  /// part of a block we would have to read it before and write back what others may have changed since.
+  uint32_t logical_block_size() const noexcept { return direct_ ? block_size_ : uint32_t{kSectorSize}; }
+  /// True where I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on these,
+  /// and needs none.
+  bool in_memory() const noexcept { return in_memory_; }
+  /// Whether what a guest discards can become a hole: the host is asked, and nothing of the image is changed.
+  bool can_make_holes() const;
+  /// 64 KiB of zeroes, to write where nothing better is there.
+  std::span<std::byte> zeroes() const noexcept { return zeroes_.bytes(); }
+
+  /// Does `step` and waits for it. Bytes that were read or written (0 at the end of the file), 0 for the other steps,
+  /// or -errno.
+  int64_t run(const DiskStep& step) noexcept;
+  /// True for a step that direct I/O would refuse, since its buffers, offset or length are not aligned; run() knows
+  /// what to do with it, others do not.
+  bool is_unaligned(const DiskStep& step) const noexcept;
+
+  /// "--disk <path>: <what>", kBadInput.
+  SetupError error(std::string_view what) const;
+  /// Fit for a line of the log.
+  std::string_view printable_path() const noexcept { return printable_path_; }
+
+ private:
+  void open(const std::string& path);
+  std::string reason_of(int error, const std::string& path) const;
+  bool device_can_make_holes() const;
+  void find_size();
+  void find_block_size();
+  void find_direct_alignment(uint32_t least_block);
+  uint32_t probe_direct_block();
+  void refuse_other_formats();
+  void lock();
+  int64_t run_unaligned(const DiskStep& step) noexcept;
+
+  const std::string printable_path_;
+  const bool read_only_;
+  const bool direct_;
+  Fd fd_;
+  bool is_regular_ = true;
+  bool in_memory_ = false;
+  uint64_t size_ = 0;
+  uint32_t block_size_ = 4096;
+  uint32_t memory_alignment_ = 1;
+  Mapping zeroes_;
+  /// One at a time goes through the bounce buffer: two that change parts of one block would undo each other.
+  Mutex bounce_mu_;
+  Mapping bounce_;
+};
+
+}  // namespace rvvmm

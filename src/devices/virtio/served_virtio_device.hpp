@@ -1,0 +1,61 @@
+// A virtio device whose requests are served one at a time, by whichever thread watches its doorbells.
+#pragma once
+
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/mutex.hpp"
+#include "devices/virtio/virtio_device.hpp"
+
+namespace rvvmm {
+
+/// Its mutex is held while requests are served, so that start() and stop() come between two of them.
+class ServedVirtioDevice : public VirtioDevice {
+ public:
+  std::span<const uint16_t> queue_sizes() const noexcept final { return queue_sizes_; }
+  std::span<const int> doorbells() const noexcept final { return doorbell_numbers_; }
+  void start(VirtioSession session) noexcept final;
+  void stop() noexcept final;
+  VirtqueueState stopped_at(uint16_t queue) const noexcept final;
+
+  /// A doorbell is readable. Not two threads at once.
+  void on_doorbell(uint16_t queue) noexcept;
+
+ protected:
+  /// Throws SetupError where the host has no descriptor left.
+  explicit ServedVirtioDevice(std::vector<uint16_t> queue_sizes);
+
+  /// Serves at most a queue's size of what is available in `queue`, which is number `index`. True if it could do with
+  /// more: it is called again when that comes. False while it waits for something else, and calls serve_all() itself.
+  virtual bool serve(uint16_t index, Virtqueue& queue) noexcept REQUIRES(mu_) = 0;
+
+  /// What else a device does when its driver is ready, before the first serve(), and after the last one, while it still
+  /// has its queues.
+  virtual void on_start() noexcept REQUIRES(mu_) {}
+  virtual void on_stop() noexcept REQUIRES(mu_) {}
+
+  /// Has whoever watches the doorbell serve that queue again.
+  void ring(uint16_t index) noexcept;
+  /// The queue, or nullptr while the device is not started or the driver did not enable it.
+  Virtqueue* queue(uint16_t index) noexcept REQUIRES(mu_);
+  /// Interrupts the driver, if there is one: for who has seen that it wants that.
+  void interrupt(uint16_t index) noexcept REQUIRES(mu_);
+  /// Behind push(): interrupts the driver if it wants that.
+  void interrupt_if_wanted(uint16_t index) noexcept REQUIRES(mu_);
+  /// serve(), where the queue can be served now, and all that goes with it.
+  void serve_all(uint16_t index) noexcept REQUIRES(mu_);
+  void config_changed() noexcept REQUIRES(mu_);
+  void needs_reset(std::string_view why) noexcept REQUIRES(mu_);
+  uint64_t driver_features() const noexcept REQUIRES(mu_) { return session_ ? session_->features : 0; }
+
+  mutable Mutex mu_;
+
+ private:
+  const std::vector<uint16_t> queue_sizes_;
+  std::vector<Fd> doorbells_;
+  std::vector<int> doorbell_numbers_;
+  std::optional<VirtioSession> session_ GUARDED_BY(mu_);
+  std::vector<VirtqueueState> stopped_at_ GUARDED_BY(mu_);  // one for each queue
+};
+
+}  // namespace rvvmm

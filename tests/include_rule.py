@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Who may include whom (docs/architecture.md): fails where a room of src includes a header of a room it may not know."""
+
+import pathlib
+import re
+import sys
+
+# A room is a folder of src. Each may include its own headers and those of the rooms in its row, all of which stand above
+# it: so no two rooms need each other.
+ROOMS = {
+    "base": "",
+    "kvm": "base",
+    "kvm/riscv64": "base kvm",
+    "sbi": "base",
+    "observe": "base",
+    "devices": "base",
+    "devices/platform": "base devices",
+    "devices/pci": "base devices",
+    "devices/virtio": "base devices devices/pci",
+    "devices/block": "base devices/virtio",
+    "devices/net": "base devices/virtio",
+    "devices/console": "base devices/virtio",
+    "devices/input": "base devices/virtio",
+    "devices/rng": "base devices/virtio",
+    "vmm": "base observe sbi devices devices/platform devices/pci devices/virtio devices/block devices/net"
+           " devices/console devices/input devices/rng",
+}
+# Who may name KVM: all others stay portable, and are tested without it.
+KVM_HEADER_ROOMS = ("kvm", "kvm/riscv64")
+KVM_CLASSES = "vmm/main.cpp"
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent / "src"
+
+
+def mistakes():
+    known = set()
+    for room, allowed in ROOMS.items():
+        known.add(room)
+        for other in set(allowed.split()) - known:
+            yield f"{room} may include {other}, which stands below it or does not exist"
+    for path in sorted(p for p in SOURCE.rglob("*") if p.suffix in (".hpp", ".cpp")):
+        room = path.parent.relative_to(SOURCE).as_posix()
+        name = f"{room}/{path.name}"
+        if room not in ROOMS:
+            yield f"{name}: {room} has no row here"
+            continue
+        may = {room, *ROOMS[room].split()}
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("#include <linux/kvm.h>") and room not in KVM_HEADER_ROOMS:
+                yield f"{name}: <linux/kvm.h> belongs to kvm alone"
+            include = re.match(r'#include "(.+)/[^/]+"', line)
+            if not include or include[1] in may or (name == KVM_CLASSES and include[1].startswith("kvm/")):
+                continue
+            yield f"{name}: {line}: {room} may include {' '.join(sorted(may))} only"
+
+
+found = list(mistakes())
+for mistake in found:
+    print(mistake)
+sys.exit(1 if found else 0)
