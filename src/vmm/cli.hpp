@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "vmm/config.hpp"
-#include "vmm/report_command.hpp"
+#include "vmm/report_options.hpp"
 
 namespace rvvmm {
 

@@ -1,25 +1,11 @@
 // `rvvmm report`: draws a profile again, compares two, makes a page of one.
 #pragma once
 
-#include <optional>
-#include <span>
 #include <string>
-#include <variant>
+
+#include "vmm/report_options.hpp"
 
 namespace rvvmm {
-
-struct PrintText;
-
-struct ReportRequest {
-  std::string file = {};
-  std::optional<std::string> against = {};  ///< an older profile
-  std::optional<std::string> html = {};     ///< write a page here
-
-  friend bool operator==(const ReportRequest&, const ReportRequest&) = default;
-};
-
-/// `args` behind "report". Throws SetupError (kUsage).
-std::variant<ReportRequest, PrintText> parse_report(std::span<const char* const> args);
 
 /// What goes to stdout. Throws SetupError: kBadInput for the files that are read, kUsage or kInternal for --html.
 std::string run_report(const ReportRequest& request);

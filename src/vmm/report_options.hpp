@@ -1,0 +1,24 @@
+// The command line of `rvvmm report`.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+namespace rvvmm {
+
+struct PrintText;
+
+struct ReportRequest {
+  std::string file = {};
+  std::optional<std::string> against = {};  ///< an older profile
+  std::optional<std::string> html = {};     ///< write a page here
+
+  friend bool operator==(const ReportRequest&, const ReportRequest&) = default;
+};
+
+/// `args` behind "report". Throws SetupError (kUsage).
+std::variant<ReportRequest, PrintText> parse_report(std::span<const char* const> args);
+
+}  // namespace rvvmm
