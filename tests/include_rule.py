@@ -22,8 +22,17 @@ ROOMS = {
     "devices/console": "base devices/virtio",
     "devices/input": "base devices/virtio",
     "devices/rng": "base devices/virtio",
-    "vmm": "base observe sbi devices devices/platform devices/pci devices/virtio devices/block devices/net"
-           " devices/console devices/input devices/rng",
+    "vmm/host": "base",
+    "vmm/options": "base observe devices/block devices/net vmm/host",
+    "vmm/boot": "base devices vmm/host vmm/options",
+    "vmm/console": "base vmm/host vmm/options",
+    "vmm/harts": "base sbi vmm/host",
+    "vmm/watch": "base observe vmm/console vmm/harts vmm/host vmm/options",
+    "vmm/machine": "base observe sbi devices devices/platform devices/pci devices/virtio devices/block devices/net"
+                   " devices/console devices/input devices/rng vmm/boot vmm/console vmm/harts vmm/host vmm/options"
+                   " vmm/watch",
+    "vmm/commands": "base observe sbi vmm/host vmm/machine vmm/options",
+    "vmm": "base vmm/boot vmm/commands vmm/console vmm/harts vmm/host vmm/machine vmm/options vmm/watch",
 }
 # Who may name KVM: all others stay portable, and are tested without it.
 KVM_HEADER_ROOMS = ("kvm", "kvm/riscv64")

@@ -13,9 +13,9 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "kvm/riscv64/kvm_system.hpp"
-#include "vmm/cli.hpp"
-#include "vmm/sbi_list.hpp"
-#include "vmm/terminal.hpp"
+#include "vmm/commands/sbi_list.hpp"
+#include "vmm/host/terminal.hpp"
+#include "vmm/options/cli.hpp"
 #include "vmm/vm.hpp"
 
 namespace {

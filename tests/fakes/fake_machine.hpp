@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/vcpu_io.hpp"
-#include "vmm/machine_listener.hpp"
+#include "vmm/harts/machine_listener.hpp"
 
 namespace rvvmm {
 

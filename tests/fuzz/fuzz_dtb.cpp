@@ -11,7 +11,7 @@
 
 #include "base/fd.hpp"
 #include "fuzz/steps.hpp"
-#include "vmm/fdt_image.hpp"
+#include "vmm/boot/fdt_image.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "base/fd.hpp"
 #include "base/log.hpp"
 #include "fuzz/steps.hpp"
-#include "vmm/boot_images.hpp"
+#include "vmm/boot/boot_images.hpp"
 
 namespace {
 

@@ -14,9 +14,9 @@
 #include "fakes/fake_machine.hpp"
 #include "fakes/fake_vcpu.hpp"
 #include "fakes/no_memory.hpp"
-#include "vmm/console_hub.hpp"
-#include "vmm/hart_states.hpp"
-#include "vmm/vcpu_thread.hpp"
+#include "vmm/console/console_hub.hpp"
+#include "vmm/harts/hart_states.hpp"
+#include "vmm/harts/vcpu_thread.hpp"
 
 namespace rvvmm::no_memory_test {
 namespace {

@@ -1,0 +1,387 @@
+#include "vmm/machine/machine.hpp"
+
+#include <format>
+#include <system_error>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/made_text.hpp"
+#include "sbi/extensions.hpp"
+#include "vmm/harts/time_csr_guard.hpp"
+
+namespace rvvmm {
+namespace {
+
+constexpr uint64_t kReasonSystemFailure = 1;  // SBI 3.0, 10.1
+// All that the call says. Test programs end with it too, where a test failed or none could run.
+constexpr std::string_view kSystemFailure =
+    "the guest reported a system failure: it panicked, or its tests failed or were all skipped";
+constexpr std::string_view kPanicLine = "the guest has panicked";
+constexpr int kLargestGuestStatus = 255;  // what wait(2) leaves of an exit status
+
+std::string_view name_of(IrqchipKind kind) noexcept {
+  switch (kind) {
+    case IrqchipKind::kAiaHardware: return "in-kernel AIA with guest interrupt files";
+    case IrqchipKind::kAiaEmulated: return "in-kernel AIA, interrupt files in software";
+    case IrqchipKind::kPlic: return "PLIC in user space";
+  }
+  return "";
+}
+
+/// Why the controller in use is not the best there is, in brackets; empty where it is, or was asked for.
+std::string reason_for(const Irqchip& irqchip, const std::string& refusals) {
+  if (!refusals.empty()) return std::format(" ({})", refusals);
+  if (irqchip.kind != IrqchipKind::kAiaEmulated) return "";
+  return irqchip.aia.files_left_unused ? " (guest interrupt files of this kernel can leave a hart asleep)"
+                                       : " (this host has no guest interrupt files)";
+}
+
+}  // namespace
+
+Machine::RtcAlarm::RtcAlarm(Machine& machine)
+    : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] {
+        machine.board_->rtc().on_alarm();
+        if (machine.board_->rtc().asks_for_interrupt()) machine.wake();
+      }) {}
+
+void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept {
+  if (wall_deadline) {
+    timer_.arm_at(*wall_deadline);
+  } else {
+    timer_.disarm();
+  }
+}
+
+Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
+    : parts_(parts),
+      rtc_alarm_(*this),
+      hart_states_(
+          {.harts = parts.config.smp,
+           .map_wait_page = [this](std::span<const std::byte> page) { return backend_->map_rom(kWaitPage, page); },
+           .wait_page = kWaitPage,
+           .before_system_suspend = [this](HartId hart) { interrupts_->falls_asleep(kImsicBase + hart.value * 4_KiB); },
+           .on_system_suspended = [this] { on_system_suspended(); },
+           .wake_in = [this](uint64_t ticks) { wake_timer_->arm(ticks); },
+           .on_system_resumed = [this] { on_system_resumed(); },
+           .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}) {
+  make_vm_with_best_irqchip(irqchip_kinds);
+  wake_timer_.emplace(WakeTimer::Parts{.loop = parts_.loop,
+                                       .ticks = [this] { return backend_->ticks(); },
+                                       .timebase_hz = backend_->timebase_hz(),
+                                       .on_expiry = [this] { wake(); }});
+  interrupts_.emplace(*backend_, vcpus_, [this] { hart_states_.on_interrupt(); });
+  board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
+                                                .interrupts = *interrupts_,
+                                                .doorbells = *backend_,
+                                                .console_out = parts_.console,
+                                                .console_in = uart_input(),
+                                                .rtc_alarm = rtc_alarm_,
+                                                .finish_listener = *this,
+                                                .memory = parts_.memory,
+                                                .virtio = parts_.virtio,
+                                                .transport = parts_.config.transport});
+  board_->rtc().restore({.offset = parts_.rtc_offset});
+  add_extensions(sbi_, parts_.config.sbi,
+                 {.memory = parts_.memory,
+                  .console_out = parts_.console,
+                  .console_in = parts_.console,
+                  .finish = *this,
+                  .boot_marks = parts_.boot_marks,
+                  .guest_log = parts_.guest_log,
+                  .harts = hart_states_});
+  io_ = std::make_unique<VmIo>(board_->bus(), *board_, sbi_, static_cast<MachineListener&>(*this));
+  load();
+}
+
+Machine::~Machine() {
+  stop();
+  // What is destroyed after this, the board among it, still uses the VM.
+  if (parts_.former_vm != nullptr) *parts_.former_vm = std::move(backend_);
+}
+
+// The VM that is tried is the one that is used: only a host that refuses costs a second one.
+void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
+  std::string refusals;
+  while (!kinds.empty()) {
+    std::string why;
+    if (make_vm(kinds.front(), why)) {
+      log::line(log::Module::kVmm, log::Level::kInfo, "interrupt controller: {}{}", name_of(irqchip_.kind),
+                reason_for(irqchip_, refusals));
+      return;
+    }
+    // A host without any AIA says the same thing twice.
+    if (!refusals.ends_with(why)) {
+      refusals += std::format("{}no {}: {}", refusals.empty() ? "" : "; ", name_of(kinds.front()), why);
+    }
+    kinds.erase(kinds.begin());
+  }
+  throw SetupError{ExitStatus::kHostUnsupported, std::format("--irqchip: {}; try --irqchip plic", refusals)};
+}
+
+bool Machine::make_vm(IrqchipKind kind, std::string& why) {
+  vcpus_.clear();
+  backend_ = parts_.hypervisor.create_vm(parts_.config.sbi);
+  if (parts_.former_vm != nullptr) parts_.former_vm->reset();
+  backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
+  make_vcpus();
+  irqchip_.kind = kind;
+  if (kind == IrqchipKind::kPlic) return true;
+  const auto properties = backend_->set_up_aia(kAiaLayout, parts_.config.smp, kind == IrqchipKind::kAiaEmulated, why);
+  if (!properties) return false;
+  irqchip_ = {.kind = properties->kind, .aia = *properties};
+  return true;
+}
+
+void Machine::make_vcpus() {
+  const uint32_t harts = parts_.config.smp;
+  vcpus_.reserve(harts);
+  try {
+    for (uint32_t hart = 0; hart < harts; ++hart)
+      vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
+  } catch (const SetupError& error) {
+    // The first one's trouble is KVM's; with any later one the number is to blame.
+    if (vcpus_.empty()) throw;
+    throw SetupError{error.status(), std::format("--smp {}: {}; this host has room for {} vCPUs now", harts,
+                                                 error.what(), vcpus_.size())};
+  }
+}
+
+DeviceTree Machine::make_device_tree(const std::optional<GpaRange>& initrd) const {
+  if (const InputFile* const user_dtb = parts_.images.user_dtb())
+    return load_user_dtb(*user_dtb, {.initrd = initrd, .bootargs = parts_.config.append});
+  const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
+  const std::vector<FdtDevice> devices = board_->fdt_devices();
+  return build_fdt({.harts = parts_.config.smp,
+                    .cpu = cpu,
+                    .ram = parts_.memory.range(),
+                    .bootargs = parts_.config.append,
+                    .initrd = initrd,
+                    .irqchip = board_->fdt_irqchip(),
+                    .devices = devices,
+                    .stdout_path = Board::stdout_path()});
+}
+
+void Machine::load() {
+  const auto dtb_bytes = [this] {
+    // The tree is as large whatever it says of the initrd's place.
+    const GpaRange somewhere{.base = kRamBase, .size = 1};
+    return make_device_tree(parts_.images.has_initrd() ? std::optional{somewhere} : std::nullopt).size;
+  };
+  const BootLayout layout = parts_.images.load(parts_.memory, dtb_bytes);
+  device_tree_ = make_device_tree(layout.initrd);
+  for (const std::string& oddity : oddities_of(device_tree_, parts_.images.user_dtb(), parts_.config.smp))
+    log::line(log::Module::kLoader, parts_.images.odd_input(), "{}", oddity);
+  parts_.images.set_loaded();
+  const Gpa dtb = place_dtb(parts_.memory, layout, device_tree_);
+  log::line(log::Module::kLoader, log::Level::kDebug, "kernel of {} bytes at {:#x}, entry {:#x}", layout.kernel.size,
+            layout.kernel.base.value, layout.entry.value);
+  if (layout.initrd) {
+    log::line(log::Module::kLoader, log::Level::kDebug, "initrd of {} bytes at {:#x}", layout.initrd->size,
+              layout.initrd->base.value);
+  }
+  log::line(log::Module::kLoader, log::Level::kDebug, "device tree of {} bytes at {:#x}, in {} bytes of room",
+            device_tree_.bytes.size(), dtb.value, device_tree_.size);
+  // Code was written as data: hosts whose instruction caches do not snoop must be told.
+  const auto code = *parts_.memory.slice(layout.kernel.base, layout.kernel.size);
+  __builtin___clear_cache(reinterpret_cast<char*>(code.data()), reinterpret_cast<char*>(code.data() + code.size()));
+  vcpus_.front()->set_entry(layout.entry, 0, dtb.value);
+}
+
+void Machine::start(const std::function<void()>& before_boot) {
+  std::vector<ConsoleListener*> listeners{&board_->uart(), &console_wake_};
+  if (irqchip_.kind != IrqchipKind::kPlic) {
+    input_watch_.emplace(parts_.loop, board_->uart());
+    listeners.push_back(&*input_watch_);
+  }
+  if (parts_.virtio_console != nullptr) listeners.push_back(parts_.virtio_console);
+  parts_.console.set_listeners(std::move(listeners));
+  const size_t harts = vcpus_.size();
+  if (parts_.exit_watch != nullptr) {
+    parts_.exit_watch->begin(
+        *backend_, vcpus_, *board_,
+        {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
+         .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
+  }
+  if (parts_.panic_watch != nullptr) {
+    parts_.panic_watch->begin({.on_panic =
+                                   [this] {
+                                     if (claim_report()) end_by_panic_line();
+                                   },
+                               .is_stopped = [this] { return is_at_a_break(); },
+                               .waits_for_reader = [this] { return parts_.console.writer_waits(); }});
+  }
+  make_threads();
+  // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
+  for (size_t hart = harts; hart-- > 0;) {
+    if (hart == 0) before_boot();
+    try {
+      threads_[hart]->start();
+    } catch (const std::system_error& error) {
+      throw SetupError{ExitStatus::kInternal,
+                       std::format("--smp {}: this host has room for {} threads now: {}; give fewer harts, or raise "
+                                   "the limit (ulimit -u, ulimit -v, pids.max of the cgroup)",
+                                   harts, harts - 1 - hart, error.code().message())};
+    }
+  }
+}
+
+void Machine::make_threads() {
+  const auto harts = static_cast<uint32_t>(vcpus_.size());
+  const bool time_csr_may_vanish = harts > 1 && TimeCsrGuard::needed(*vcpus_[1]);
+  const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
+  for (HartId hart{0}; hart.value < harts; ++hart.value) {
+    threads_.push_back(std::make_unique<VcpuThread>(
+        VcpuThread::Parts{.hart = hart,
+                          .backend = *vcpus_[hart.value],
+                          .io = *io_,
+                          .listener = *this,
+                          .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart.value % cpus.size()]},
+                          .guest_sets_time_csr = time_csr_may_vanish ? &guest_sets_time_csr_ : nullptr}));
+  }
+}
+
+void Machine::post(HartId hart, const VcpuTask& task) noexcept {
+  if (threads_[hart.value]->post(task)) return;
+  log::line(log::Module::kVmm, log::Level::kError, "hart {}: does not come to what it is asked any more", hart.value);
+}
+
+void Machine::stop() noexcept {
+  parts_.console.set_listeners({});
+  input_watch_.reset();
+  hart_states_.end();
+  // Harts that wait in a break must find that they are to end, or they would do some more of the guest's work.
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->limit_waits();
+  for (const auto& thread : threads_)
+    thread->request_stop();
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
+  threads_.clear();
+  parts_.rtc_offset = board_->rtc().state().offset;
+  if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
+}
+
+ExitBreaker::Stop Machine::standstill() {
+  ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::format("panic: {}\n", failure_), .registers = {}};
+  for (const auto& vcpu : vcpus_)
+    stop.registers.push_back(registers_of(*vcpu));
+  return stop;
+}
+
+std::string Machine::write_flight_record(std::string_view why) {
+  if (parts_.flight_recorder == nullptr) return "";
+  return parts_.flight_recorder->write(why, {.vcpus = vcpus_,
+                                             .vm = *backend_,
+                                             .devices = *board_,
+                                             .harts_run = !threads_.empty(),
+                                             .console = parts_.console.last_output()});
+}
+
+void Machine::report_exits() {
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*backend_, vcpus_, *board_);
+}
+
+// What could wake the machine may have come before it went to sleep.
+void Machine::on_system_suspended() noexcept {
+  interrupts_->sleeps();
+  if (suspends_.allow()) {
+    log::line(
+        log::Module::kVmm, log::Level::kInfo,
+        "the guest has suspended the machine ({} times so far); console input, its alarm, an interrupt that it has "
+        "enabled or SIGUSR2 wakes it",
+        suspends_.count());
+  }
+  const bool input_waits = parts_.console.input_room() < ConsoleHub::kInputCapacity;
+  if (input_waits || board_->asks_for_interrupt()) hart_states_.wake();
+}
+
+void Machine::on_system_resumed() noexcept {
+  interrupts_->is_awake();
+  wake_timer_->disarm();
+  board_->ask_again();
+}
+
+void Machine::exit(int status) noexcept {
+  parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status});
+}
+
+void Machine::reset_or_exit() noexcept {
+  if (parts_.config.no_reboot) {
+    exit(static_cast<int>(ExitStatus::kGuestReset));
+  } else {
+    log::line(log::Module::kVmm, log::Level::kInfo, "the guest asked for a reset");
+    parts_.loop.stop({.kind = StopReason::Kind::kReset});
+  }
+}
+
+void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
+  if (!claim_report()) return;
+  panicked_hart_ = hart;
+  if (event.type == SystemEventType::kOther) {
+    return end_by_fault(made_text(
+        [&] { return std::format("hart {}: exit system event of unknown type {}\n", hart.value, event.raw_type); }));
+  }
+  const bool is_reset = event.type == SystemEventType::kReset;
+  if (has_said_that_it_panicked()) return end_by_panic_line();
+  if (event.reason == kReasonSystemFailure) {
+    const bool may_reset = is_reset && !parts_.config.no_reboot;
+    return end_by_panic(kSystemFailure, parts_.config.on_panic.value_or(may_reset ? OnPanic::kReset : OnPanic::kExit));
+  }
+  if (is_reset) {
+    reset_or_exit();
+  } else {
+    exit(static_cast<int>(ExitStatus::kOk));
+  }
+}
+
+// A kernel that was told to reboot behind a panic asks for a reset like any other.
+bool Machine::has_said_that_it_panicked() const noexcept {
+  return parts_.panic_watch != nullptr && parts_.panic_watch->seen();
+}
+
+bool Machine::is_at_a_break() const noexcept {
+  ExitBreaker* const breaker = parts_.exit_watch != nullptr ? parts_.exit_watch->breaker() : nullptr;
+  return breaker != nullptr && breaker->is_stopped();
+}
+
+void Machine::end_by_panic_line() noexcept {
+  end_by_panic(kPanicLine, parts_.config.on_panic.value_or(OnPanic::kExit));
+}
+
+void Machine::end_by_panic(std::string_view why, OnPanic what) noexcept {
+  failure_ = why;
+  panicked_ = true;
+  if (what == OnPanic::kReset) {
+    log::line(log::Module::kVmm, log::Level::kInfo, "{}: it is reset", why);
+    parts_.loop.stop({.kind = StopReason::Kind::kReset});
+  } else {
+    exit(static_cast<int>(ExitStatus::kGuestSystemFailure));
+  }
+}
+
+void Machine::on_vcpu_fault(HartId /*hart*/, std::string report) noexcept {
+  if (claim_report()) end_by_fault(std::move(report));
+}
+
+void Machine::end_by_fault(std::string report) noexcept {
+  fault_report_ = std::move(report);
+  failure_ = "an exit that cannot go on";
+  exit(static_cast<int>(ExitStatus::kGuestFault));
+}
+
+void Machine::on_finish(FinishRequest request) noexcept {
+  if (!claim_report()) return;
+  if (request.kind != FinishKind::kFail && has_said_that_it_panicked()) return end_by_panic_line();
+  switch (request.kind) {
+    case FinishKind::kPass: exit(static_cast<int>(ExitStatus::kOk)); break;
+    case FinishKind::kReset: reset_or_exit(); break;
+    case FinishKind::kFail:
+      if (request.code == 0 || request.code > kLargestGuestStatus) {
+        log::line(log::Module::kVmm, log::Level::kWarn, "the guest failed with code {}; exit status {} stands for it",
+                  request.code, kLargestGuestStatus);
+      }
+      exit(request.code == 0 || request.code > kLargestGuestStatus ? kLargestGuestStatus : request.code);
+      break;
+  }
+}
+
+}  // namespace rvvmm
