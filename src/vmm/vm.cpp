@@ -210,7 +210,9 @@ StopReason Vm::run_machine(const Surroundings& around, Machine& machine) {
   const bool stands_still = config_.on_panic == OnPanic::kStop && reason == kPanicked;
   std::string text = failure_text(machine, around, ends_by_fault);
   if (stands_still) return stand_still(around, machine, text);
-  if (reason.kind == StopReason::Kind::kExit) {
+  // What ends rvvmm is said in the end, whoever has to be waited for. A signal that has come meanwhile ends it instead,
+  // and must not wait for somebody to read.
+  if (ends_by_fault || reason == kPanicked) {
     failure_ = std::move(text);
   } else if (failures_.allow()) {
     around.console.flush();
