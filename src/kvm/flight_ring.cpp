@@ -10,9 +10,9 @@ namespace rvvmm {
 [[gnu::cold]] void FlightRing::record_error(int errno_value, uint64_t now) noexcept {
   const uint64_t count = count_.load(std::memory_order_relaxed);
   Slot& slot = slots_[count % kExits];
-  slot.ticks = now;
-  slot.reason = kFailedRun;
-  slot.words[0] = static_cast<uint64_t>(errno_value);
+  slot.ticks.store(now, std::memory_order_relaxed);
+  slot.reason.store(kFailedRun, std::memory_order_relaxed);
+  slot.words[0].store(static_cast<uint64_t>(errno_value), std::memory_order_relaxed);
   publish(count + 1);
 }
 
@@ -32,19 +32,21 @@ std::vector<ExitRecord> FlightRing::exits() const {
   return exits;
 }
 
-[[gnu::no_sanitize_thread]] ExitRecord FlightRing::decode(const Slot& slot) noexcept {
+ExitRecord FlightRing::decode(const Slot& slot) noexcept {
   ExitRecord record;
-  const Slot taken = slot;
-  if (taken.reason == kFailedRun) {
+  std::array<uint64_t, kWords> words;
+  for (size_t i = 0; i < kWords; ++i)
+    words[i] = slot.words[i].load(std::memory_order_relaxed);
+  if (const uint64_t reason = slot.reason.load(std::memory_order_relaxed); reason == kFailedRun) {
     record.kind = ExitKind::kOther;
-    record.other = {.reason = KVM_EXIT_UNKNOWN, .errno_value = static_cast<uint32_t>(taken.words[0])};
+    record.other = {.reason = KVM_EXIT_UNKNOWN, .errno_value = static_cast<uint32_t>(words[0])};
   } else {
     kvm_run run{};
-    run.exit_reason = static_cast<uint32_t>(taken.reason);
-    std::memcpy(reinterpret_cast<std::byte*>(&run) + kUnion, taken.words.data(), sizeof(taken.words));
+    run.exit_reason = static_cast<uint32_t>(reason);
+    std::memcpy(reinterpret_cast<std::byte*>(&run) + kUnion, words.data(), sizeof(words));
     fill_exit_record(run, record);
   }
-  record.entered = record.left = record.answered = taken.ticks;
+  record.entered = record.left = record.answered = slot.ticks.load(std::memory_order_relaxed);
   return record;
 }
 

@@ -46,25 +46,24 @@ class FlightRing {
 
   using Word [[gnu::may_alias]] = uint64_t;  // of kvm_run, whatever its members there are
   static_assert(kUnion % alignof(Word) == 0);
+  // Atomic, each by itself: a reader may see a slot in the middle of being written, and throws it away.
   struct alignas(128) Slot {
-    uint64_t ticks;
-    uint64_t reason;
-    std::array<uint64_t, kWords> words;  // of kvm_run's union
+    std::atomic<uint64_t> ticks;
+    std::atomic<uint64_t> reason;
+    std::array<std::atomic<uint64_t>, kWords> words;  // of kvm_run's union
   };
-  static_assert(sizeof(Slot) * kExits == kBytes);
+  static_assert(sizeof(Slot) * kExits == kBytes && std::atomic<uint64_t>::is_always_lock_free);
 
-  // Plain stores, which a reader may see in the middle: it throws such a slot away. Atomic ones would each cost an
-  // instruction more, as gcc gives them no offset.
   template <size_t kCount>
-  [[gnu::no_sanitize_thread]] void record_words(const kvm_run& run, uint64_t reason, uint64_t now) noexcept {
+  void record_words(const kvm_run& run, uint64_t reason, uint64_t now) noexcept {
     const auto* const from = reinterpret_cast<const Word*>(reinterpret_cast<const std::byte*>(&run) + kUnion);
     const uint64_t count = count_.load(std::memory_order_relaxed);
     Slot& slot = slots_[count % kExits];
-    slot.ticks = now;
-    slot.reason = reason;
+    slot.ticks.store(now, std::memory_order_relaxed);
+    slot.reason.store(reason, std::memory_order_relaxed);
 #pragma GCC unroll 16
     for (size_t i = 0; i < kCount; ++i)
-      slot.words[i] = from[i];
+      slot.words[i].store(from[i], std::memory_order_relaxed);
     publish(count + 1);
   }
   // Behind the slot's words. The system calls between two exits are barriers, so no word of the slot after next is
