@@ -21,7 +21,6 @@ class WakeTimer {
     EventLoop::Callback on_expiry;
   };
 
-  /// Throws SetupError.
   explicit WakeTimer(Parts parts);
 
   /// Once, when so many ticks have passed; any number. Replaces what was armed.

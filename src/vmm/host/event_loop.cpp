@@ -1,21 +1,16 @@
 #include "vmm/host/event_loop.hpp"
 
-#include <sys/timerfd.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/eventfd.hpp"
+#include "base/log.hpp"
 
 namespace rvvmm {
 namespace {
-
-Fd checked(int fd, const char* what) {
-  if (fd < 0) throw SetupError::from_errno(ExitStatus::kInternal, what, errno);
-  return Fd{fd};
-}
 
 Fd make_eventfd() {
   return open_eventfd("eventfd for the event loop");
@@ -46,6 +41,7 @@ void EventLoop::stop(StopReason reason) noexcept {
 }
 
 StopReason EventLoop::run() {
+  runner_ = std::this_thread::get_id();
   constexpr int kForEver = -1;
   while (!is_stopped())
     poll_once(kForEver);
@@ -56,6 +52,7 @@ StopReason EventLoop::run() {
 }
 
 bool EventLoop::serve() {
+  runner_ = std::this_thread::get_id();
   if (!is_stopped()) poll_once(0);
   return is_stopped();
 }
@@ -65,7 +62,20 @@ bool EventLoop::is_stopped() noexcept {
   return stop_reason_.has_value();
 }
 
+void EventLoop::set_timers() {
+  // Before what is looked at: who changes a timer from here on has it looked at again.
+  if (!timers_have_changed_.exchange(false)) return;
+  for (Timer* const timer : timers_)
+    timer->apply();
+}
+
+void EventLoop::look_at_timers() noexcept {
+  timers_have_changed_ = true;
+  if (runner_.load() != std::this_thread::get_id()) add_one(wake_.get());
+}
+
 void EventLoop::poll_once(int timeout) {
+  set_timers();
   compact();
   polled_.clear();
   for (const Watch* watch : watches_) {
@@ -99,26 +109,68 @@ EventLoop::Watch::~Watch() {
   std::ranges::replace(loop_.watches_, this, static_cast<Watch*>(nullptr));
 }
 
-Timer::Timer(EventLoop& loop, clockid_t clock, EventLoop::Callback on_expiry)
-    : fd_(checked(::timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd_create for the event loop")),
-      watch_(loop, fd_.get(), [fd = fd_.get(), callback = std::move(on_expiry)] {
-        if (take_count(fd)) callback();  // otherwise it was armed anew or disarmed meanwhile
-      }) {}
+EventLoop::Timer::Timer(EventLoop& loop, clockid_t clock, Callback on_expiry)
+    : loop_(loop), clock_(clock), on_expiry_(std::move(on_expiry)) {
+  loop_.timers_.push_back(this);
+}
 
-void Timer::arm_at(std::chrono::nanoseconds time) noexcept {
+EventLoop::Timer::~Timer() {
+  std::erase(loop_.timers_, this);
+}
+
+void EventLoop::Timer::arm_at(std::chrono::nanoseconds time) noexcept {
   // Zero would disarm, and what is before the clock's beginning has passed as well.
-  const itimerspec spec{.it_interval = {}, .it_value = to_timespec(std::max(time, std::chrono::nanoseconds{1}))};
-  ::timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+  set({.times = {.it_interval = {}, .it_value = to_timespec(std::max(time, std::chrono::nanoseconds{1}))},
+       .flags = TFD_TIMER_ABSTIME});
 }
 
-void Timer::arm_every(std::chrono::nanoseconds period) noexcept {
-  const itimerspec spec{.it_interval = to_timespec(period), .it_value = to_timespec(period)};
-  ::timerfd_settime(fd_.get(), 0, &spec, nullptr);
+void EventLoop::Timer::arm_every(std::chrono::nanoseconds period) noexcept {
+  set({.times = {.it_interval = to_timespec(period), .it_value = to_timespec(period)}, .flags = 0});
 }
 
-void Timer::disarm() noexcept {
-  const itimerspec spec{};
-  ::timerfd_settime(fd_.get(), 0, &spec, nullptr);
+void EventLoop::Timer::disarm() noexcept {
+  set({});
+}
+
+void EventLoop::Timer::set(const Setting& setting) noexcept {
+  {
+    const LockGuard lock{mu_};
+    wanted_ = setting;
+  }
+  loop_.look_at_timers();
+}
+
+void EventLoop::Timer::apply() {
+  std::optional<Setting> wanted;
+  {
+    const LockGuard lock{mu_};
+    wanted = std::exchange(wanted_, std::nullopt);
+  }
+  if (!wanted) return;
+  if (fd_.get() < 0) {
+    const timespec& first = wanted->times.it_value;
+    if (first.tv_sec == 0 && first.tv_nsec == 0) return;  // disarmed, and never armed
+    fd_ = Fd{::timerfd_create(clock_, TFD_CLOEXEC | TFD_NONBLOCK)};
+    if (fd_.get() < 0) {
+      static constinit log::RateLimit limit{"timers that the host refused"};
+      if (const int error = errno; limit.allow()) {
+        log::line(log::Module::kVmm, log::Level::kError,
+                  "timerfd_create for the event loop: {}; a timer does not expire",
+                  std::generic_category().message(error));
+      }
+      return;
+    }
+    watch_.emplace(loop_, fd_.get(), [this] { on_readable(); });
+  }
+  ::timerfd_settime(fd_.get(), wanted->flags, &wanted->times, nullptr);
+}
+
+void EventLoop::Timer::on_readable() {
+  {
+    const LockGuard lock{mu_};
+    if (wanted_) return;  // it was armed anew or disarmed meanwhile, and setting that takes the expiry away
+  }
+  if (take_count(fd_.get())) on_expiry_();
 }
 
 Notifier::Notifier(EventLoop& loop, EventLoop::Callback on_notified)

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/timerfd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <functional>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -35,6 +38,7 @@ class EventLoop {
   using Callback = std::function<void()>;
 
   class Watch;
+  class Timer;
 
   /// Throws SetupError (kInternal).
   EventLoop();
@@ -55,12 +59,18 @@ class EventLoop {
 
  private:
   void poll_once(int timeout);
+  void set_timers();
+  /// Any thread. The loop looks at its timers before it sleeps; wakes it for that if it may sleep now.
+  void look_at_timers() noexcept;
   bool is_stopped() noexcept;
   void dispatch();
   void compact() noexcept;
 
   std::vector<Watch*> watches_;  // nullptr: gone while a round of callbacks was under way
+  std::vector<Timer*> timers_;
   std::vector<pollfd> polled_;
+  std::atomic<std::thread::id> runner_;  // the thread that is in run() or serve(), or was last
+  std::atomic<bool> timers_have_changed_ = false;
   Mutex mu_;
   std::optional<StopReason> stop_reason_ GUARDED_BY(mu_);
   Fd wake_;
@@ -87,11 +97,16 @@ class EventLoop::Watch {
   Callback on_readable_;
 };
 
-/// A timer of the loop: made and destroyed on the loop's thread, armed and disarmed by any thread.
-class Timer {
+/// Made and destroyed on the loop's thread, armed and disarmed by any. Its descriptor is made by the loop, when it is
+/// armed for the first time: most are never, and harts, which have descriptor tables of their own, cannot make one for
+/// the loop. Where the host has none then, a line says so, and the timer does not expire.
+class EventLoop::Timer {
  public:
-  /// `clock`: CLOCK_MONOTONIC or CLOCK_REALTIME; the latter follows when the host's time is set. Throws SetupError.
-  Timer(EventLoop& loop, clockid_t clock, EventLoop::Callback on_expiry);
+  /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; the last one follows when the host's time is set.
+  Timer(EventLoop& loop, clockid_t clock, Callback on_expiry);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
 
   /// Once, at `time` of the timer's clock; a time that has passed expires now. Replaces what was armed.
   void arm_at(std::chrono::nanoseconds time) noexcept;
@@ -101,9 +116,26 @@ class Timer {
   void disarm() noexcept;
 
  private:
+  friend class EventLoop;
+  /// What timerfd_settime() is to be told.
+  struct Setting {
+    itimerspec times{};
+    int flags = 0;
+  };
+  void set(const Setting& setting) noexcept;
+  /// The loop's thread: tells the kernel what was last asked for.
+  void apply();
+  void on_readable();
+
+  EventLoop& loop_;
+  const clockid_t clock_;
+  Callback on_expiry_;
+  Mutex mu_;
+  std::optional<Setting> wanted_ GUARDED_BY(mu_);  // not applied yet
   Fd fd_;
-  EventLoop::Watch watch_;
+  std::optional<Watch> watch_;
 };
+using Timer = EventLoop::Timer;
 
 /// Wakes the loop from other threads: made and destroyed on the loop's thread, notify() by any, without allocation.
 class Notifier {
