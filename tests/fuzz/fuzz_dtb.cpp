@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const DeviceTree tree =
         load_user_dtb(file, {.initrd = GpaRange{.base = Gpa{0x8800'0000}, .size = 4096}, .bootargs = "quiet"});
     check(tree);
-    oddities_of(tree, &file, 1);
+    oddities_of(tree, "quiet", &file, 1);
   } catch (const SetupError& error) {
     require(error.status() == ExitStatus::kBadInput);
   }

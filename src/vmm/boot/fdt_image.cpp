@@ -25,7 +25,7 @@ constexpr uint64_t kImsicPage = 4_KiB;
 constexpr size_t kRngSeedBytes = 64;
 constexpr uint32_t kTreeVersion = 17;  // Devicetree Specification 0.4, 5.2
 /// COMMAND_LINE_SIZE of Linux on RISC-V, with the zero at its end, in 6.12 (arch/riscv/include/uapi/asm/setup.h).
-constexpr int kShortestCommandLine = 1024;
+constexpr size_t kShortestCommandLine = 1024;
 
 /// What /chosen tells the guest for its random numbers, and for where it puts itself: different at each boot.
 class Seeds {
@@ -372,15 +372,21 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
   return with_room(std::move(amended), said);
 }
 
-std::vector<std::string> oddities_of(const DeviceTree& tree, const InputFile* user_dtb, uint32_t harts) {
+std::vector<std::string> oddities_of(const DeviceTree& tree, std::string_view append, const InputFile* user_dtb,
+                                     uint32_t harts) {
   std::vector<std::string> lines;
   const void* const dtb = tree.bytes.data();
-  int size = 0;
-  if (fdt_getprop(dtb, fdt_path_offset(dtb, "/chosen"), "bootargs", &size) != nullptr && size > kShortestCommandLine) {
+  size_t bytes = append.size();
+  if (user_dtb != nullptr) {
+    int size = 0;
+    const bool has_any = fdt_getprop(dtb, fdt_path_offset(dtb, "/chosen"), "bootargs", &size) != nullptr && size > 0;
+    bytes = has_any ? static_cast<size_t>(size) - 1 : 0;
+  }
+  if (bytes >= kShortestCommandLine) {
     lines.push_back(
         std::format("--append{}: the guest's command line has {} bytes; Linux takes the first {} or 2047 "
                     "of them, by version, and drops the rest without a word",
-                    user_dtb == nullptr ? "" : ", or bootargs of --dtb", size - 1, kShortestCommandLine - 1));
+                    user_dtb == nullptr ? "" : ", or bootargs of --dtb", bytes, kShortestCommandLine - 1));
   }
   if (user_dtb == nullptr) return lines;
   const auto say = [&](const std::string& what) { lines.emplace_back(user_dtb->error(what).what()); };

@@ -80,8 +80,9 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
 
 /// What the kernel of a guest with `harts` harts will find odd about its tree, in a line each: a command line that is
 /// longer than some kernels take, and, of a tree that is the user's own, harts that are others than the machine's.
-/// `user_dtb`: its file; null: the tree is ours.
-std::vector<std::string> oddities_of(const DeviceTree& tree, const InputFile* user_dtb, uint32_t harts);
+/// `user_dtb`: its file; null: the tree is ours, and its command line is `append`.
+std::vector<std::string> oddities_of(const DeviceTree& tree, std::string_view append, const InputFile* user_dtb,
+                                     uint32_t harts);
 
 /// Writes the tree for --dump-dtb, its free room as zeroes. Throws SetupError naming the option and the file, of which
 /// no part is left then.

@@ -170,7 +170,8 @@ void Machine::load() {
   };
   const BootLayout layout = parts_.images.load(parts_.memory, dtb_bytes);
   device_tree_ = make_device_tree(layout.initrd);
-  for (const std::string& oddity : oddities_of(device_tree_, parts_.images.user_dtb(), parts_.config.smp))
+  for (const std::string& oddity :
+       oddities_of(device_tree_, parts_.config.append, parts_.images.user_dtb(), parts_.config.smp))
     log::line(log::Module::kLoader, parts_.images.odd_input(), "{}", oddity);
   parts_.images.set_loaded();
   const Gpa dtb = place_dtb(parts_.memory, layout, device_tree_);

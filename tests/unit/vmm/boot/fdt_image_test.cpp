@@ -529,7 +529,8 @@ TEST_F(UserDtb, InitrdOfAnotherBootIsForgotten) {
 std::vector<std::string> oddities(std::string_view content, uint32_t harts, std::string_view bootargs = {}) {
   const MemoryFile made{content};
   const InputFile file{"--dtb", made.path(), "a device tree (.dtb)"};
-  std::vector<std::string> lines = oddities_of(load_user_dtb(file, {.initrd = {}, .bootargs = bootargs}), &file, harts);
+  std::vector<std::string> lines =
+      oddities_of(load_user_dtb(file, {.initrd = {}, .bootargs = bootargs}), bootargs, &file, harts);
   for (std::string& line : lines)
     line.erase(0, line.find(": ") + 2);
   return lines;
@@ -565,9 +566,10 @@ TEST_F(UserDtb, CommandLineThatLinuxCutsIsSaid) {
   EXPECT_THAT(oddities(tree, 1, std::string(1024, 'x')), ElementsAre(kWhat));
   // The tree's own.
   EXPECT_THAT(oddities(as_text(Machine{.bootargs = std::string(1024, 'x')}.tree()), 1), ElementsAre(kWhat));
-  EXPECT_THAT(oddities_of(Machine{.bootargs = std::string(1024, 'x')}.made(), nullptr, 1),
+  const std::string much(1024, 'x');
+  EXPECT_THAT(oddities_of(Machine{.bootargs = much}.made(), much, nullptr, 1),
               ElementsAre(std::string{"--append: "} + std::string{kWhat}));
-  EXPECT_THAT(oddities_of(Machine{.bootargs = ""}.made(), nullptr, 2), ElementsAre());
+  EXPECT_THAT(oddities_of(Machine{.bootargs = ""}.made(), "", nullptr, 2), ElementsAre());
 }
 
 TEST_F(UserDtb, NewerVersionThanThereIsIsRefused) {
