@@ -41,6 +41,9 @@ constexpr uint64_t operator""_GiB(unsigned long long n) {
 }
 }  // namespace literals
 
+/// Of the guest's page tables and of KVM's, RISC-V's smallest page.
+inline constexpr uint64_t kPageSize = 4_KiB;
+
 /// `value` rounded down or up to a multiple of `alignment`, a power of two. align_up wraps at 2^64.
 constexpr uint64_t align_down(uint64_t value, uint64_t alignment) noexcept {
   return value & ~(alignment - 1);

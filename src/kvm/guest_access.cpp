@@ -14,9 +14,6 @@ constexpr uint32_t kStackPointer = 2;
 constexpr uint32_t bit(uint32_t value, uint32_t from, uint32_t to) noexcept {
   return bits(value, from, from) << to;
 }
-constexpr int64_t sign_extended(uint32_t value, uint32_t width) noexcept {
-  return static_cast<int64_t>(static_cast<uint64_t>(value) << (64 - width)) >> (64 - width);
-}
 
 // By funct3; empty: there is none.
 using Names = std::array<std::string_view, 8>;

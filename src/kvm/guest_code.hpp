@@ -14,6 +14,10 @@ namespace rvvmm {
 constexpr uint32_t bits(uint32_t value, uint32_t high, uint32_t low) noexcept {
   return (value >> low) & ((1U << (high - low + 1)) - 1);
 }
+/// The lowest `width` bits, 1 to 64, as a number with a sign.
+constexpr int64_t sign_extended(uint64_t value, uint32_t width) noexcept {
+  return static_cast<int64_t>(value << (64 - width)) >> (64 - width);
+}
 
 /// What is needed of an instruction: how long it is, and whether it is a load that extends the sign.
 struct LoadInstruction {

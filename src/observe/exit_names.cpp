@@ -67,16 +67,16 @@ constexpr std::array<SbiExtensionNames, 15> kExtensions{{
 }};
 
 // Of those that can exit: what KVM does not have, and what it hands over where it is told to.
-constexpr std::array<std::pair<uint32_t, std::string_view>, 10> kCsrs{{{0x001, "fflags"},
-                                                                       {0x002, "frm"},
-                                                                       {0x003, "fcsr"},
-                                                                       {0x015, "seed"},
-                                                                       {0xC00, "cycle"},
-                                                                       {0xC01, "time"},
-                                                                       {0xC02, "instret"},
-                                                                       {0x150, "siselect"},
-                                                                       {0x151, "sireg"},
-                                                                       {0x15C, "stopei"}}};
+constexpr std::array<std::pair<uint32_t, std::string_view>, 10> kCsrNames{{{0x001, "fflags"},
+                                                                           {0x002, "frm"},
+                                                                           {0x003, "fcsr"},
+                                                                           {0x015, "seed"},
+                                                                           {0xC00, "cycle"},
+                                                                           {0xC01, "time"},
+                                                                           {0xC02, "instret"},
+                                                                           {0x150, "siselect"},
+                                                                           {0x151, "sireg"},
+                                                                           {0x15C, "stopei"}}};
 
 }  // namespace
 
@@ -110,14 +110,14 @@ std::string sbi_name(uint64_t eid, uint64_t fid) {
 }
 
 std::string csr_name(uint32_t number) {
-  const auto at = std::ranges::find(kCsrs, number, &std::pair<uint32_t, std::string_view>::first);
-  return at == kCsrs.end() ? std::format("{:#x}", number) : std::string{at->second};
+  const auto at = std::ranges::find(kCsrNames, number, &std::pair<uint32_t, std::string_view>::first);
+  return at == kCsrNames.end() ? std::format("{:#x}", number) : std::string{at->second};
 }
 
 std::span<const std::string_view> known_csr_names() noexcept {
   static constexpr auto kNames = [] {
-    std::array<std::string_view, kCsrs.size()> names;
-    std::ranges::transform(kCsrs, names.begin(), &std::pair<uint32_t, std::string_view>::second);
+    std::array<std::string_view, kCsrNames.size()> names;
+    std::ranges::transform(kCsrNames, names.begin(), &std::pair<uint32_t, std::string_view>::second);
     return names;
   }();
   return kNames;

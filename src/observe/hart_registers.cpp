@@ -9,12 +9,12 @@
 namespace rvvmm {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, HartRegister>, 6> kCsrs{{{"sstatus", HartRegister::kSstatus},
-                                                                          {"stvec", HartRegister::kStvec},
-                                                                          {"sepc", HartRegister::kSepc},
-                                                                          {"scause", HartRegister::kScause},
-                                                                          {"stval", HartRegister::kStval},
-                                                                          {"satp", HartRegister::kSatp}}};
+constexpr std::array<std::pair<std::string_view, HartRegister>, 6> kTrapCsrs{{{"sstatus", HartRegister::kSstatus},
+                                                                              {"stvec", HartRegister::kStvec},
+                                                                              {"sepc", HartRegister::kSepc},
+                                                                              {"scause", HartRegister::kScause},
+                                                                              {"stval", HartRegister::kStval},
+                                                                              {"satp", HartRegister::kSatp}}};
 
 void add(std::vector<NamedRegister>& registers, VcpuBackend& hart, std::string_view name, HartRegister reg) {
   if (const auto value = hart.get(reg)) registers.push_back({.name = name, .value = *value});
@@ -24,11 +24,11 @@ void add(std::vector<NamedRegister>& registers, VcpuBackend& hart, std::string_v
 
 std::vector<NamedRegister> registers_of(VcpuBackend& hart) {
   std::vector<NamedRegister> registers;
-  registers.reserve(kRegisterNames.size() + kCsrs.size());
+  registers.reserve(kRegisterNames.size() + kTrapCsrs.size());
   add(registers, hart, "pc", HartRegister::kPc);
   for (uint32_t number = 1; number < kRegisterNames.size(); ++number)
     add(registers, hart, kRegisterNames[number], x(number));
-  for (const auto& [name, reg] : kCsrs)
+  for (const auto& [name, reg] : kTrapCsrs)
     add(registers, hart, name, reg);
   return registers;
 }

@@ -17,7 +17,7 @@ constexpr int kVersion = 1;
 // What a file may have; ours have less of each. Rows of a table are found one after the other.
 constexpr size_t kMostSlots = 4096;  // of a timeline; ExitTimeline::kSlots
 constexpr size_t kMostHarts = 1024;
-constexpr size_t kMostRows = 16384;  // of all harts
+constexpr size_t kMostRowsOfAll = 16384;  // of all harts
 constexpr size_t kMostStatistics = 1024;
 constexpr size_t kMostPlaces = size_t{1} << 20;
 
@@ -189,7 +189,7 @@ ProfileHart hart_from(const Json& json, size_t most_rows) {
 ExitProfile profile_from(const Json& json) {
   ExitProfile profile{.timebase_hz = unsigned_at(json, "timebase_hz")};
   if (profile.timebase_hz == 0) throw UnfitJson{"timebase_hz is 0"};
-  size_t rows_left = kMostRows;
+  size_t rows_left = kMostRowsOfAll;
   for_each_element(array_at(json, "harts", kMostHarts), "harts", [&](const Json& hart) {
     profile.harts.push_back(hart_from(hart, rows_left));
     rows_left -= profile.harts.back().rows.size();

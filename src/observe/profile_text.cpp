@@ -13,7 +13,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr size_t kMostRows = 40;  // of a table; the file has all
+constexpr size_t kMostShownRows = 40;  // of a table; the file has all
 constexpr size_t kMostPcs = 20;
 constexpr size_t kNameWidth = 36;
 constexpr double kSameWithin = 0.05;  // of the time of an exit
@@ -37,14 +37,14 @@ std::string cut(std::string_view name) {
   return std::format("{}...", name.substr(0, kNameWidth - 4));
 }
 
-std::string table(const ExitProfile& profile, const std::vector<ProfileRow>& rows, bool with_kind) {
+std::string text_table(const ExitProfile& profile, const std::vector<ProfileRow>& rows, bool with_kind) {
   std::string text;
-  for (const ProfileRow& row : rows | std::views::take(kMostRows)) {
+  for (const ProfileRow& row : rows | std::views::take(kMostShownRows)) {
     const std::string name = with_kind ? std::format("{} {}", name_of(row.kind), row.name) : row.name;
     text += std::format("{:<{}}{:>12}{}{}\n", cut(name), kNameWidth, count_text(row.costs.user.count()),
                         times(profile, row.costs.user), times(profile, row.costs.guest));
   }
-  if (rows.size() > kMostRows) text += std::format("({} more)\n", rows.size() - kMostRows);
+  if (rows.size() > kMostShownRows) text += std::format("({} more)\n", rows.size() - kMostShownRows);
   return text;
 }
 
@@ -178,14 +178,14 @@ std::string profile_to_text(const ExitProfile& profile) {
   const std::vector<ProfileRow> all = rows_of_all(profile);
   std::string text = std::format("{} exits of {} hart{}\n\n", count_text(exits_of(all)), profile.harts.size(),
                                  profile.harts.size() == 1 ? "" : "s");
-  text += heading() + table(profile, by_kind(all), false) + "\n" + table(profile, all, true);
+  text += heading() + text_table(profile, by_kind(all), false) + "\n" + text_table(profile, all, true);
   if (profile.harts.size() > 1) {
     text += "\nby hart\n";
     for (const ProfileHart& hart : profile.harts) {
       ProfileRow sum{.name = std::format("hart {}", hart.hart)};
       for (const ProfileRow& row : hart.rows)
         sum.costs.merge(row.costs);
-      text += table(profile, {sum}, false);
+      text += text_table(profile, {sum}, false);
     }
   }
   return text + pcs_text(profile) + kvm_text(profile);

@@ -14,7 +14,7 @@ constexpr uint64_t bit(unsigned number) noexcept {
   return uint64_t{1} << number;
 }
 
-void check(const VirtioBlock::Options& options, const DiskImage& image) {
+void check_options(const VirtioBlock::Options& options, const DiskImage& image) {
   if (options.serial.size() > VirtioBlock::kLongestSerial) {
     throw image.error(std::format("serial={}: has {} bytes; a disk's serial number has at most {}",
                                   printable(options.serial), options.serial.size(), VirtioBlock::kLongestSerial));
@@ -42,7 +42,7 @@ VirtioBlock::VirtioBlock(unsigned index, const Options& options)
       serial_(options.serial),
       image_(options.image),
       may_unmap_(may_unmap(options, image_)) {
-  check(options, image_);
+  check_options(options, image_);
   describe(options);
   for (uint16_t queue = 0; queue < options.queues; ++queue) {
     std::string thread = "io-" + name_;

@@ -8,27 +8,30 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint16_t kQueueSize = 64;
+constexpr uint16_t kConsoleQueueSize = 64;
 /// Output served in one go; other devices have their turn then.
-constexpr uint64_t kMostBytes = 64_KiB;
+constexpr uint64_t kMostBytesAtOnce = 64_KiB;
 
 // 5.3.3
 constexpr uint64_t kFeatureSize = 1ULL << 0;
 constexpr uint64_t kFeatureEmergencyWrite = 1ULL << 2;
 
 // 5.3.4
-struct ConfigSpace {
+struct ConsoleConfigSpace {
   uint16_t columns = 0;
   uint16_t rows = 0;
   uint32_t most_ports = 0;  // of use with several ports only
   uint32_t emergency_write = 0;
 };
-constexpr uint64_t kEmergencyWriteOffset = offsetof(ConfigSpace, emergency_write);
+constexpr uint64_t kEmergencyWriteOffset = offsetof(ConsoleConfigSpace, emergency_write);
 
 }  // namespace
 
 VirtioConsole::VirtioConsole(const Options& options)
-    : ServedVirtioDevice({kQueueSize, kQueueSize}), out_(options.out), in_(options.in), has_size_(options.has_size) {}
+    : ServedVirtioDevice({kConsoleQueueSize, kConsoleQueueSize}),
+      out_(options.out),
+      in_(options.in),
+      has_size_(options.has_size) {}
 
 uint64_t VirtioConsole::features() const noexcept {
   return kFeatureEmergencyWrite | (has_size_ ? kFeatureSize : 0);
@@ -36,7 +39,7 @@ uint64_t VirtioConsole::features() const noexcept {
 
 void VirtioConsole::read_config(uint64_t offset, std::span<std::byte> out) noexcept {
   const LockGuard lock{mu_};
-  const ConfigSpace config{.columns = size_.columns, .rows = size_.rows};
+  const ConsoleConfigSpace config{.columns = size_.columns, .rows = size_.rows};
   read_config_bytes(std::as_bytes(std::span{&config, 1}), offset, out);
 }
 
@@ -112,7 +115,7 @@ size_t VirtioConsole::fill(std::span<const iovec> buffers) noexcept {
 }
 
 bool VirtioConsole::transmit(Virtqueue& queue) noexcept {
-  uint64_t budget = kMostBytes;
+  uint64_t budget = kMostBytesAtOnce;
   bool room = true;
   for (uint16_t left = queue.size(); left > 0 && budget > 0 && queue.pop(chain_); --left) {
     room = send(chain_.readable(), budget);

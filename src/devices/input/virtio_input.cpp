@@ -8,7 +8,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint16_t kQueueSize = 64;
+constexpr uint16_t kInputQueueSize = 64;
 
 // 5.8.5
 struct Event {
@@ -25,7 +25,7 @@ constexpr std::array<Event, 4> kPress{{{.type = EV_KEY, .code = KEY_POWER, .valu
 enum Select : uint8_t { kIdName = 0x01, kIdSerial = 0x02, kIdDevices = 0x03, kEventBits = 0x11 };
 
 // 5.8.4
-struct ConfigSpace {
+struct InputConfigSpace {
   uint8_t select;
   uint8_t subselect;
   uint8_t size;  // of what is in `data`; 0: there is nothing
@@ -62,16 +62,16 @@ std::span<const std::byte> answer(uint8_t select, uint8_t subselect) noexcept {
 
 }  // namespace
 
-VirtioInput::VirtioInput() : ServedVirtioDevice({kQueueSize, kQueueSize}) {}
+VirtioInput::VirtioInput() : ServedVirtioDevice({kInputQueueSize, kInputQueueSize}) {}
 
 void VirtioInput::read_config(uint64_t offset, std::span<std::byte> out) noexcept {
   const LockGuard lock{mu_};
   const auto data = answer(state_.select, state_.subselect);
-  ConfigSpace config{.select = state_.select,
-                     .subselect = state_.subselect,
-                     .size = static_cast<uint8_t>(data.size()),
-                     .reserved = {},
-                     .data = {}};
+  InputConfigSpace config{.select = state_.select,
+                          .subselect = state_.subselect,
+                          .size = static_cast<uint8_t>(data.size()),
+                          .reserved = {},
+                          .data = {}};
   std::ranges::copy(data, config.data.begin());
   read_config_bytes(std::as_bytes(std::span{&config, 1}), offset, out);
 }

@@ -45,6 +45,8 @@ struct VirtioNetHeader {
   uint16_t num_buffers = 0;
 };
 static_assert(sizeof(VirtioNetHeader) == 12);
+/// Bytes before each frame.
+inline constexpr size_t kNetHeader = sizeof(VirtioNetHeader);
 
 /// Without its virtio header: an IP packet of 64 KiB (a large segment), and room for what is in front of it.
 inline constexpr size_t kLongestFrame = 65536 + 64;

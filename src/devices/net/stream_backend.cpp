@@ -16,7 +16,6 @@ namespace rvvmm {
 namespace {
 
 using Length = uint32_t;
-constexpr size_t kHeader = sizeof(VirtioNetHeader);
 /// Room for one frame, and for many small ones in one call.
 constexpr size_t kInBuffer = 2 * (StreamBackend::kLongestOnWire + sizeof(Length));
 /// What sendmsg(2) takes (IOV_MAX); the length is one of them. A queue is smaller.
@@ -61,9 +60,9 @@ NetReceived StreamBackend::receive(uint16_t /*pair*/, std::span<const iovec> buf
       if (waiting().size() >= sizeof length + length) {
         const VirtioNetHeader header{.flags = trust_checksums_ ? VirtioNetHeader::kDataValid : uint8_t{0}};
         copy_to_buffers(buffers, 0, std::as_bytes(std::span{&header, 1}));
-        copy_to_buffers(buffers, kHeader, waiting().subspan(sizeof length, length));
+        copy_to_buffers(buffers, kNetHeader, waiting().subspan(sizeof length, length));
         in_begin_ += sizeof length + length;
-        return {.io = NetIo::kDone, .bytes = kHeader + length};
+        return {.io = NetIo::kDone, .bytes = kNetHeader + length};
       }
     }
     if (const NetIo io = fill(); io != NetIo::kDone) return {.io = io};
@@ -88,7 +87,7 @@ NetIo StreamBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept 
   Length length = 0;
   pieces[0] = {.iov_base = &length, .iov_len = sizeof length};
   size_t used = 1;
-  size_t skip = kHeader;
+  size_t skip = kNetHeader;
   size_t bytes = 0;
   for (const iovec& piece : frame) {
     const size_t skipped = std::min(skip, piece.iov_len);

@@ -21,7 +21,7 @@ namespace rvvmm {
 namespace {
 
 constexpr const char* kTunDevice = "/dev/net/tun";
-constexpr short kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+constexpr short kTapFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 
 // Of Linux 6.2; older headers do not have them.
 constexpr unsigned kTunUso4 = 0x20;
@@ -57,7 +57,7 @@ bool set_offloads(int fd, uint64_t features) noexcept {
   return ::ioctl(fd, TUNSETOFFLOAD, tun_offloads(features)) == 0;
 }
 
-ifreq request_for(const std::string& interface) noexcept {
+ifreq interface_request(const std::string& interface) noexcept {
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
   return request;
@@ -111,8 +111,8 @@ std::unique_ptr<TapBackend> TapBackend::open(const std::string& name, uint16_t p
   std::vector<Fd> queues;
   for (uint16_t pair = 0; pair < pairs; ++pair) {
     Fd fd = open_tun(option);
-    ifreq request = request_for(name);
-    request.ifr_flags = static_cast<short>(kFlags | (pairs > 1 ? IFF_MULTI_QUEUE : 0));
+    ifreq request = interface_request(name);
+    request.ifr_flags = static_cast<short>(kTapFlags | (pairs > 1 ? IFF_MULTI_QUEUE : 0));
     if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) throw tun_error(option, errno);
     queues.push_back(std::move(fd));
   }
@@ -125,7 +125,7 @@ std::unique_ptr<TapBackend> TapBackend::inherited(int fd) {
   if (::ioctl(fd, TUNGETIFF, &request) != 0) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: it is no open descriptor of a tap interface", option)};
   }
-  if ((request.ifr_flags & kFlags) != kFlags) {
+  if ((request.ifr_flags & kTapFlags) != kTapFlags) {
     throw SetupError{ExitStatus::kUsage,
                      std::format("{}: the interface needs the flags IFF_TAP, IFF_NO_PI and IFF_VNET_HDR", option)};
   }
@@ -152,7 +152,7 @@ TapBackend::TapBackend(const std::string& option, std::string interface, std::ve
   set_offloads(tap, 0);
   // Any socket will do to ask about an interface.
   const Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request = request_for(interface_);
+  ifreq request = interface_request(interface_);
   if (::ioctl(socket.get(), SIOCGIFMTU, &request) == 0 && request.ifr_mtu >= 68 && request.ifr_mtu <= UINT16_MAX) {
     mtu_ = static_cast<uint16_t>(request.ifr_mtu);
     features_ |= kNetMtu;

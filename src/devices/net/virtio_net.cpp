@@ -23,8 +23,6 @@ using namespace virtio_net_parts;
 
 namespace {
 
-constexpr size_t kHeader = sizeof(VirtioNetHeader);
-
 /// struct virtio_net_config: virtio 1.2, 5.1.4.
 struct Config {
   MacAddress mac;
@@ -62,7 +60,7 @@ std::vector<uint16_t> sizes_of_queues(const NetBackend& backend) {
 
 // What the guest fills is set aside here; it costs nothing until it is touched.
 VirtioNet::Receiver::Receiver()
-    : rooms(std::make_unique_for_overwrite<iovec[]>(kMostChains * kQueueSize)), overflow(kHeader + kLongestFrame) {
+    : rooms(std::make_unique_for_overwrite<iovec[]>(kMostChains * kQueueSize)), overflow(kNetHeader + kLongestFrame) {
   chains.reserve(kMostChains);
   for (size_t chain = 0; chain < kMostChains; ++chain)
     chains.emplace_back(std::span{rooms.get() + chain * kQueueSize, kQueueSize});
@@ -216,12 +214,12 @@ bool VirtioNet::receive_all(uint16_t pair, Virtqueue& queue) noexcept {
 
 VirtioNet::Progress VirtioNet::receive_frame(uint16_t pair, Receiver& receiver, Virtqueue& queue) noexcept {
   if (receiver.frame == 0) {
-    top_up(receiver, queue, std::max(receiver.expected, kHeader + kShortestFrame));
+    top_up(receiver, queue, std::max(receiver.expected, kNetHeader + kShortestFrame));
     if (receiver.count == 0) return Progress::kNoBuffer;
     const auto received = backend_->receive(pair, pieces_of(receiver));
     if (received.io == NetIo::kGone) lose_link();
     if (received.io != NetIo::kDone) return Progress::kNoFrame;
-    if (received.bytes < kHeader + kShortestFrame || received.bytes > kHeader + kLongestFrame) {
+    if (received.bytes < kNetHeader + kShortestFrame || received.bytes > kNetHeader + kLongestFrame) {
       drop_received(received.bytes);
       return Progress::kFrame;
     }
@@ -251,7 +249,7 @@ void VirtioNet::top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) no
 // A frame cannot begin in a buffer without room for a header, which a driver must not offer (5.1.6.3.1). Behind another
 // one it is room like any: what is in hand is given back in order, or undo_pop() would not find it.
 void VirtioNet::give_back_short_ones(Receiver& receiver, Virtqueue& queue) noexcept {
-  while (receiver.count > 0 && receiver.chains[receiver.first].writable_bytes() < kHeader) {
+  while (receiver.count > 0 && receiver.chains[receiver.first].writable_bytes() < kNetHeader) {
     const DescriptorChain& chain = receiver.chains[receiver.first];
     queue.push(chain, 0);
     receiver.bytes -= chain.writable_bytes();
@@ -355,7 +353,7 @@ NetIo VirtioNet::transmit(uint16_t pair, const DescriptorChain& chain) noexcept 
   if (!link_up_.load(std::memory_order_relaxed)) return NetIo::kRefused;
   const uint64_t bytes = chain.readable_bytes();
   NetIo io = NetIo::kRefused;
-  if (bytes >= kHeader + kShortestFrame && bytes <= kHeader + kLongestFrame)
+  if (bytes >= kNetHeader + kShortestFrame && bytes <= kNetHeader + kLongestFrame)
     io = backend_->send(pair, chain.readable());
   if (io == NetIo::kRefused && drop_lines_.allow()) {
     log::line(log::Module::kDevices, log::Level::kInfo, "{}: a frame of {} bytes, header included, is not sent", name_,

@@ -13,7 +13,7 @@ constexpr uint32_t kMasked = 1;
 
 constexpr size_t kPendingBits = 64;
 
-IoStatus check(uint64_t offset, size_t width, uint64_t size) noexcept {
+IoStatus check_access(uint64_t offset, size_t width, uint64_t size) noexcept {
   if ((width != 4 && width != 8) || offset % width != 0) return IoStatus::kBadWidth;
   return offset < size && width <= size - offset ? IoStatus::kOk : IoStatus::kNoRegister;
 }
@@ -74,13 +74,13 @@ void MsixTable::send_all_pending() noexcept {
 
 IoStatus MsixTable::read_table(uint64_t offset, std::span<std::byte> out) const noexcept {
   const auto bytes = std::as_bytes(std::span{entries_});
-  const IoStatus status = check(offset, out.size(), bytes.size());
+  const IoStatus status = check_access(offset, out.size(), bytes.size());
   if (status == IoStatus::kOk) std::memcpy(out.data(), &bytes[offset], out.size());
   return status;
 }
 
 IoStatus MsixTable::write_table(uint64_t offset, std::span<const std::byte> in) noexcept {
-  const IoStatus status = check(offset, in.size(), entries_.size() * sizeof(uint32_t));
+  const IoStatus status = check_access(offset, in.size(), entries_.size() * sizeof(uint32_t));
   if (status != IoStatus::kOk) return status;
   for (size_t at = 0; at < in.size(); at += sizeof(uint32_t)) {
     const size_t word = (offset + at) / sizeof(uint32_t);
@@ -94,7 +94,7 @@ IoStatus MsixTable::write_table(uint64_t offset, std::span<const std::byte> in) 
 
 IoStatus MsixTable::read_pending(uint64_t offset, std::span<std::byte> out) const noexcept {
   const auto bytes = std::as_bytes(std::span{pending_});
-  const IoStatus status = check(offset, out.size(), bytes.size());
+  const IoStatus status = check_access(offset, out.size(), bytes.size());
   if (status == IoStatus::kOk) std::memcpy(out.data(), &bytes[offset], out.size());
   return status;
 }

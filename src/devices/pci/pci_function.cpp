@@ -10,10 +10,10 @@ namespace {
 
 // PCI Local Bus 3.0, figure 6-1.
 enum ConfigRegister : uint8_t {
-  kVendorId = 0x00,
-  kDeviceId = 0x02,
+  kConfigVendorId = 0x00,
+  kConfigDeviceId = 0x02,
   kCommand = 0x04,
-  kStatus = 0x06,
+  kConfigStatus = 0x06,
   kRevisionId = 0x08,
   kClassCode = 0x09,
   kCacheLineSize = 0x0C,
@@ -55,8 +55,8 @@ PciFunction::PciFunction(const PciIdentity& identity, const PciConnections& conn
     : windows_(connections.windows), pin_(connections.intx), msi_(connections.msi), free_config_(kFirstCapability) {
   for (auto& place : places_)
     place.store(kNowhere, std::memory_order_relaxed);
-  put(config_, kVendorId, identity.vendor);
-  put(config_, kDeviceId, identity.device);
+  put(config_, kConfigVendorId, identity.vendor);
+  put(config_, kConfigDeviceId, identity.device);
   put(config_, kRevisionId, identity.revision | identity.class_code << 8);
   put(config_, kSubsystemVendorId, identity.subsystem_vendor);
   put(config_, kSubsystemId, identity.subsystem);
@@ -81,7 +81,7 @@ uint8_t PciFunction::add_capability(uint8_t id, std::span<const std::byte> body,
   assert(body.size() == writable.size() && free_config_ + 2 + body.size() <= kConfigSize);
   const uint8_t at = free_config_;
   put(config_, last_capability_ == 0 ? kCapabilitiesPointer : last_capability_ + 1, at);
-  put(config_, kStatus, kStatusCapabilities);
+  put(config_, kConfigStatus, kStatusCapabilities);
   put(config_, at, id);
   std::ranges::copy(body, &config_[at + 2U]);
   std::ranges::copy(writable, &writable_[at + 2U]);
@@ -127,8 +127,8 @@ void PciFunction::read_config(uint64_t offset, std::span<std::byte> out) noexcep
   {
     const LockGuard irq_lock{irq_mu_};
     const bool shown = intx_wanted_ && !msix_enabled();
-    const auto others = static_cast<uint16_t>(config16(kStatus) & ~kStatusInterrupt);
-    put(config_, kStatus, static_cast<uint16_t>(others | (shown ? kStatusInterrupt : 0)));
+    const auto others = static_cast<uint16_t>(config16(kConfigStatus) & ~kStatusInterrupt);
+    put(config_, kConfigStatus, static_cast<uint16_t>(others | (shown ? kStatusInterrupt : 0)));
   }
   before_config_read(offset, out.size());
   std::memcpy(out.data(), &config_[offset], out.size());
@@ -237,7 +237,8 @@ IoStatus PciFunction::write_bar_locked(uint8_t bar, uint64_t offset, std::span<c
 PciFunctionState PciFunction::function_state() {
   const LockGuard lock{irq_mu_};
   PciFunctionState state{.config = config_, .intx = intx_wanted_, .msix = msix_ ? msix_->state() : MsixState{}};
-  put(state.config, kStatus, static_cast<uint16_t>(config16(kStatus) & ~kStatusInterrupt));  // follows from the rest
+  put(state.config, kConfigStatus,
+      static_cast<uint16_t>(config16(kConfigStatus) & ~kStatusInterrupt));  // follows from the rest
   return state;
 }
 

@@ -9,12 +9,12 @@ namespace rvvmm {
 namespace {
 
 /// A request may be longer and is then filled in part, as the specification allows: no call takes long.
-constexpr size_t kMostBytes = 256;
+constexpr size_t kMostRandomBytes = 256;
 
 }  // namespace
 
 bool VirtioRng::serve(uint16_t index, Virtqueue& queue) noexcept {
-  std::array<std::byte, kMostBytes> random{};
+  std::array<std::byte, kMostRandomBytes> random{};
   for (uint16_t left = queue.size(); left > 0 && queue.pop(chain_); --left) {
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(chain_.writable_bytes(), random.size()));
     // getrandom() gives up to 256 bytes whole, once the host is up.

@@ -23,6 +23,7 @@ enum VirtioStatus : uint8_t {
 
 /// Bits of the interrupt status that both transports have: virtio 1.2, 4.1.4.5 and 4.2.2.
 enum VirtioInterruptCause : uint8_t { kVirtioQueueInterrupt = 1, kVirtioConfigInterrupt = 2 };
+inline constexpr uint8_t kAllVirtioInterruptCauses = kVirtioQueueInterrupt | kVirtioConfigInterrupt;
 
 /// A queue as the driver has set it up so far.
 struct VirtioQueueSetup {

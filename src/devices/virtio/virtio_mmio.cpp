@@ -37,9 +37,8 @@ enum Register : uint64_t {
   kConfig = 0x100,
 };
 
-constexpr uint32_t kMagic = 0x7472'6976;  // "virt"
-constexpr uint8_t kAllCauses = kVirtioQueueInterrupt | kVirtioConfigInterrupt;
-constexpr uint32_t kVendor = 0x4D56'5652;  // "RVVM"
+constexpr uint32_t kMagic = 0x7472'6976;       // "virt"
+constexpr uint32_t kMmioVendor = 0x4D56'5652;  // "RVVM"
 
 }  // namespace
 
@@ -83,7 +82,7 @@ IoStatus VirtioMmio::read_register(uint64_t offset, uint32_t& value) noexcept {
     case kMagicValue: value = kMagic; break;
     case kVersion: value = 2; break;
     case kDeviceId: value = static_cast<uint32_t>(control_.device().id()); break;
-    case kVendorId: value = kVendor; break;
+    case kVendorId: value = kMmioVendor; break;
     case kDeviceFeatures: value = control_.device_features(device_features_word_); break;
     case kQueueNumMax: value = control_.queue(queue_) == nullptr ? 0 : control_.device().queue_sizes()[queue_]; break;
     case kQueueReady: {
@@ -170,7 +169,7 @@ VirtioMmioState VirtioMmio::state() {
 void VirtioMmio::restore(const VirtioMmioState& state) {
   const LockGuard lock{mu_};
   acknowledge(UINT32_MAX);
-  if (const auto causes = static_cast<uint8_t>(state.causes & kAllCauses)) raise(causes);
+  if (const auto causes = static_cast<uint8_t>(state.causes & kAllVirtioInterruptCauses)) raise(causes);
   device_features_word_ = state.device_features_word;
   driver_features_word_ = state.driver_features_word;
   queue_ = state.queue;

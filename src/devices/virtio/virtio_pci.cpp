@@ -8,7 +8,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint16_t kVendor = 0x1AF4;
+constexpr uint16_t kPciVendor = 0x1AF4;
 constexpr uint16_t kFirstDeviceId = 0x1040;  // 4.1.2: plus the virtio device id
 constexpr uint8_t kRevision = 1;
 
@@ -26,11 +26,11 @@ uint32_t class_code(VirtioId id) noexcept {
 
 PciIdentity identity(const VirtioDevice& device) noexcept {
   const auto id = static_cast<uint16_t>(kFirstDeviceId + static_cast<uint16_t>(device.id()));
-  return {.vendor = kVendor,
+  return {.vendor = kPciVendor,
           .device = id,
           .revision = kRevision,
           .class_code = class_code(device.id()),
-          .subsystem_vendor = kVendor,
+          .subsystem_vendor = kPciVendor,
           .subsystem = id};
 }
 
@@ -66,7 +66,7 @@ enum CommonRegister : uint8_t {
   kConfigMsixVector = 0x10,
   kNumQueues = 0x12,
   kDeviceStatus = 0x14,
-  kConfigGeneration = 0x15,
+  kCommonConfigGeneration = 0x15,
   kQueueSelect = 0x16,
   kQueueSize = 0x18,
   kQueueMsixVector = 0x1A,
@@ -78,11 +78,9 @@ enum CommonRegister : uint8_t {
   kCommonSize = 0x38,
 };
 
-constexpr uint8_t kAllCauses = kVirtioQueueInterrupt | kVirtioConfigInterrupt;
-
 /// Of the register that begins there; 0 where none does. 64-bit ones are two of 32 bits: 4.1.3.1.
 size_t common_width(uint64_t offset) noexcept {
-  if (offset == kDeviceStatus || offset == kConfigGeneration) return 1;
+  if (offset == kDeviceStatus || offset == kCommonConfigGeneration) return 1;
   if (offset >= kConfigMsixVector && offset < kQueueDesc) return offset % 2 == 0 ? 2 : 0;
   return offset < kCommonSize && offset % 4 == 0 ? 4 : 0;
 }
@@ -283,7 +281,7 @@ uint32_t VirtioPci::common(uint64_t offset) noexcept {
     case kDriverFeature: return control_.driver_features(driver_features_word_);
     case kNumQueues: return control_.queue_count();
     case kDeviceStatus: return control_.status();
-    case kConfigGeneration: return control_.config_generation();
+    case kCommonConfigGeneration: return control_.config_generation();
     case kQueueSelect: return queue_;
     case kConfigMsixVector: {
       const LockGuard lock{irq_mu_};
@@ -408,7 +406,7 @@ void VirtioPci::restore(const VirtioPciState& state) {
   queue_ = state.queue;
   {
     const LockGuard irq_lock{irq_mu_};
-    causes_ = static_cast<uint8_t>(state.interrupt_causes & kAllCauses);
+    causes_ = static_cast<uint8_t>(state.interrupt_causes & kAllVirtioInterruptCauses);
     set_intx(causes_ != 0);
     config_vector_ = checked_vector(state.config_vector);
     for (size_t queue = 0; queue < std::min(state.queue_vectors.size(), queue_vectors_.size()); ++queue)

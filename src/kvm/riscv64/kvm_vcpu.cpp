@@ -28,11 +28,6 @@ constexpr uint64_t kSstatusSpp = 1UL << 8;
 constexpr uint64_t kCauseIllegalInstruction = 2;
 constexpr uint64_t kModeSupervisor = 1;
 
-uint64_t sign_extended(uint64_t value, uint32_t width_bits) noexcept {
-  const uint32_t shift = 64 - width_bits;
-  return static_cast<uint64_t>(static_cast<int64_t>(value << shift) >> shift);
-}
-
 }  // namespace
 
 KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
@@ -193,7 +188,7 @@ void KvmVcpu::mend_signed_load() noexcept {
   complete_exit();
   const auto loaded = get(x(load.rd));
   if (!loaded) return;
-  const uint64_t right = sign_extended(*loaded, load.signed_width_bits);
+  const auto right = static_cast<uint64_t>(sign_extended(*loaded, load.signed_width_bits));
   sign_extension_.learn(*loaded == right);
   if (*loaded != right) set(x(load.rd), right);
 }

@@ -12,7 +12,6 @@ namespace {
 // Loaders and kernels of some age look no further (Linux, Documentation/arch/riscv/boot.rst); used unless what must fit
 // does not.
 constexpr uint64_t kLowRam = 3_GiB;
-constexpr uint64_t kPage = 4_KiB;
 
 struct Wanted {
   uint64_t size;
@@ -46,7 +45,7 @@ std::optional<Gpa> beside_kernel(const GpaRange& ram, const BootLayout& layout, 
   const Gpa kernel_end = layout.kernel.end();
   const Gpa block_end = ram.base + align_up(kernel_end - ram.base, kDtbBlock);
   if (!layout.kernel_is_whole || size > kDtbBlock / 2) return std::nullopt;
-  const GpaRange place{.base = block_end + (0 - align_up(size, kPage)), .size = size};
+  const GpaRange place{.base = block_end + (0 - align_up(size, kPageSize)), .size = size};
   const bool far_enough = kernel_end + kDtbBlock / 2 <= place.base;
   const bool hits_initrd = layout.initrd && layout.initrd->overlaps(place);
   return far_enough && !hits_initrd && ram.contains(place.base, size) ? std::optional{place.base} : std::nullopt;
@@ -63,7 +62,7 @@ bool has_room(const GpaRange& ram, BootLayout layout, const BootSizes& sizes) {
 }  // namespace
 
 std::optional<GpaRange> find_initrd_place(const GpaRange& ram, const GpaRange& kernel, uint64_t size) {
-  const Wanted wanted{.size = size, .alignment = kPage};
+  const Wanted wanted{.size = size, .alignment = kPageSize};
   std::array<GpaRange, 2> taken{kernel, {}};
   const auto dtb = highest_above_kernel(ram, taken, kernel, {.size = kDtbBlock, .alignment = kDtbBlock});
   std::optional<Gpa> at;
@@ -83,14 +82,14 @@ std::optional<Gpa> find_dtb_place(const GpaRange& ram, const BootLayout& layout,
     const Wanted block{.size = kDtbBlock, .alignment = kDtbBlock};
     if (const auto at = highest_above_kernel(ram, taken, layout.kernel, block)) return at;
   }
-  return highest_free(ram, taken, ram.size, {.size = size, .alignment = kPage});
+  return highest_free(ram, taken, ram.size, {.size = size, .alignment = kPageSize});
 }
 
 uint64_t least_ram(Gpa ram_base, BootLayout layout, const BootSizes& sizes) {
   // Nobody knows what such a kernel uses behind its last byte: an end that is too near would not be seen.
   if (!layout.kernel_is_whole) layout.kernel.size += kDtbBlock;
-  const uint64_t kernel = align_up(layout.kernel.end() - ram_base, kPage);
-  const auto [less, more] = std::minmax({align_up(sizes.initrd, kPage), align_up(sizes.dtb, kPage)});
+  const uint64_t kernel = align_up(layout.kernel.end() - ram_base, kPageSize);
+  const auto [less, more] = std::minmax({align_up(sizes.initrd, kPageSize), align_up(sizes.dtb, kPageSize)});
   // One or both may fit below the kernel.
   for (const uint64_t above : {uint64_t{0}, less, more}) {
     if (has_room({.base = ram_base, .size = kernel + above}, layout, sizes)) return kernel + above;

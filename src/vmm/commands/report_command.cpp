@@ -15,12 +15,12 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kMostBytes = 256UL << 20;  // of a file: ours have some hundred kilobytes a hart
+constexpr uint64_t kLargestProfile = 256UL << 20;  // of a file: ours have some hundred kilobytes a hart
 
 std::string read_text(const std::string& option, const std::string& path) {
   const InputFile file{option, path, "a file that --profile wrote"};
   const uint64_t size = file.size();
-  if (size > kMostBytes) throw file.error("is too large for a profile; give a file that --profile wrote");
+  if (size > kLargestProfile) throw file.error("is too large for a profile; give a file that --profile wrote");
   std::string text(size, '\0');
   file.read(0, std::as_writable_bytes(std::span{text}));
   return text;

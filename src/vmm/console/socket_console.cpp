@@ -24,16 +24,16 @@ namespace {
 // How long a host without a descriptor for a client is left alone.
 constexpr std::chrono::seconds kNextTry{1};
 
-std::string named(const std::string& path) {
+std::string in_message(const std::string& path) {
   return std::format("--console: socket {}", printable(path));
 }
 
 SetupError refused(const std::string& path, std::string_view why) {
-  return SetupError{ExitStatus::kUsage, std::format("{}: {}", named(path), why)};
+  return SetupError{ExitStatus::kUsage, std::format("{}: {}", in_message(path), why)};
 }
 
 SetupError failed(const std::string& path, std::string_view what) {
-  return SetupError::from_errno(ExitStatus::kUsage, std::format("{}: {}", named(path), what), errno);
+  return SetupError::from_errno(ExitStatus::kUsage, std::format("{}: {}", in_message(path), what), errno);
 }
 
 Fd unix_socket(const std::string& path) {

@@ -20,7 +20,7 @@ std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
-SetupError wrong(const std::string& path, size_t line, std::string_view what) {
+SetupError wrong_line(const std::string& path, size_t line, std::string_view what) {
   return SetupError{ExitStatus::kUsage, std::format("{}:{}: {}", shortened(path), line, what)};
 }
 
@@ -42,10 +42,11 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
   const std::string_view key = trimmed(line.substr(0, equals));
   const OptionSpec* spec = find_option(key);
   if (spec == nullptr) {
-    throw wrong(path, number, std::format("{}: unknown key{}", in_quotes(key), suggestion(key, "", true)));
+    throw wrong_line(path, number, std::format("{}: unknown key{}", in_quotes(key), suggestion(key, "", true)));
   }
-  if (!spec->in_file) throw wrong(path, number, std::format("{}: only on the command line, as --{}", key, key));
-  if (equals == line.size()) throw wrong(path, number, std::format("{}: has no value; write {} = VALUE", key, key));
+  if (!spec->in_file) throw wrong_line(path, number, std::format("{}: only on the command line, as --{}", key, key));
+  if (equals == line.size())
+    throw wrong_line(path, number, std::format("{}: has no value; write {} = VALUE", key, key));
   std::string where = std::format("{}:{}: {}", shortened(path), number, key);
   return {.spec = spec, .value = std::string{trimmed(line.substr(equals + 1))}, .where = std::move(where)};
 }
@@ -53,9 +54,9 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
 // A configuration has neither: they are a sign of another kind of file.
 void refuse_binary(std::string_view line, const std::string& path, size_t number) {
   if (line.size() > kMaxConfigLine) {
-    throw wrong(path, number, std::format("longer than {} bytes", kMaxConfigLine));
+    throw wrong_line(path, number, std::format("longer than {} bytes", kMaxConfigLine));
   }
-  if (line.contains('\0')) throw wrong(path, number, "holds a NUL byte; a configuration is text");
+  if (line.contains('\0')) throw wrong_line(path, number, "holds a NUL byte; a configuration is text");
 }
 
 // Some editors put a mark in front, U+FEFF, which shows how the text is encoded.
@@ -63,7 +64,7 @@ std::string_view without_mark(std::string_view text, const std::string& path) {
   constexpr std::string_view kUtf8 = "\xef\xbb\xbf";
   constexpr std::array<std::string_view, 2> kUtf16{"\xff\xfe", "\xfe\xff"};
   for (const std::string_view mark : kUtf16) {
-    if (text.starts_with(mark)) throw wrong(path, 1, "is UTF-16; save it as UTF-8");
+    if (text.starts_with(mark)) throw wrong_line(path, 1, "is UTF-16; save it as UTF-8");
   }
   if (text.starts_with(kUtf8)) text.remove_prefix(kUtf8.size());
   return text;
@@ -87,7 +88,7 @@ std::vector<Setting> read_config_file(const std::string& path) {
     Setting setting = parse_line(line, path, number);
     size_t& before = seen[static_cast<size_t>(setting.spec->id)];
     if (before != 0 && !setting.spec->repeatable) {
-      throw wrong(path, number, std::format("{}: given twice, first in line {}", setting.spec->name, before));
+      throw wrong_line(path, number, std::format("{}: given twice, first in line {}", setting.spec->name, before));
     }
     before = number;
     settings.push_back(std::move(setting));

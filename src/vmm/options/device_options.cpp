@@ -15,25 +15,25 @@
 namespace rvvmm {
 namespace {
 
-SetupError wrong(const Suboption& option, std::string_view what) {
+SetupError wrong_suboption(const Suboption& option, std::string_view what) {
   return wrong_value(option.where, option.value, what);
 }
 
 uint16_t parse_queues(const Suboption& option, uint16_t most) {
   const auto queues = parse_decimal<uint32_t>(option.value);
   if (!queues || *queues == 0 || *queues > most) {
-    throw wrong(option, std::format("is no number of queues; give 1 to {}", most));
+    throw wrong_suboption(option, std::format("is no number of queues; give 1 to {}", most));
   }
   return static_cast<uint16_t>(*queues);
 }
 
 std::string parse_serial(const Suboption& option) {
   if (option.value.size() > VirtioBlock::kLongestSerial) {
-    throw wrong(option, std::format("is too long; a disk has a serial number of at most {} bytes",
-                                    VirtioBlock::kLongestSerial));
+    throw wrong_suboption(option, std::format("is too long; a disk has a serial number of at most {} bytes",
+                                              VirtioBlock::kLongestSerial));
   }
   for (const char c : option.value) {
-    if (c < ' ' || c > '~') throw wrong(option, "is no serial number; give printable ASCII characters");
+    if (c < ' ' || c > '~') throw wrong_suboption(option, "is no serial number; give printable ASCII characters");
   }
   return option.value;
 }
@@ -48,9 +48,9 @@ MacAddress parse_mac(const Suboption& option) {
     const auto [end, error] = std::from_chars(digits, digits + 2, mac[i], 16);
     is_one = error == std::errc{} && end == digits + 2 && (i + 1 == mac.size() || *end == ':');
   }
-  if (!is_one) throw wrong(option, "is no MAC address; give one like 52:54:00:12:34:56");
-  if ((mac[0] & 1) != 0) throw wrong(option, "is a multicast address; its first byte must be even");
-  if (mac == MacAddress{}) throw wrong(option, "is no card's address; give one like 52:54:00:12:34:56");
+  if (!is_one) throw wrong_suboption(option, "is no MAC address; give one like 52:54:00:12:34:56");
+  if ((mac[0] & 1) != 0) throw wrong_suboption(option, "is a multicast address; its first byte must be even");
+  if (mac == MacAddress{}) throw wrong_suboption(option, "is no card's address; give one like 52:54:00:12:34:56");
   return mac;
 }
 
@@ -82,9 +82,9 @@ PortForward parse_forward(const Suboption& option) {
   const bool known = forward.udp || option.value.starts_with("tcp:");
   const bool address_is_right = forward.host_address.empty() || is_address(forward.host_address);
   if (!known || !address_is_right || forward.host_port == 0 || forward.guest_port == 0) {
-    throw wrong(option,
-                "is no forwarded port; give one like tcp:2222-:22 (of the host, of the guest), or "
-                "tcp:127.0.0.1:2222-:22");
+    throw wrong_suboption(option,
+                          "is no forwarded port; give one like tcp:2222-:22 (of the host, of the guest), or "
+                          "tcp:127.0.0.1:2222-:22");
   }
   return forward;
 }
@@ -109,7 +109,8 @@ constexpr std::array kNetSuboptions{
 
 int parse_descriptor(const Suboption& option) {
   const auto fd = parse_decimal<uint32_t>(option.value);
-  if (!fd || *fd > INT32_MAX) throw wrong(option, "is no number of a descriptor; give that of an open tap, such as 3");
+  if (!fd || *fd > INT32_MAX)
+    throw wrong_suboption(option, "is no number of a descriptor; give that of an open tap, such as 3");
   return static_cast<int>(*fd);
 }
 
@@ -144,7 +145,7 @@ VirtioBlock::Options parse_disk(const std::string& where, std::string_view text)
   }
   if (const Suboption* const discard = given.find("discard")) {
     if (discard->value != "unmap" && discard->value != "ignore") {
-      throw wrong(*discard, "is nothing to do with discarded blocks; give unmap or ignore");
+      throw wrong_suboption(*discard, "is nothing to do with discarded blocks; give unmap or ignore");
     }
     disk.discard = discard->value == "unmap";
   }
@@ -162,7 +163,7 @@ NetChoice parse_net(const std::string& where, std::string_view text) {
   }
   if (const Suboption* const vhost = given.find("vhost")) {
     if (net.kind == NetChoice::Kind::kUser) throw usage(std::format("{}: only with tap=NAME or fd=N", vhost->where));
-    if (vhost->value != "on" && vhost->value != "off") throw wrong(*vhost, "is neither on nor off");
+    if (vhost->value != "on" && vhost->value != "off") throw wrong_suboption(*vhost, "is neither on nor off");
     net.vhost = vhost->value == "on";
   }
   for (const Suboption& option : given.all()) {

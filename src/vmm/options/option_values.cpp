@@ -17,7 +17,6 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kPage = 4_KiB;
 constexpr uint32_t kMaxCpu = 4095;  // no host has more; keeps "0-4000000000" from filling our memory
 constexpr size_t kMaxShown = 100;
 
@@ -134,7 +133,7 @@ uint64_t parse_bytes(const std::string& where, std::string_view text) {
 
 uint64_t parse_size(const std::string& where, std::string_view text) {
   const uint64_t bytes = parse_bytes(where, text);
-  if (bytes == 0 || bytes % kPage != 0) {
+  if (bytes == 0 || bytes % kPageSize != 0) {
     throw wrong_value(where, text, "is no RAM size; give a multiple of 4K that is not 0");
   }
   return bytes;

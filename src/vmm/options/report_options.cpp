@@ -13,7 +13,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr std::string_view kHelp =
+constexpr std::string_view kReportHelp =
     "rvvmm report: shows what --profile wrote. Usage: rvvmm report FILE [OPTION]...\n"
     "\n"
     "      --against FILE          compare with an older profile: what got slower\n"
@@ -46,7 +46,7 @@ std::variant<ReportRequest, PrintText> parse_report(std::span<const char* const>
   while (!args.empty()) {
     const std::string_view word = args.front();
     args = args.subspan(1);
-    if (word == "--help" || word == "-h") return PrintText{std::string{kHelp}};
+    if (word == "--help" || word == "-h") return PrintText{std::string{kReportHelp}};
     if (!word.starts_with('-') || word == "-") {
       if (!request.file.empty()) throw usage(std::format("report: {} is one file too many", in_quotes(word)));
       request.file = parse_path("report", word);

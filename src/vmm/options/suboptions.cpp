@@ -26,7 +26,7 @@ std::vector<std::string> split(std::string_view text) {
   return parts;
 }
 
-std::string names_of(std::span<const SuboptionSpec> known) {
+std::string suboption_names(std::span<const SuboptionSpec> known) {
   std::string names;
   for (const SuboptionSpec& spec : known)
     names += std::format("{}{}{}", names.empty() ? "" : ", ", spec.name, spec.kind == SuboptionKind::kFlag ? "" : "=");
@@ -40,7 +40,7 @@ SetupError unknown(const std::string& where, const std::string& part, std::strin
     names.push_back(spec.name);
   const std::string_view nearest = nearest_name(name, names);
   const std::string advice =
-      nearest.empty() ? std::format("; give {}", names_of(known)) : std::format("; did you mean {}?", nearest);
+      nearest.empty() ? std::format("; give {}", suboption_names(known)) : std::format("; did you mean {}?", nearest);
   return SetupError{ExitStatus::kUsage, std::format("{}: {}: unknown suboption{}", where, in_quotes(part), advice)};
 }
 

@@ -14,7 +14,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr std::string_view kHelp =
+constexpr std::string_view kPromptHelp =
     "continue (c)         let the guest go on\n"
     "step (s)             the same, to the next exit of any hart\n"
     "regs (r) [HART]      registers: of the hart that stopped, or another\n"
@@ -22,7 +22,7 @@ constexpr std::string_view kHelp =
     "quit (q)             end rvvmm\n"
     "An empty line does the last command again.\n";
 constexpr std::array<std::string_view, 6> kCommands{"continue", "step", "regs", "mem", "quit", "help"};
-constexpr uint64_t kMostBytes = 4096;
+constexpr uint64_t kMostBytesShown = 4096;
 constexpr size_t kLongestLine = 256;
 
 void show(std::string_view text) noexcept {
@@ -134,7 +134,7 @@ void BreakPrompt::obey(std::string_view line) {
   if (command == "continue") go_on(false);
   if (command == "step") go_on(true);
   if (command == "quit") quit();
-  if (command == "help") show(kHelp);
+  if (command == "help") show(kPromptHelp);
   if (command == "regs") show(registers(words));
   if (command == "mem") show(memory(words));
   last_ = std::move(again);
@@ -179,8 +179,9 @@ std::string BreakPrompt::memory(std::string_view words) const {
   const std::string_view second = next_word(words);
   const auto address = parse_number(first);
   const auto length = parse_number(second);
-  if (!address || !length || *length == 0 || *length > kMostBytes || !next_word(words).empty())
-    return std::format("mem: give an address and how many bytes, 1 to {}, such as mem 0x80200000 64\n", kMostBytes);
+  if (!address || !length || *length == 0 || *length > kMostBytesShown || !next_word(words).empty())
+    return std::format("mem: give an address and how many bytes, 1 to {}, such as mem 0x80200000 64\n",
+                       kMostBytesShown);
   const auto bytes = parts_.memory.slice(Gpa{*address}, *length);
   const GpaRange ram = parts_.memory.range();
   if (!bytes) {

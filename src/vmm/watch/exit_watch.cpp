@@ -13,7 +13,7 @@
 namespace rvvmm {
 namespace {
 
-ProfileRow named(const HartProfile::Row& row, const DeviceNames& devices) {
+ProfileRow with_name(const HartProfile::Row& row, const DeviceNames& devices) {
   return {.kind = row.key.kind, .name = name_of(row.key, devices), .costs = row.costs};
 }
 
@@ -80,7 +80,7 @@ void ExitWatch::Profiling::gather_hart(uint32_t hart, VcpuBackend& vcpu, const D
   const HartProfile& counted = harts[hart]->profile();
   std::vector<ProfileRow> rows;
   for (const HartProfile::Row& row : counted.rows())
-    rows.push_back(named(row, devices));
+    rows.push_back(with_name(row, devices));
   for (size_t kind = 0; kind < kExitKinds; ++kind) {
     const ExitCosts& others = counted.others()[kind];
     if (others.user.count() != 0)
