@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace rvvmm {
 
@@ -24,6 +25,24 @@ enum class SbiError : int64_t {
   kIo = -13,
   kDeniedLocked = -14,
 };
+
+/// In words, by -SbiError.
+inline constexpr std::array<std::string_view, 15> kSbiErrorNames{"success",
+                                                                 "failed",
+                                                                 "not supported",
+                                                                 "invalid param",
+                                                                 "denied",
+                                                                 "invalid address",
+                                                                 "already available",
+                                                                 "already started",
+                                                                 "already stopped",
+                                                                 "no shared memory",
+                                                                 "invalid state",
+                                                                 "bad range",
+                                                                 "timeout",
+                                                                 "i/o",
+                                                                 "denied, locked"};
+static_assert(-static_cast<int64_t>(SbiError::kDeniedLocked) + 1 == kSbiErrorNames.size());
 
 /// EIDs first..last, both included.
 struct EidRange {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/sbi_call.hpp"
+#include "base/sbi_registry.hpp"
 
 namespace rvvmm {
 
@@ -34,23 +34,24 @@ struct SbiSwitch {
 inline constexpr std::array kSbiSwitches = [] {
   using enum SbiSetting;
   using enum SbiForwarding;
-  return std::array<SbiSwitch, 14>{{
-      {"legacy", {0x00, 0x08}, 0, kLeave, kSome, "0.1", "calls of before SBI 0.2"},
-      {"time", {0x54494D45, 0x54494D45}, 1, kLeave, kNone, "0.2", "timer"},
-      {"ipi", {0x735049, 0x735049}, 2, kLeave, kNone, "0.2", "interrupts between harts"},
-      {"rfence", {0x52464E43, 0x52464E43}, 3, kLeave, kNone, "0.2", "fences on other harts"},
-      {"srst", {0x53525354, 0x53525354}, 4, kLeave, kNone, "0.3", "shutdown and reset"},
-      {"hsm", {0x48534D, 0x48534D}, 5, kLeave, kNone, "0.2", "starting and stopping harts"},
-      {"pmu", {0x504D55, 0x504D55}, 6, kLeave, kNone, "0.3", "performance counters"},
-      {"experimental", {0x08000000, 0x08FFFFFF}, 7, kLeave, kAll, "0.2", "rvvmm's own are in this range"},
-      {"vendor", {0x09000000, 0x09FFFFFF}, 8, kLeave, kAll, "0.2", "range that rvvmm has nothing in"},
-      {"dbcn", {0x4442434E, 0x4442434E}, 9, kOn, kAll, "2.0", "debug console"},
-      {"sta", {0x535441, 0x535441}, 10, kLeave, kNone, "2.0", "stolen time"},
-      {"susp", {0x53555350, 0x53555350}, 11, kOn, kAll, "2.0", "suspend of the whole machine"},
-      {"fwft", {0x46574654, 0x46574654}, 12, kLeave, kNone, "3.0", "firmware features"},
+  const auto row = [](const SbiExtensionInfo& extension, uint32_t kvm_id, SbiSetting by_default,
+                      SbiForwarding forwarding) {
+    return SbiSwitch{.name = extension.name,
+                     .eids = extension.eids,
+                     .kvm_id = kvm_id,
+                     .by_default = by_default,
+                     .forwarding = forwarding,
+                     .version = extension.version,
+                     .what = extension.what};
+  };
+  return std::array<SbiSwitch, 14>{
+      row(kSbiLegacy, 0, kLeave, kSome), row(kSbiTime, 1, kLeave, kNone), row(kSbiIpi, 2, kLeave, kNone),
+      row(kSbiRfence, 3, kLeave, kNone), row(kSbiSrst, 4, kLeave, kNone), row(kSbiHsm, 5, kLeave, kNone),
+      row(kSbiPmu, 6, kLeave, kNone), row(kSbiExperimental, 7, kLeave, kAll), row(kSbiVendor, 8, kLeave, kAll),
+      row(kSbiDbcn, 9, kOn, kAll), row(kSbiSta, 10, kLeave, kNone), row(kSbiSusp, 11, kOn, kAll),
+      row(kSbiFwft, 12, kLeave, kNone),
       // Without channels it serves nobody but who tests it, and each vCPU would pay for the switch at its start.
-      {"mpxy", {0x4D505859, 0x4D505859}, 13, kOff, kAll, "3.0", "message proxy, without channels"},
-  }};
+      row(kSbiMpxy, 13, kOff, kAll)};
 }();
 
 static_assert([] {

@@ -7,8 +7,8 @@
 
 namespace rvvmm {
 
-/// What the guest asked for and what it gets, in one line without hart and pc: "mmio load of 1 bytes at 0x10000005:
-/// 0x60". For an exit whose handler has run, and that KVM has not yet completed.
+/// What the guest asked for and what it gets, in one line without hart and pc: "mmio read, 1 byte at 0x10000005: 0x60".
+/// For an exit whose handler has run, and that KVM has not yet completed.
 std::string describe_exit(const kvm_run& run);
 
 }  // namespace rvvmm

@@ -24,8 +24,8 @@ constexpr Names kFpStores{"", "fsh", "fsw", "fsd", "fsq", "", "", ""};
 
 /// `rd` or `rs2`, of integers or of floating point.
 std::string with_offset(std::string_view name, std::string_view prefix, uint32_t reg, int64_t offset, uint32_t base) {
-  const std::string data = prefix.empty() ? std::string{kRegisterNames[reg]} : std::format("{}{}", prefix, reg);
-  return std::format("{} {}, {}({})", name, data, offset, kRegisterNames[base]);
+  const std::string data = prefix.empty() ? std::string{integer_register_name(reg)} : std::format("{}{}", prefix, reg);
+  return std::format("{} {}, {}({})", name, data, offset, integer_register_name(base));
 }
 
 std::optional<MemoryInstruction> plain(std::string_view name, bool is_fp, bool is_write, uint32_t reg, int64_t offset,
@@ -39,7 +39,7 @@ std::optional<MemoryInstruction> plain(std::string_view name, bool is_fp, bool i
 
 /// What shares its opcodes with floating point: element widths of 8, 16, 32 and 64 bits.
 MemoryInstruction vector(bool is_write, uint32_t base) {
-  return {.text = std::format("a vector {} of ({})", is_write ? "store" : "load", kRegisterNames[base]),
+  return {.text = std::format("a vector {} of ({})", is_write ? "store" : "load", integer_register_name(base)),
           .base = base,
           .is_write = is_write};
 }
@@ -84,9 +84,9 @@ std::optional<MemoryInstruction> atomic(uint32_t i) {
   const uint32_t width = bits(i, 14, 12);
   if (name.empty() || width >= kWidths.size()) return std::nullopt;
   const uint32_t base = bits(i, 19, 15);
-  std::string text = std::format("{}.{} {}", name, kWidths[width], kRegisterNames[bits(i, 11, 7)]);
-  if (name != "lr") text += std::format(", {}", kRegisterNames[bits(i, 24, 20)]);
-  text += std::format(", ({})", kRegisterNames[base]);
+  std::string text = std::format("{}.{} {}", name, kWidths[width], integer_register_name(bits(i, 11, 7)));
+  if (name != "lr") text += std::format(", {}", integer_register_name(bits(i, 24, 20)));
+  text += std::format(", ({})", integer_register_name(base));
   return MemoryInstruction{.text = std::move(text), .base = base, .is_write = name != "lr"};
 }
 

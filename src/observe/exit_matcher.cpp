@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/printable.hpp"
+#include "base/sbi_registry.hpp"
 #include "base/suggest.hpp"
 
 namespace rvvmm {
@@ -192,11 +193,12 @@ void ExitMatcher::check_sbi(const Term& term) const {
   std::vector<std::string_view> extensions;
   std::vector<std::string_view> functions;
   bool known = false;
-  for (const SbiExtensionNames& names : sbi_extension_names()) {
-    if (!std::ranges::contains(extensions, names.name)) extensions.push_back(names.name);
-    if (!glob_matches(extension, names.name)) continue;
+  for (const SbiExtensionInfo* const named : kSbiExtensions) {
+    if (!std::ranges::contains(extensions, named->name)) extensions.push_back(named->name);
+    if (!glob_matches(extension, named->name)) continue;
     known = true;
-    functions.insert(functions.end(), names.functions.begin(), names.functions.end());
+    for (const SbiFunction& function : named->functions)
+      functions.push_back(function.name);
   }
   if (!known) {
     throw wrong(where_, term.names_column,

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/exit_record.hpp"
+#include "base/exit_text.hpp"
 #include "base/types.hpp"
 #include "observe/hart_profile.hpp"
 
@@ -38,25 +38,6 @@ class DeviceNames {
   virtual std::vector<std::string> register_names(std::string_view device) const = 0;
 };
 
-/// An SBI extension by the name users write; functions by FID.
-struct SbiExtensionNames {
-  uint64_t first_eid;
-  uint64_t last_eid;
-  std::string_view name;
-  std::span<const std::string_view> functions;
-};
-/// Those that have names.
-std::span<const SbiExtensionNames> sbi_extension_names() noexcept;
-/// nullptr: it has none.
-const SbiExtensionNames* sbi_extension_of(uint64_t eid) noexcept;
-/// "dbcn.write_byte"; where there is no name, numbers: "dbcn.0x7", "0x9000000.0x0". A legacy call: "legacy.putchar".
-std::string sbi_name(uint64_t eid, uint64_t fid);
-
-/// "seed", or "0x801".
-std::string csr_name(uint32_t number);
-std::span<const std::string_view> known_csr_names() noexcept;
-/// "shutdown", or "type 0x4d".
-std::string system_event_name(uint64_t type);
 /// "uart.lsr", "uart+0x9" for a register without a name, "nothing at 0x3000".
 std::string mmio_name(const DeviceNames& devices, Gpa at, bool is_write);
 

@@ -2,34 +2,29 @@
 
 #include <array>
 #include <format>
-#include <utility>
 
 #include "base/register_names.hpp"
 
 namespace rvvmm {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, HartRegister>, 6> kTrapCsrs{{{"sstatus", HartRegister::kSstatus},
-                                                                              {"stvec", HartRegister::kStvec},
-                                                                              {"sepc", HartRegister::kSepc},
-                                                                              {"scause", HartRegister::kScause},
-                                                                              {"stval", HartRegister::kStval},
-                                                                              {"satp", HartRegister::kSatp}}};
+constexpr std::array kTrapCsrs{HartRegister::kSstatus, HartRegister::kStvec, HartRegister::kSepc,
+                               HartRegister::kScause,  HartRegister::kStval, HartRegister::kSatp};
 
-void add(std::vector<NamedRegister>& registers, VcpuBackend& hart, std::string_view name, HartRegister reg) {
-  if (const auto value = hart.get(reg)) registers.push_back({.name = name, .value = *value});
+void add(std::vector<NamedRegister>& registers, VcpuBackend& hart, HartRegister reg) {
+  if (const auto value = hart.get(reg)) registers.push_back({.name = name_of(reg), .value = *value});
 }
 
 }  // namespace
 
 std::vector<NamedRegister> registers_of(VcpuBackend& hart) {
   std::vector<NamedRegister> registers;
-  registers.reserve(kRegisterNames.size() + kTrapCsrs.size());
-  add(registers, hart, "pc", HartRegister::kPc);
-  for (uint32_t number = 1; number < kRegisterNames.size(); ++number)
-    add(registers, hart, kRegisterNames[number], x(number));
-  for (const auto& [name, reg] : kTrapCsrs)
-    add(registers, hart, name, reg);
+  registers.reserve(kIntegerRegisters + kTrapCsrs.size());
+  add(registers, hart, HartRegister::kPc);
+  for (uint32_t number = 1; number < kIntegerRegisters; ++number)
+    add(registers, hart, x(number));
+  for (const HartRegister reg : kTrapCsrs)
+    add(registers, hart, reg);
   return registers;
 }
 

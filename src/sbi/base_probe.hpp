@@ -10,8 +10,8 @@ class BaseProbe final : public SbiExtension {
  public:
   explicit BaseProbe(const SbiDispatcher& dispatcher) noexcept : dispatcher_(dispatcher) {}
 
-  std::string_view name() const noexcept override { return "base"; }
-  EidRange eids() const noexcept override { return {.first = 0x10, .last = 0x10}; }
+  std::string_view name() const noexcept override { return kSbiBase.name; }
+  EidRange eids() const noexcept override { return kSbiBase.eids; }
   /// FID 3 for an EID of the experimental or vendor range: value 1 where an extension answers it, else 0.
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 

@@ -6,6 +6,7 @@ namespace rvvmm {
 namespace {
 
 enum DbcnFunction : uint64_t { kWrite = 0, kRead = 1, kWriteByte = 2 };
+static_assert(kSbiDbcn.functions[kRead].name == "read" && kSbiDbcn.functions.size() == kWriteByte + 1);
 
 }  // namespace
 

@@ -17,8 +17,8 @@ class DebugConsole final : public SbiExtension {
   DebugConsole(const GuestMemory& memory, ConsoleSink& out, ConsoleSource& in) noexcept
       : memory_(memory), out_(out), in_(in) {}
 
-  std::string_view name() const noexcept override { return "dbcn"; }
-  EidRange eids() const noexcept override { return {.first = 0x4442434E, .last = 0x4442434E}; }
+  std::string_view name() const noexcept override { return kSbiDbcn.name; }
+  EidRange eids() const noexcept override { return kSbiDbcn.eids; }
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -6,6 +6,8 @@ namespace rvvmm {
 namespace {
 
 enum HsmFunction : uint64_t { kHartStart = 0, kHartStop = 1, kHartGetStatus = 2, kHartSuspend = 3 };
+static_assert(kSbiHsm.functions[kHartGetStatus].name == "hart_get_status" &&
+              kSbiHsm.functions.size() == kHartSuspend + 1);
 
 // SBI 3.0, 9.4, table "HSM Hart Suspend Types"; the parameter has 32 bits.
 constexpr uint32_t kRetentive = 0;

@@ -11,8 +11,8 @@ namespace rvvmm {
 /// is the same in every number but the EID, and knows non-retentive suspend, which KVM refuses.
 class Hsm final : public SbiExtension {
  public:
-  static constexpr uint64_t kStandardEid = 0x48534D;  ///< "HSM"
-  static constexpr uint64_t kOwnEid = 0x0848534D;     ///< the same in the experimental range
+  static constexpr uint64_t kStandardEid = kSbiHsm.eids.first;
+  static constexpr uint64_t kOwnEid = kSbiOwnHsm.eids.first;  ///< the same in the experimental range
   /// Of kOwnEid: made by the code that a suspended hart waits in; kNotSupported for anybody else.
   static constexpr uint64_t kResumeFid = 0x57;
 

@@ -25,8 +25,8 @@ class Hypercall final : public SbiExtension {
 
   explicit Hypercall(const Parts& parts) noexcept : parts_(parts) {}
 
-  std::string_view name() const noexcept override { return "hypercall"; }
-  EidRange eids() const noexcept override { return {.first = RVVMM_HYPERCALL_EID, .last = RVVMM_HYPERCALL_EID}; }
+  std::string_view name() const noexcept override { return kSbiHypercall.name; }
+  EidRange eids() const noexcept override { return kSbiHypercall.eids; }
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -11,7 +11,7 @@ class LegacyConsole final : public SbiExtension {
  public:
   LegacyConsole(ConsoleSink& out, ConsoleSource& in) noexcept : out_(out), in_(in) {}
 
-  std::string_view name() const noexcept override { return "legacy console"; }
+  std::string_view name() const noexcept override { return "legacy console"; }  // a part of kSbiLegacy
   EidRange eids() const noexcept override { return {.first = 0x01, .last = 0x02}; }
   /// putchar: 0. getchar: the byte, or -1 where none waits.
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;

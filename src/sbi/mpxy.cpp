@@ -12,6 +12,8 @@ enum MpxyFunction : uint64_t {
   kReadAttributes = 3,
   kGetNotifications = 7,  // and what lies between
 };
+static_assert(kSbiMpxy.functions[kReadAttributes].name == "read_attributes" &&
+              kSbiMpxy.functions.size() == kGetNotifications + 1);
 
 constexpr uint64_t kAllOnes = UINT64_MAX;
 constexpr uint64_t kOverwriteReturn = 1;  // the only flag there is

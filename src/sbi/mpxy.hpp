@@ -17,8 +17,8 @@ class Mpxy final : public SbiExtension {
 
   Mpxy(const GuestMemory& memory, uint32_t harts) : memory_(memory), shared_(harts) {}
 
-  std::string_view name() const noexcept override { return "mpxy"; }
-  EidRange eids() const noexcept override { return {.first = 0x4D505859, .last = 0x4D505859}; }
+  std::string_view name() const noexcept override { return kSbiMpxy.name; }
+  EidRange eids() const noexcept override { return kSbiMpxy.eids; }
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/sbi_call.hpp"
+#include "base/sbi_registry.hpp"
 #include "base/types.hpp"
 
 namespace rvvmm {

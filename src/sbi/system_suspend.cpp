@@ -6,6 +6,7 @@ namespace rvvmm {
 namespace {
 
 enum SuspFunction : uint64_t { kSystemSuspend = 0 };
+static_assert(kSbiSusp.functions.size() == kSystemSuspend + 1);
 
 constexpr uint32_t kSuspendToRam = 0;  // SBI 3.0, 13.1; the parameter has 32 bits
 

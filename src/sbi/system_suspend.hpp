@@ -11,12 +11,12 @@ namespace rvvmm {
 /// so it is not to be had in a batch, of which KVM knows nothing.
 class SystemSuspend final : public SbiExtension {
  public:
-  static constexpr uint64_t kEid = 0x53555350;  ///< "SUSP"
+  static constexpr uint64_t kEid = kSbiSusp.eids.first;
 
   SystemSuspend(const GuestMemory& memory, HartControl& harts) noexcept : memory_(memory), harts_(harts) {}
 
-  std::string_view name() const noexcept override { return "susp"; }
-  EidRange eids() const noexcept override { return {.first = kEid, .last = kEid}; }
+  std::string_view name() const noexcept override { return kSbiSusp.name; }
+  EidRange eids() const noexcept override { return kSbiSusp.eids; }
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -206,7 +206,7 @@ TEST_F(Options, TraceTellsEveryExitAndDebugTheSetUp) {
   EXPECT_TRUE(text.contains("extension dbcn answers")) << text;
   EXPECT_TRUE(text.contains("hart 0: its thread ends")) << text;
   // One store to the UART for each byte of "guest: hello".
-  EXPECT_TRUE(text.contains(": mmio store of 1 bytes at 0x10000000: 0x68")) << text;
+  EXPECT_TRUE(text.contains(": mmio write, 1 byte at 0x10000000: 0x68")) << text;
   EXPECT_TRUE(text.contains("trace kvm: hart 0: pc 0x80200")) << text;
 }
 

@@ -3,29 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <format>
-#include <utility>
 
 #include "base/register_names.hpp"
 
 namespace rvvmm {
 namespace {
 
-using NamedCsr = std::pair<const char*, HartRegister>;
-
-constexpr std::array<NamedCsr, 9> kCsrs{{{"sstatus", HartRegister::kSstatus},
-                                         {"sie", HartRegister::kSie},
-                                         {"sip", HartRegister::kSip},
-                                         {"stvec", HartRegister::kStvec},
-                                         {"sepc", HartRegister::kSepc},
-                                         {"scause", HartRegister::kScause},
-                                         {"stval", HartRegister::kStval},
-                                         {"satp", HartRegister::kSatp},
-                                         {"mode", HartRegister::kMode}}};
-constexpr std::array<NamedCsr, 5> kVectorCsrs{{{"vstart", HartRegister::kVstart},
-                                               {"vl", HartRegister::kVl},
-                                               {"vtype", HartRegister::kVtype},
-                                               {"vcsr", HartRegister::kVcsr},
-                                               {"vlenb", HartRegister::kVlenb}}};
+constexpr std::array kCsrs{HartRegister::kSstatus, HartRegister::kSie,  HartRegister::kSip,
+                           HartRegister::kStvec,   HartRegister::kSepc, HartRegister::kScause,
+                           HartRegister::kStval,   HartRegister::kSatp, HartRegister::kMode};
+constexpr std::array kVectorCsrs{HartRegister::kVstart, HartRegister::kVl, HartRegister::kVtype, HartRegister::kVcsr,
+                                 HartRegister::kVlenb};
 constexpr size_t kMostBytes = 64;  // of a vector register
 
 uint64_t value(RegisterFile& registers, HartRegister reg) {
@@ -33,11 +21,11 @@ uint64_t value(RegisterFile& registers, HartRegister reg) {
 }
 
 // Three a line.
-std::string describe(RegisterFile& registers, std::span<const NamedCsr> csrs) {
+std::string describe(RegisterFile& registers, std::span<const HartRegister> csrs) {
   std::string text;
   for (size_t i = 0; i < csrs.size(); ++i) {
     const bool ends_line = i % 3 == 2 || i == csrs.size() - 1;
-    text += std::format("  {:7} {:016x}{}", csrs[i].first, value(registers, csrs[i].second), ends_line ? "\n" : "");
+    text += std::format("  {:7} {:016x}{}", name_of(csrs[i]), value(registers, csrs[i]), ends_line ? "\n" : "");
   }
   return text;
 }
@@ -59,9 +47,9 @@ std::string describe_vectors(RegisterFile& registers) {
 
 std::string describe_registers(RegisterFile& registers) {
   std::string text;
-  for (uint32_t number = 1; number < kRegisterNames.size(); ++number) {
-    text += std::format("  {:4} {:016x}{}", kRegisterNames[number], value(registers, x(number)),
-                        number % 4 == 0 || number == kRegisterNames.size() - 1 ? "\n" : "");
+  for (uint32_t number = 1; number < kIntegerRegisters; ++number) {
+    text += std::format("  {:4} {:016x}{}", name_of(x(number)), value(registers, x(number)),
+                        number % 4 == 0 || number == kIntegerRegisters - 1 ? "\n" : "");
   }
   text += describe(registers, kCsrs);
   const uint64_t vs = value(registers, HartRegister::kSstatus) & kSstatusVs;

@@ -12,8 +12,6 @@
 namespace rvvmm {
 namespace {
 
-constexpr EidRange kBase{.first = 0x10, .last = 0x10};
-
 /// Every SBI extension that rvvmm has, on a machine with one hart and nothing else: to be listed and probed for, not to
 /// be called.
 class BareTable : private ConsoleSink,
@@ -65,7 +63,7 @@ std::vector<uint64_t> eids_to_probe() {
   eids.reserve(kSbiSwitches.size() + 1);
   for (const SbiSwitch& extension : kSbiSwitches)
     eids.push_back(extension.eids.first);
-  eids.push_back(kBase.first);
+  eids.push_back(kSbiBase.eids.first);
   return eids;
 }
 
@@ -108,13 +106,13 @@ std::vector<SbiListRow> survey_sbi(Hypervisor& hypervisor) {
   BareTable table{{}};
   const SbiFindings found = probe_sbi(hypervisor, table.memory(), {}, table.sbi(), eids_to_probe());
   const std::vector<SbiDispatcher::Entry> ours = table.sbi().entries();
-  std::vector<SbiListRow> rows{{.name = "base",
-                                .eids = kBase,
-                                .version = "0.2",
+  std::vector<SbiListRow> rows{{.name = kSbiBase.name,
+                                .eids = kSbiBase.eids,
+                                .version = kSbiBase.version,
                                 .kernel_answers = found.present.back(),
                                 .rvvmm_answers = found.present.back(),  // a probe of what lies in the ranges below
                                 .by_default = "on",
-                                .what = "what there is"}};
+                                .what = kSbiBase.what}};
   for (size_t row = 0; row < kSbiSwitches.size(); ++row) {
     const SbiSwitch& extension = kSbiSwitches[row];
     rows.push_back(row_of(extension, found.present[row], found.is_on[row], ours));

@@ -14,10 +14,10 @@ TEST(ExitTrace, MmioTellsWidthAddressAndValue) {
   run.mmio.len = 2;
   const uint64_t data = 0xffff'1234;
   std::memcpy(run.mmio.data, &data, sizeof(data));
-  EXPECT_EQ(describe_exit(run), "mmio load of 2 bytes at 0x10000005: 0x1234");
+  EXPECT_EQ(describe_exit(run), "mmio read, 2 bytes at 0x10000005: 0x1234");
   run.mmio.is_write = 1;
   run.mmio.len = 200;  // more than KVM has room for
-  EXPECT_EQ(describe_exit(run), "mmio store of 200 bytes at 0x10000005: 0xffff1234");
+  EXPECT_EQ(describe_exit(run), "mmio write, 8 bytes at 0x10000005: 0xffff1234");
 }
 
 TEST(ExitTrace, SbiTellsCallAndAnswer) {
@@ -28,7 +28,7 @@ TEST(ExitTrace, SbiTellsCallAndAnswer) {
   run.riscv_sbi.args[0] = 0x41;
   run.riscv_sbi.ret[0] = static_cast<unsigned long>(-3);
   run.riscv_sbi.ret[1] = 7;
-  EXPECT_EQ(describe_exit(run), "sbi EID 0x4442434e FID 0x2 (0x41, 0x0, 0x0, 0x0, 0x0, 0x0): a0 -3, a1 0x7");
+  EXPECT_EQ(describe_exit(run), "sbi dbcn.write_byte(byte=0x41): invalid param, 0x7");
 }
 
 TEST(ExitTrace, CsrTellsBothValues) {
@@ -38,7 +38,7 @@ TEST(ExitTrace, CsrTellsBothValues) {
   run.riscv_csr.new_value = 1;
   run.riscv_csr.write_mask = 3;
   run.riscv_csr.ret_value = 0x8000'0000;
-  EXPECT_EQ(describe_exit(run), "csr 0x15, new value 0x1 under mask 0x3: was 0x80000000");
+  EXPECT_EQ(describe_exit(run), "csr seed: was 0x80000000, new 0x1 under mask 0x3");
 }
 
 TEST(ExitTrace, SystemEventTellsTypeAndReason) {
@@ -46,9 +46,9 @@ TEST(ExitTrace, SystemEventTellsTypeAndReason) {
   run.exit_reason = KVM_EXIT_SYSTEM_EVENT;
   run.system_event.type = KVM_SYSTEM_EVENT_RESET;
   run.system_event.data[0] = 9;
-  EXPECT_EQ(describe_exit(run), "system event of type 2, reason 0x0");
+  EXPECT_EQ(describe_exit(run), "system event reset, reason 0x0");
   run.system_event.ndata = 1;
-  EXPECT_EQ(describe_exit(run), "system event of type 2, reason 0x9");
+  EXPECT_EQ(describe_exit(run), "system event reset, reason 0x9");
 }
 
 TEST(ExitTrace, OthersTellTheirName) {
