@@ -151,10 +151,11 @@ unit_phase() {
         --output-junit "$(inner_directory)/$results/ctest.xml"
 }
 
-# What a guest can reach by any call, register or ring gets two minutes each, in two rows at once; the others ten seconds.
+# What a guest can reach by any call, register or ring gets a minute each, in two rows at once; the others ten seconds.
+# With --full two minutes and one.
 fuzz_phase() {
-    local long=(sbi virtqueue devices pci) short=() half name row seconds=10 status=0 rows=()
-    ((TEST_FULL)) && seconds=60
+    local long=(sbi virtqueue devices pci) short=() half name row seconds=10 long_seconds=60 status=0 rows=()
+    ((TEST_FULL)) && seconds=60 long_seconds=120
     build_preset asan
     while IFS= read -r name; do
         name=${name##*/fuzz_}
@@ -163,7 +164,7 @@ fuzz_phase() {
     half=$(((${#short[@]} + 1) / 2))
     for row in 0 1; do
         (
-            fuzz_row 120 "${long[@]:row * 2:2}" || status=1
+            fuzz_row "$long_seconds" "${long[@]:row * 2:2}" || status=1
             fuzz_row "$seconds" "${short[@]:row * half:half}" || status=1
             exit "$status"
         ) &
