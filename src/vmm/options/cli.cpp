@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "vmm/options/config_file.hpp"
+#include "vmm/options/config_rules.hpp"
 #include "vmm/options/mem_option.hpp"
 #include "vmm/options/option_table.hpp"
 #include "vmm/options/option_values.hpp"
@@ -214,13 +215,7 @@ ParseResult parse_command_line(std::span<const char* const> args) {
   }
   for (const Setting& setting : given)
     apply(config, setting);
-  if (config.trace_file && !config.trace) throw usage("--trace-file: there is nothing to write; give --trace too");
-  if (config.on_break && !config.breaks) throw usage("--on-break: there is nothing to stop at; give --break too");
-  if (config.on_panic == OnPanic::kReset && config.no_reboot)
-    throw usage("--on-panic: reset is what --no-reboot forbids; give one of the two");
-  if (config.kernel.empty()) {
-    throw usage("--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
-  }
+  check_rules(config);
   return config;
 }
 

@@ -9,13 +9,12 @@
 
 #include "base/exit_observer.hpp"
 #include "base/hypervisor.hpp"
-#include "base/output_file.hpp"
 #include "observe/exit_names.hpp"
-#include "observe/exit_profile.hpp"
-#include "observe/symbols.hpp"
+#include "observe/hart_profile.hpp"
 #include "vmm/options/config.hpp"
 #include "vmm/watch/exit_breaker.hpp"
 #include "vmm/watch/exit_tracer.hpp"
+#include "vmm/watch/profile_recorder.hpp"
 
 namespace rvvmm {
 
@@ -52,9 +51,6 @@ class ExitWatch {
  public:
   /// Opens the files. Throws SetupError (kUsage, kBadInput).
   explicit ExitWatch(const Config& config);
-  ~ExitWatch();
-  ExitWatch(const ExitWatch&) = delete;
-  ExitWatch& operator=(const ExitWatch&) = delete;
 
   using Vcpus = std::span<const std::unique_ptr<VcpuBackend>>;
 
@@ -69,29 +65,21 @@ class ExitWatch {
   /// When they run no more, and before the machine goes: takes over what was counted, with names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
   /// null without --break.
-  ExitBreaker* breaker() noexcept { return profiling_ && profiling_->breaker ? &*profiling_->breaker : nullptr; }
+  ExitBreaker* breaker() noexcept { return watchers_ && watchers_->breaker ? &*watchers_->breaker : nullptr; }
   /// After the last machine: writes it. Throws SetupError (kInternal) where the file cannot take it.
   void finish();
 
  private:
-  /// Only with one of these: a start without them does not pay for it.
-  struct Profiling {
-    bool profiled = false;                ///< else it is counted for nobody: the others have the same observer
-    std::optional<OutputFile> file = {};  ///< none: the table goes to stderr
+  /// Made where a user asks for one of the three: a start without them does not pay for it.
+  struct Watchers {
+    std::optional<ProfileRecorder> profile = {};
     std::optional<ExitTracer> tracer = {};
     std::optional<ExitBreaker> breaker = {};
-    Symbols symbols = {};
-    std::optional<uint64_t> start = {};  ///< of the first machine, in ticks
-    std::vector<std::unique_ptr<HartWatch>> harts = {};
-    ExitTimeline timeline = {};
-    ExitProfile profile = {};
-
-    void gather_hart(uint32_t hart, VcpuBackend& vcpu, const DeviceNames& devices);
-    void add_pc(const HartProfile::Pc& pc);
-    void add_timeline();
+    std::optional<uint64_t> start = {};                  ///< of the first machine, in ticks
+    std::vector<std::unique_ptr<HartWatch>> harts = {};  ///< of the machine that runs
   };
 
-  std::unique_ptr<Profiling> profiling_;
+  std::unique_ptr<Watchers> watchers_;
 };
 
 }  // namespace rvvmm

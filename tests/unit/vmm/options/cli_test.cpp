@@ -526,6 +526,8 @@ TEST(TraceOptions, MistakesAreNamed) {
             "--trace: column 5: \"dbcm\" is no SBI extension; did you mean dbcn?");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace-file", "t"}),
             "--trace-file: there is nothing to write; give --trace too");
+  EXPECT_EQ(refusal_of({"--kernel", "Image", "--symbols", "map"}),
+            "--symbols: there is nothing to name; give --profile too");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace", "sbi", "--trace-file", "t,registers"}),
             "--trace-file: registers: a line of text has no room for them; give json too");
   EXPECT_THAT(refusal_of({"--kernel", "Image", "--trace", "sbi", "--trace-file", "t,jsn"}), HasSubstr("jsn"));

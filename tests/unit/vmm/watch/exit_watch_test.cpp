@@ -152,10 +152,6 @@ TEST_F(ExitWatchTest, AFileThatCannotBeWrittenIsSaidAtOnce) {
   EXPECT_THAT(error_of(config), HasSubstr("--symbols /none/map: "));
 }
 
-TEST_F(ExitWatchTest, SymbolsWithoutAnythingToNameAreAMistake) {
-  EXPECT_EQ(error_of(config_with(&Config::symbols, "map")), "--symbols: there is nothing to name; give --profile too");
-}
-
 TEST_F(ExitWatchTest, AFullDiskIsSaidAtTheEnd) {
   ExitWatch watch{config_with(&Config::profile, "/dev/full")};
   run_machine(watch, 1);
