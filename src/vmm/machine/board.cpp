@@ -89,20 +89,17 @@ SetupError too_many(size_t devices) {
 
 }  // namespace
 
-// THE list of devices: a new one is made here, attached to the bus here, and named in fdt_devices().
+// THE list of devices: each is made and added here. The bus looks in this order: what guests use most comes first.
 Board::Board(const Parts& parts)
     : irqchip_(parts.irqchip), ram_(parts.memory.range()), harts_(parts.interrupts.harts()) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
     plic_ = std::make_unique<Plic>(kSources, parts.interrupts.pins());
   }
-  finisher_ = std::make_unique<TestFinisher>(parts.finish_listener);
-  rtc_ = std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm);
-  uart_ = std::make_unique<Uart16550>(parts.console_out, parts.console_in, line(parts, kUartGsi));
-  // The bus looks in this order: what guests use most comes first.
-  bus_.attach(kUartWindow, *uart_);
+  uart_ = &add(std::make_unique<Uart16550>(parts.console_out, parts.console_in, line(parts, kUartGsi)), kUartWindow,
+               kUartGsi);
   if (plic_) bus_.attach(kPlicWindow, *plic_);
-  bus_.attach(kRtcWindow, *rtc_);
-  bus_.attach(kFinisherWindow, *finisher_);
+  rtc_ = &add(std::make_unique<GoldfishRtc>(line(parts, kRtcGsi), parts.rtc_alarm), kRtcWindow, kRtcGsi);
+  add(std::make_unique<TestFinisher>(parts.finish_listener), kFinisherWindow, std::nullopt);
   if (!parts.virtio.empty()) {
     if (parts.transport == Transport::kPci) {
       attach_pci(parts);
@@ -138,42 +135,52 @@ void Board::attach_pci(const Parts& parts) {
   }
   bus_.attach(windows.high, pci_root_->high_window());
   bus_.attach(windows.low, pci_root_->low_window());
-  bus_.attach(kPciEcamWindow, pci_root_->ecam());
+  attach({.device = &pci_root_->ecam(), .window = kPciEcamWindow, .gsi = kFirstPciGsi, .inputs = PciRoot::kLines},
+         pci_root_->ecam());
 }
 
-void Board::make_virtio_mmio_lines(const Parts& parts) {
+// In turn on as many inputs as there are identities for.
+std::vector<Gsi> Board::deal_virtio_mmio_inputs(const Parts& parts) {
   const size_t devices = parts.virtio.size();
-  const size_t lines = plic_ ? devices : share_inputs(devices, identities_beside(kOwnInputs));
-  virtio_mmio_lines_.reserve(lines);
-  for (size_t i = 0; i < lines; ++i)
+  const size_t inputs = plic_ ? devices : share_inputs(devices, identities_beside(kOwnInputs));
+  for (size_t i = 0; i < inputs; ++i)
     virtio_mmio_lines_.push_back(std::make_unique<SharedLine>(line(parts, virtio_mmio_gsi(i))));
-  virtio_mmio_pins_.reserve(devices);
-  for (uint32_t pin = 0; virtio_mmio_pins_.size() < devices; ++pin) {
-    for (size_t i = 0; i < lines && virtio_mmio_pins_.size() < devices; ++i)
-      virtio_mmio_pins_.emplace_back(*virtio_mmio_lines_[i], pin);
+  if (inputs < devices) {
+    log::line(log::Module::kVmm, log::Level::kInfo,
+              "interrupts: {} identities are left for wired inputs of virtio devices; {} devices share them", inputs,
+              devices);
   }
-  if (lines == devices) return;
-  log::line(log::Module::kVmm, log::Level::kInfo,
-            "interrupts: {} identities are left for wired inputs of virtio devices; {} devices share them", lines,
-            devices);
+  std::vector<Gsi> gsis;
+  virtio_mmio_pins_.reserve(devices);  // devices refer to them
+  for (uint32_t pin = 0; gsis.size() < devices; ++pin) {
+    for (size_t i = 0; i < inputs && gsis.size() < devices; ++i) {
+      gsis.push_back(virtio_mmio_gsi(i));
+      virtio_mmio_pins_.emplace_back(*virtio_mmio_lines_[i], pin);
+    }
+  }
+  return gsis;
 }
 
 void Board::attach_virtio_mmio(const Parts& parts) {
   if (parts.virtio.size() > kSources - kFirstVirtioMmioGsi.value) throw too_many(parts.virtio.size());
-  make_virtio_mmio_lines(parts);
-  for (VirtioDevice* const device : parts.virtio) {
-    const size_t index = virtio_mmio_.size();
+  const std::vector<Gsi> gsis = deal_virtio_mmio_inputs(parts);
+  for (size_t index = 0; index < parts.virtio.size(); ++index) {
+    VirtioDevice& device = *parts.virtio[index];
     const GpaRange window = virtio_mmio_window(index);
-    virtio_mmio_.push_back(std::make_unique<VirtioMmio>(*device, parts.memory, virtio_mmio_pins_[index]));
-    bus_.attach(window, *virtio_mmio_.back());
-    for (uint32_t queue = 0; queue < device->doorbells().size(); ++queue) {
-      if (device->served_on_hart(static_cast<uint16_t>(queue))) continue;
+    add(std::make_unique<VirtioMmio>(device, parts.memory, virtio_mmio_pins_[index]), window, gsis[index]);
+    for (uint32_t queue = 0; queue < device.doorbells().size(); ++queue) {
+      if (device.served_on_hart(static_cast<uint16_t>(queue))) continue;
       parts.doorbells.add_doorbell({.at = window.base + VirtioMmio::kDoorbellOffset,
                                     .width = sizeof(uint32_t),
                                     .match = queue,
-                                    .eventfd = device->doorbells()[queue]});
+                                    .eventfd = device.doorbells()[queue]});
     }
   }
+}
+
+void Board::attach(const FdtDevice& described, Device& device) {
+  bus_.attach(described.window, device);
+  described_.push_back(described);
 }
 
 IrqLine& Board::line(const Parts& parts, Gsi gsi) {
@@ -189,22 +196,6 @@ bool Board::asks_for_interrupt() const noexcept {
 void Board::ask_again() noexcept {
   for (const auto& line : aia_lines_)
     line->ask_again();
-}
-
-std::vector<FdtDevice> Board::fdt_devices() const {
-  std::vector<FdtDevice> devices{{.device = uart_.get(), .window = kUartWindow, .gsi = kUartGsi},
-                                 {.device = rtc_.get(), .window = kRtcWindow, .gsi = kRtcGsi},
-                                 {.device = finisher_.get(), .window = kFinisherWindow, .gsi = std::nullopt}};
-  if (pci_root_) {
-    devices.push_back(
-        {.device = &pci_root_->ecam(), .window = kPciEcamWindow, .gsi = kFirstPciGsi, .inputs = PciRoot::kLines});
-  }
-  for (size_t index = 0; index < virtio_mmio_.size(); ++index) {
-    devices.push_back({.device = virtio_mmio_[index].get(),
-                       .window = virtio_mmio_window(index),
-                       .gsi = virtio_mmio_gsi(index % virtio_mmio_lines_.size())});
-  }
-  return devices;
 }
 
 std::variant<FdtAia, FdtPlic> Board::fdt_irqchip() const {

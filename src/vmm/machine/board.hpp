@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -97,13 +99,23 @@ class Board final : public DeviceNames, public AddressMap {
   }
 
   /// What the device tree has to say of the devices and the interrupt controller.
-  std::vector<FdtDevice> fdt_devices() const;
+  std::span<const FdtDevice> fdt_devices() const noexcept { return described_; }
   std::variant<FdtAia, FdtPlic> fdt_irqchip() const;
   static std::string_view stdout_path() noexcept { return "/soc/serial@10000000"; }
 
  private:
   IrqLine& line(const Parts& parts, Gsi gsi);
-  void make_virtio_mmio_lines(const Parts& parts);
+  /// Onto the bus and into the device tree; `gsi`: none without an interrupt.
+  template <typename Made>
+  Made& add(std::unique_ptr<Made> made, const GpaRange& window, std::optional<Gsi> gsi) {
+    Made& device = *made;
+    devices_.push_back(std::move(made));
+    attach({.device = &device, .window = window, .gsi = gsi}, device);
+    return device;
+  }
+  void attach(const FdtDevice& described, Device& device);
+  /// By virtio device, each with its pin.
+  std::vector<Gsi> deal_virtio_mmio_inputs(const Parts& parts);
   void attach_virtio_mmio(const Parts& parts);
   void attach_pci(const Parts& parts);
 
@@ -112,14 +124,14 @@ class Board final : public DeviceNames, public AddressMap {
   uint64_t harts_;
   std::unique_ptr<Plic> plic_;  // null with an AIA
   std::vector<std::unique_ptr<AiaIrqLine>> aia_lines_;
-  std::unique_ptr<TestFinisher> finisher_;
-  std::unique_ptr<GoldfishRtc> rtc_;
-  std::unique_ptr<Uart16550> uart_;
   std::vector<std::unique_ptr<SharedLine>> virtio_mmio_lines_;
   std::vector<SharedLine::Pin> virtio_mmio_pins_;  // by device, in turn on the lines
-  std::vector<std::unique_ptr<VirtioMmio>> virtio_mmio_;
-  std::unique_ptr<PciRoot> pci_root_;  // null where nothing would be on the bus
+  std::unique_ptr<PciRoot> pci_root_;              // null where nothing would be on the bus
   std::vector<std::unique_ptr<VirtioPci>> virtio_pci_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  GoldfishRtc* rtc_ = nullptr;        // one of these
+  Uart16550* uart_ = nullptr;         // one of these
+  std::vector<FdtDevice> described_;  // in the order of their nodes
   MmioBus bus_;
 };
 

@@ -151,14 +151,13 @@ DeviceTree Machine::make_device_tree(const std::optional<GpaRange>& initrd) cons
   if (const InputFile* const user_dtb = parts_.images.user_dtb())
     return load_user_dtb(*user_dtb, {.initrd = initrd, .bootargs = parts_.config.append});
   const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
-  const std::vector<FdtDevice> devices = board_->fdt_devices();
   return build_fdt({.harts = parts_.config.smp,
                     .cpu = cpu,
                     .ram = parts_.memory.range(),
                     .bootargs = parts_.config.append,
                     .initrd = initrd,
                     .irqchip = board_->fdt_irqchip(),
-                    .devices = devices,
+                    .devices = board_->fdt_devices(),
                     .stdout_path = Board::stdout_path()});
 }
 
