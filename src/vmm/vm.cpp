@@ -14,14 +14,8 @@
 #include "vmm/console/console_tail.hpp"
 #include "vmm/harts/cpu_affinity.hpp"
 #include "vmm/host/host_limits.hpp"
-#include "vmm/host/signals.hpp"
-#include "vmm/host/terminal.hpp"
-#include "vmm/machine/board.hpp"
 #include "vmm/machine/machine.hpp"
 #include "vmm/options/irqchip_kinds.hpp"
-#include "vmm/options/option_values.hpp"
-#include "vmm/watch/break_prompt.hpp"
-#include "vmm/watch/panic_watch.hpp"
 
 namespace rvvmm {
 namespace {
@@ -59,53 +53,12 @@ Vm::Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline)
       flight_recorder_(config) {}
 
 int Vm::run() {
-  EventLoop loop;
   int status = 0;
   {
-    // Before the terminal is raw: these may fail, and say something, and an ending signal must find it served.
-    const std::unique_ptr<ConsolePlace> place = open_console_place(config_.console);
-    Terminal terminal{place->terminal_fd()};
-    const bool asks = asks_at_breaks(terminal);
-    Signals signals{loop, terminal};
-    terminal.enter_raw();
-    std::optional<Notifier> output_room;  // the console's thread uses it
-    ConsoleHub console{place->output_fd(), place->reader()};
-    const auto on_resize = add_virtio_console(loop, *place, console, output_room);
-    signals.set_on_resize(on_resize);
-    std::optional<PanicWatch> panic_watch;
-    if (!config_.panic_patterns.empty()) {
-      panic_watch.emplace(loop, config_.panic_patterns);
-      console.set_on_output([&watch = *panic_watch](std::span<const std::byte> output) { watch.take(output); });
-    }
-    std::optional<BreakPrompt> prompt;
-    if (asks || (terminal.is_terminal() && config_.on_panic == OnPanic::kStop)) {
-      prompt.emplace(BreakPrompt::Parts{.loop = loop,
-                                        .terminal = terminal,
-                                        .console = console,
-                                        .memory = memory_,
-                                        .breaker = asks ? exit_watch_.breaker() : nullptr});
-    }
-    const auto input = place->take_input({.loop = loop,
-                                          .terminal = terminal,
-                                          .console = console,
-                                          .on_resize = on_resize,
-                                          .taker = prompt ? &*prompt : nullptr});
-    VcpuThread::install_kick_handler();
-    // The harts have descriptors of their own (VcpuThread), which a thread started by one of them would share.
-    Notifier first_output{loop, [&console] { console.launch(); }};
-    console.start(
-        [&first_output] { first_output.notify(); },
-        [&loop] { loop.stop({.kind = StopReason::Kind::kExit, .status = static_cast<int>(ExitStatus::kInternal)}); });
-    const auto doorbells = virtio_.watch_doorbells(loop);
-    status = run_machines({.loop = loop,
-                           .signals = signals,
-                           .console = console,
-                           // Who reads stderr has just read the guest's console too.
-                           .console_is_in_view = go_to_the_same_place(place->output_fd(), STDERR_FILENO),
-                           .prompt = prompt ? &*prompt : nullptr,
-                           .panic_watch = panic_watch ? &*panic_watch : nullptr});
+    Surroundings around{{.config = config_, .virtio = virtio_, .memory = memory_, .breaker = exit_watch_.breaker()}};
+    status = run_machines(around);
     // The guest may have ended before the console's thread was to begin: its output is lost all the same.
-    if (const auto why = console.no_thread()) {
+    if (const auto why = around.console().no_thread()) {
       status = static_cast<int>(ExitStatus::kInternal);
       failure_ += std::format(
           "rvvmm: the console's output is lost: this host has no thread for it now: {}; raise the limit (ulimit -u, "
@@ -119,37 +72,19 @@ int Vm::run() {
   return status;
 }
 
-bool Vm::asks_at_breaks(const Terminal& terminal) {
-  if (exit_watch_.breaker() == nullptr || config_.on_break.value_or(OnBreak::kPrompt) != OnBreak::kPrompt) return false;
-  if (terminal.is_terminal() || !config_.on_break) return terminal.is_terminal();
-  throw usage("--on-break: prompt: the guest's console is on no terminal; give continue, dump or exit");
-}
-
-std::function<void()> Vm::add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
-                                             std::optional<Notifier>& output_room) {
-  if (config_.console.device != ConsoleDevice::kVirtio) return [] {};
-  virtio_.add_console({.out = console, .in = console, .has_size = place.size().has_value()});
-  VirtioConsole& device = *virtio_.console();
-  output_room.emplace(loop, [&device] { device.on_output_room(); });
-  console.set_on_output_room([&output_room] { output_room->notify(); });
-  const auto look_at_size = [&device, &place] { device.set_size(place.size().value_or(ConsoleSize{})); };
-  look_at_size();
-  return look_at_size;
-}
-
-int Vm::run_machines(const Surroundings& around) {
-  around.signals.set_in_loop(false);
+int Vm::run_machines(Surroundings& around) {
+  around.signals().set_in_loop(false);
   images_.set_checkpoint([&around] {
-    around.signals.set_in_loop(true);
-    const bool stopped = around.loop.serve();
-    around.signals.set_in_loop(false);
+    around.signals().set_in_loop(true);
+    const bool stopped = around.loop().serve();
+    around.signals().set_in_loop(false);
     if (stopped) throw LoadStopped{};
   });
   for (;;) {
     const StopReason reason = boot_machine(around);
     // Only now: the devices of that machine had its last words, and its RAM.
-    around.console.flush();
-    around.console.limit_waits(false);
+    around.console().flush();
+    around.console().limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
       images_.set_checkpoint({});
       timeline_.record_end();
@@ -178,31 +113,31 @@ Machine::Parts Vm::machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatc
           .former_vm = &former_vm_};
 }
 
-StopReason Vm::boot_machine(const Surroundings& around) {
+StopReason Vm::boot_machine(Surroundings& around) {
   std::optional<Machine> machine;
   try {
-    machine.emplace(machine_parts(around.console, around.loop, around.panic_watch), irqchip_kinds_);
+    machine.emplace(machine_parts(around.console(), around.loop(), around.panic_watch()), irqchip_kinds_);
   } catch (const LoadStopped&) {
-    return around.loop.run();  // has been told to stop
+    return around.loop().run();  // has been told to stop
   }
   return run_machine(around, *machine);
 }
 
-StopReason Vm::run_machine(const Surroundings& around, Machine& machine) {
+StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
   machine.start([this] { timeline_.record("harts run"); });
-  around.signals.set_on_wake([&machine] { machine.wake(); });
-  around.signals.set_on_power_key([this, &machine] {
+  around.signals().set_on_wake([&machine] { machine.wake(); });
+  around.signals().set_on_power_key([this, &machine] {
     if (!virtio_.press_power_key()) return false;
     machine.wake();
     return true;
   });
   const StopReason reason = run_loop(around, machine);
-  around.signals.set_on_wake([] {});
-  around.signals.set_on_power_key([] { return false; });
-  around.console.limit_waits(true);
+  around.signals().set_on_wake([] {});
+  around.signals().set_on_power_key([] { return false; });
+  around.console().limit_waits(true);
   machine.stop();
   machine.report_exits();
-  if (around.prompt != nullptr && reason.kind == StopReason::Kind::kReset) around.prompt->forget();
+  if (around.prompt() != nullptr && reason.kind == StopReason::Kind::kReset) around.prompt()->forget();
   if (machine.failure().empty()) return reason;
   // A fault after somebody else's stop is nobody's business any more.
   const bool ends_by_fault =
@@ -215,30 +150,30 @@ StopReason Vm::run_machine(const Surroundings& around, Machine& machine) {
   if (ends_by_fault || reason == kPanicked) {
     failure_ = std::move(text);
   } else if (failures_.allow()) {
-    around.console.flush();
+    around.console().flush();
     standard_error().write(text);
   }
   return reason;
 }
 
-StopReason Vm::run_loop(const Surroundings& around, Machine& machine) {
-  around.signals.set_on_dump([&machine] { dump(machine); });
-  around.signals.set_in_loop(true);
-  const StopReason reason = around.loop.run();
-  around.signals.set_in_loop(false);
-  around.signals.set_on_dump([] {});
+StopReason Vm::run_loop(Surroundings& around, Machine& machine) {
+  around.signals().set_on_dump([&machine] { dump(machine); });
+  around.signals().set_in_loop(true);
+  const StopReason reason = around.loop().run();
+  around.signals().set_in_loop(false);
+  around.signals().set_on_dump([] {});
   return reason;
 }
 
-std::string Vm::failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault) {
+std::string Vm::failure_text(Machine& machine, Surroundings& around, bool ends_by_fault) {
   std::string text;
   if (ends_by_fault && machine.fault_report()) {
     const std::string& report = *machine.fault_report();
     text = "rvvmm: " + (report.empty() ? "an exit that cannot go on, and no memory to say which\n" : report);
   }
   if (machine.panicked()) {
-    const auto lines = console_lines(around.console.last_output(), kShownLines);
-    const bool shown = !lines.empty() && !around.console_is_in_view;
+    const auto lines = console_lines(around.console().last_output(), kShownLines);
+    const bool shown = !lines.empty() && !around.console_is_in_view();
     text = std::format("rvvmm: {}{}\n", machine.failure(), shown ? "; the last lines of its console:" : "");
     for (size_t i = 0; shown && i < lines.size(); ++i)
       text += std::format("    {}\n", lines[i]);
@@ -248,11 +183,11 @@ std::string Vm::failure_text(Machine& machine, const Surroundings& around, bool 
   return text;
 }
 
-StopReason Vm::stand_still(const Surroundings& around, Machine& machine, const std::string& text) {
-  around.console.flush();
+StopReason Vm::stand_still(Surroundings& around, Machine& machine, const std::string& text) {
+  around.console().flush();
   standard_error().write(text);
-  if (around.prompt != nullptr) {
-    around.prompt->ask_about_panic(machine.standstill());
+  if (around.prompt() != nullptr) {
+    around.prompt()->ask_about_panic(machine.standstill());
   } else {
     standard_error().write("rvvmm: the machine stands still; SIGTERM ends rvvmm\n");
   }
@@ -267,8 +202,7 @@ void Vm::dump(Machine& machine) {
 void Vm::dump_device_tree(const std::string& path) {
   EventLoop loop;
   ConsoleHub console{STDOUT_FILENO};
-  std::optional<Notifier> output_room;
-  add_virtio_console(loop, *open_console_place({}), console, output_room);
+  add_virtio_console(config_, virtio_, console, *open_console_place({}));
   const Machine machine{machine_parts(console, loop, nullptr), irqchip_kinds_};
   dump_dtb(path, machine.device_tree());
 }

@@ -11,14 +11,12 @@
 #include "base/hypervisor.hpp"
 #include "vmm/boot/boot_images.hpp"
 #include "vmm/console/console_hub.hpp"
-#include "vmm/console/console_place.hpp"
 #include "vmm/host/event_loop.hpp"
-#include "vmm/host/signals.hpp"
 #include "vmm/machine/machine.hpp"
 #include "vmm/machine/virtio_devices.hpp"
 #include "vmm/options/config.hpp"
+#include "vmm/surroundings.hpp"
 #include "vmm/watch/boot_timeline.hpp"
-#include "vmm/watch/break_prompt.hpp"
 
 namespace rvvmm {
 
@@ -35,32 +33,18 @@ class Vm {
   void dump_device_tree(const std::string& path);
 
  private:
-  /// With --console virtio: `output_room` tells it of room in `console`. Returns what looks at the terminal's size.
-  std::function<void()> add_virtio_console(EventLoop& loop, const ConsolePlace& place, ConsoleHub& console,
-                                           std::optional<Notifier>& output_room);
-  /// What outlives each machine of a run.
-  struct Surroundings {
-    EventLoop& loop;
-    Signals& signals;
-    ConsoleHub& console;
-    bool console_is_in_view;  ///< where stderr is
-    BreakPrompt* prompt;      ///< null: there is no terminal, or nothing to ask
-    PanicWatch* panic_watch;  ///< null without --panic-pattern
-  };
   Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatch* panic_watch);
-  /// Whether a break comes to a prompt. Throws SetupError (kUsage) where one was asked for and there is no terminal.
-  bool asks_at_breaks(const Terminal& terminal);
   /// One boot; no device uses RAM any more when it returns.
-  StopReason boot_machine(const Surroundings& around);
-  StopReason run_machine(const Surroundings& around, Machine& machine);
-  static StopReason run_loop(const Surroundings& around, Machine& machine);
+  StopReason boot_machine(Surroundings& around);
+  StopReason run_machine(Surroundings& around, Machine& machine);
+  static StopReason run_loop(Surroundings& around, Machine& machine);
   /// What there is to say of a machine that has failed; writes its flight record.
-  static std::string failure_text(Machine& machine, const Surroundings& around, bool ends_by_fault);
+  static std::string failure_text(Machine& machine, Surroundings& around, bool ends_by_fault);
   /// --on-panic stop: until somebody ends rvvmm.
-  static StopReason stand_still(const Surroundings& around, Machine& machine, const std::string& text);
+  static StopReason stand_still(Surroundings& around, Machine& machine, const std::string& text);
   /// SIGUSR1, while harts run.
   static void dump(Machine& machine);
-  int run_machines(const Surroundings& around);
+  int run_machines(Surroundings& around);
 
   const Config& config_;
   Hypervisor& hypervisor_;

@@ -20,29 +20,12 @@ constexpr std::string_view kSystemFailure =
 constexpr std::string_view kPanicLine = "the guest has panicked";
 constexpr int kLargestGuestStatus = 255;  // what wait(2) leaves of an exit status
 
-std::string_view name_of(IrqchipKind kind) noexcept {
-  switch (kind) {
-    case IrqchipKind::kAiaHardware: return "in-kernel AIA with guest interrupt files";
-    case IrqchipKind::kAiaEmulated: return "in-kernel AIA, interrupt files in software";
-    case IrqchipKind::kPlic: return "PLIC in user space";
-  }
-  return "";
-}
-
-/// Why the controller in use is not the best there is, in brackets; empty where it is, or was asked for.
-std::string reason_for(const Irqchip& irqchip, const std::string& refusals) {
-  if (!refusals.empty()) return std::format(" ({})", refusals);
-  if (irqchip.kind != IrqchipKind::kAiaEmulated) return "";
-  return irqchip.aia.files_left_unused ? " (guest interrupt files of this kernel can leave a hart asleep)"
-                                       : " (this host has no guest interrupt files)";
-}
-
 }  // namespace
 
 Machine::RtcAlarm::RtcAlarm(Machine& machine)
     : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] {
-        machine.board_->rtc().on_alarm();
-        if (machine.board_->rtc().asks_for_interrupt()) machine.wake();
+        machine.board_.rtc().on_alarm();
+        if (machine.board_.rtc().asks_for_interrupt()) machine.wake();
       }) {}
 
 void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept {
@@ -55,33 +38,39 @@ void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadlin
 
 Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
     : parts_(parts),
+      vm_(make_vm({.hypervisor = parts.hypervisor,
+                   .memory = parts.memory,
+                   .harts = parts.config.smp,
+                   .sbi = parts.config.sbi,
+                   .former_vm = parts.former_vm},
+                  irqchip_kinds)),
       rtc_alarm_(*this),
+      wake_timer_({.loop = parts.loop,
+                   .ticks = [this] { return vm_.backend->ticks(); },
+                   .timebase_hz = vm_.backend->timebase_hz(),
+                   .on_expiry = [this] { wake(); }}),
       hart_states_(
           {.harts = parts.config.smp,
-           .map_wait_page = [this](std::span<const std::byte> page) { return backend_->map_rom(kWaitPage, page); },
+           .map_wait_page = [this](std::span<const std::byte> page) { return vm_.backend->map_rom(kWaitPage, page); },
            .wait_page = kWaitPage,
-           .before_system_suspend = [this](HartId hart) { interrupts_->falls_asleep(kImsicBase + hart.value * 4_KiB); },
+           .before_system_suspend = [this](HartId hart) { interrupts_.falls_asleep(kImsicBase + hart.value * 4_KiB); },
            .on_system_suspended = [this] { on_system_suspended(); },
-           .wake_in = [this](uint64_t ticks) { wake_timer_->arm(ticks); },
+           .wake_in = [this](uint64_t ticks) { wake_timer_.arm(ticks); },
            .on_system_resumed = [this] { on_system_resumed(); },
-           .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}) {
-  make_vm_with_best_irqchip(irqchip_kinds);
-  wake_timer_.emplace(WakeTimer::Parts{.loop = parts_.loop,
-                                       .ticks = [this] { return backend_->ticks(); },
-                                       .timebase_hz = backend_->timebase_hz(),
-                                       .on_expiry = [this] { wake(); }});
-  interrupts_.emplace(*backend_, vcpus_, [this] { hart_states_.on_interrupt(); });
-  board_ = std::make_unique<Board>(Board::Parts{.irqchip = irqchip_,
-                                                .interrupts = *interrupts_,
-                                                .doorbells = *backend_,
-                                                .console_out = parts_.console,
-                                                .console_in = uart_input(),
-                                                .rtc_alarm = rtc_alarm_,
-                                                .finish_listener = *this,
-                                                .memory = parts_.memory,
-                                                .virtio = parts_.virtio,
-                                                .transport = parts_.config.transport});
-  board_->rtc().restore({.offset = parts_.rtc_offset});
+           .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}),
+      interrupts_(*vm_.backend, vm_.vcpus, [this] { hart_states_.on_interrupt(); }),
+      board_({.irqchip = vm_.irqchip,
+              .interrupts = interrupts_,
+              .doorbells = *vm_.backend,
+              .console_out = parts.console,
+              .console_in = uart_input(),
+              .rtc_alarm = rtc_alarm_,
+              .finish_listener = *this,
+              .memory = parts.memory,
+              .virtio = parts.virtio,
+              .transport = parts.config.transport}),
+      io_(board_.bus(), board_, sbi_, static_cast<MachineListener&>(*this)) {
+  board_.rtc().restore({.offset = parts_.rtc_offset});
   add_extensions(sbi_, parts_.config.sbi,
                  {.memory = parts_.memory,
                   .console_out = parts_.console,
@@ -90,74 +79,26 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                   .boot_marks = parts_.boot_marks,
                   .guest_log = parts_.guest_log,
                   .harts = hart_states_});
-  io_ = std::make_unique<VmIo>(board_->bus(), *board_, sbi_, static_cast<MachineListener&>(*this));
   load();
 }
 
 Machine::~Machine() {
   stop();
   // What is destroyed after this, the board among it, still uses the VM.
-  if (parts_.former_vm != nullptr) *parts_.former_vm = std::move(backend_);
-}
-
-// The VM that is tried is the one that is used: only a host that refuses costs a second one.
-void Machine::make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds) {
-  std::string refusals;
-  while (!kinds.empty()) {
-    std::string why;
-    if (make_vm(kinds.front(), why)) {
-      log::line(log::Module::kVmm, log::Level::kInfo, "interrupt controller: {}{}", name_of(irqchip_.kind),
-                reason_for(irqchip_, refusals));
-      return;
-    }
-    // A host without any AIA says the same thing twice.
-    if (!refusals.ends_with(why)) {
-      refusals += std::format("{}no {}: {}", refusals.empty() ? "" : "; ", name_of(kinds.front()), why);
-    }
-    kinds.erase(kinds.begin());
-  }
-  throw SetupError{ExitStatus::kHostUnsupported, std::format("--irqchip: {}; try --irqchip plic", refusals)};
-}
-
-bool Machine::make_vm(IrqchipKind kind, std::string& why) {
-  vcpus_.clear();
-  backend_ = parts_.hypervisor.create_vm(parts_.config.sbi);
-  if (parts_.former_vm != nullptr) parts_.former_vm->reset();
-  backend_->map_ram(parts_.memory.range().base, parts_.memory.bytes());
-  make_vcpus();
-  irqchip_.kind = kind;
-  if (kind == IrqchipKind::kPlic) return true;
-  const auto properties = backend_->set_up_aia(kAiaLayout, parts_.config.smp, kind == IrqchipKind::kAiaEmulated, why);
-  if (!properties) return false;
-  irqchip_ = {.kind = properties->kind, .aia = *properties};
-  return true;
-}
-
-void Machine::make_vcpus() {
-  const uint32_t harts = parts_.config.smp;
-  vcpus_.reserve(harts);
-  try {
-    for (uint32_t hart = 0; hart < harts; ++hart)
-      vcpus_.push_back(backend_->create_vcpu(HartId{hart}));
-  } catch (const SetupError& error) {
-    // The first one's trouble is KVM's; with any later one the number is to blame.
-    if (vcpus_.empty()) throw;
-    throw SetupError{error.status(), std::format("--smp {}: {}; this host has room for {} vCPUs now", harts,
-                                                 error.what(), vcpus_.size())};
-  }
+  if (parts_.former_vm != nullptr) *parts_.former_vm = std::move(vm_.backend);
 }
 
 DeviceTree Machine::make_device_tree(const std::optional<GpaRange>& initrd) const {
   if (const InputFile* const user_dtb = parts_.images.user_dtb())
     return load_user_dtb(*user_dtb, {.initrd = initrd, .bootargs = parts_.config.append});
-  const CpuDescription cpu = backend_->describe_cpu(irqchip_.kind != IrqchipKind::kPlic);
+  const CpuDescription cpu = vm_.backend->describe_cpu(vm_.irqchip.kind != IrqchipKind::kPlic);
   return build_fdt({.harts = parts_.config.smp,
                     .cpu = cpu,
                     .ram = parts_.memory.range(),
                     .bootargs = parts_.config.append,
                     .initrd = initrd,
-                    .irqchip = board_->fdt_irqchip(),
-                    .devices = board_->fdt_devices(),
+                    .irqchip = board_.fdt_irqchip(),
+                    .devices = board_.fdt_devices(),
                     .stdout_path = Board::stdout_path()});
 }
 
@@ -185,21 +126,21 @@ void Machine::load() {
   // Code was written as data: hosts whose instruction caches do not snoop must be told.
   const auto code = *parts_.memory.slice(layout.kernel.base, layout.kernel.size);
   __builtin___clear_cache(reinterpret_cast<char*>(code.data()), reinterpret_cast<char*>(code.data() + code.size()));
-  vcpus_.front()->set_entry(layout.entry, 0, dtb.value);
+  vm_.vcpus.front()->set_entry(layout.entry, 0, dtb.value);
 }
 
 void Machine::start(const std::function<void()>& before_boot) {
-  std::vector<ConsoleListener*> listeners{&board_->uart(), &console_wake_};
-  if (irqchip_.kind != IrqchipKind::kPlic) {
-    input_watch_.emplace(parts_.loop, board_->uart());
+  std::vector<ConsoleListener*> listeners{&board_.uart(), &console_wake_};
+  if (vm_.irqchip.kind != IrqchipKind::kPlic) {
+    input_watch_.emplace(parts_.loop, board_.uart());
     listeners.push_back(&*input_watch_);
   }
   if (parts_.virtio_console != nullptr) listeners.push_back(parts_.virtio_console);
   parts_.console.set_listeners(std::move(listeners));
-  const size_t harts = vcpus_.size();
+  const size_t harts = vm_.vcpus.size();
   if (parts_.exit_watch != nullptr) {
     parts_.exit_watch->begin(
-        *backend_, vcpus_, *board_,
+        *vm_.backend, vm_.vcpus, board_,
         {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
          .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
   }
@@ -227,14 +168,14 @@ void Machine::start(const std::function<void()>& before_boot) {
 }
 
 void Machine::make_threads() {
-  const auto harts = static_cast<uint32_t>(vcpus_.size());
-  const bool time_csr_may_vanish = harts > 1 && TimeCsrGuard::needed(*vcpus_[1]);
+  const auto harts = static_cast<uint32_t>(vm_.vcpus.size());
+  const bool time_csr_may_vanish = harts > 1 && TimeCsrGuard::needed(*vm_.vcpus[1]);
   const std::vector<uint32_t>& cpus = parts_.config.cpu_affinity;
   for (HartId hart{0}; hart.value < harts; ++hart.value) {
     threads_.push_back(std::make_unique<VcpuThread>(
         VcpuThread::Parts{.hart = hart,
-                          .backend = *vcpus_[hart.value],
-                          .io = *io_,
+                          .backend = *vm_.vcpus[hart.value],
+                          .io = io_,
                           .listener = *this,
                           .host_cpu = cpus.empty() ? std::nullopt : std::optional{cpus[hart.value % cpus.size()]},
                           .guest_sets_time_csr = time_csr_may_vanish ? &guest_sets_time_csr_ : nullptr}));
@@ -256,33 +197,33 @@ void Machine::stop() noexcept {
     thread->request_stop();
   if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
   threads_.clear();
-  parts_.rtc_offset = board_->rtc().state().offset;
+  parts_.rtc_offset = board_.rtc().state().offset;
   if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
 }
 
 ExitBreaker::Stop Machine::standstill() {
   ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::format("panic: {}\n", failure_), .registers = {}};
-  for (const auto& vcpu : vcpus_)
+  for (const auto& vcpu : vm_.vcpus)
     stop.registers.push_back(registers_of(*vcpu));
   return stop;
 }
 
 std::string Machine::write_flight_record(std::string_view why) {
   if (parts_.flight_recorder == nullptr) return "";
-  return parts_.flight_recorder->write(why, {.vcpus = vcpus_,
-                                             .vm = *backend_,
-                                             .devices = *board_,
+  return parts_.flight_recorder->write(why, {.vcpus = vm_.vcpus,
+                                             .vm = *vm_.backend,
+                                             .devices = board_,
                                              .harts_run = !threads_.empty(),
                                              .console = parts_.console.last_output()});
 }
 
 void Machine::report_exits() {
-  if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*backend_, vcpus_, *board_);
+  if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*vm_.backend, vm_.vcpus, board_);
 }
 
 // What could wake the machine may have come before it went to sleep.
 void Machine::on_system_suspended() noexcept {
-  interrupts_->sleeps();
+  interrupts_.sleeps();
   if (suspends_.allow()) {
     log::line(
         log::Module::kVmm, log::Level::kInfo,
@@ -291,13 +232,13 @@ void Machine::on_system_suspended() noexcept {
         suspends_.count());
   }
   const bool input_waits = parts_.console.input_room() < ConsoleHub::kInputCapacity;
-  if (input_waits || board_->asks_for_interrupt()) hart_states_.wake();
+  if (input_waits || board_.asks_for_interrupt()) hart_states_.wake();
 }
 
 void Machine::on_system_resumed() noexcept {
-  interrupts_->is_awake();
-  wake_timer_->disarm();
-  board_->ask_again();
+  interrupts_.is_awake();
+  wake_timer_.disarm();
+  board_.ask_again();
 }
 
 void Machine::exit(int status) noexcept {

@@ -23,6 +23,7 @@
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/input_watch.hpp"
 #include "vmm/machine/interrupt_gate.hpp"
+#include "vmm/machine/made_vm.hpp"
 #include "vmm/machine/vm_io.hpp"
 #include "vmm/options/config.hpp"
 #include "vmm/watch/exit_watch.hpp"
@@ -113,9 +114,6 @@ class Machine final : private MachineListener, private FinishListener {
     if (parts_.virtio_console == nullptr) return parts_.console;
     return parts_.virtio_console->input_without_driver();
   }
-  bool make_vm(IrqchipKind kind, std::string& why);
-  void make_vcpus();
-  void make_vm_with_best_irqchip(std::vector<IrqchipKind>& kinds);
   DeviceTree make_device_tree(const std::optional<GpaRange>& initrd) const;
   void load();
   void make_threads();
@@ -138,17 +136,15 @@ class Machine final : private MachineListener, private FinishListener {
   void exit(int status) noexcept;
 
   Parts parts_;
-  std::unique_ptr<VmBackend> backend_;
-  std::vector<std::unique_ptr<VcpuBackend>> vcpus_;
-  Irqchip irqchip_;
+  MadeVm vm_;
   RtcAlarm rtc_alarm_;
-  std::optional<WakeTimer> wake_timer_;
+  WakeTimer wake_timer_;
   HartStates hart_states_;
-  std::optional<InterruptGate> interrupts_;
-  std::unique_ptr<Board> board_;  // behind what its devices' interrupts reach
+  InterruptGate interrupts_;
+  Board board_;  // behind what its devices' interrupts reach
   ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
-  std::unique_ptr<VmIo> io_;
+  VmIo io_;
   DeviceTree device_tree_;
   std::atomic<bool> reported_ = false;
   std::string_view failure_;                 // as fault_report_

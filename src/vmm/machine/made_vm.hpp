@@ -1,0 +1,31 @@
+// The hypervisor's part of a machine: its VM and vCPUs, with the best interrupt controller that the host has.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/guest_memory.hpp"
+#include "base/hypervisor.hpp"
+#include "vmm/machine/board.hpp"
+
+namespace rvvmm {
+
+struct VmRequest {
+  Hypervisor& hypervisor;
+  const GuestMemory& memory;  ///< all of it is the guest's RAM
+  uint32_t harts;
+  const SbiChoices& sbi;
+  std::unique_ptr<VmBackend>* former_vm;  ///< goes when there is a new one; null: there is none to wait for
+};
+
+struct MadeVm {
+  std::unique_ptr<VmBackend> backend;
+  std::vector<std::unique_ptr<VcpuBackend>> vcpus;  ///< by hart
+  Irqchip irqchip;
+};
+
+/// `kinds`: what to try, best first; what the host refused is taken out, so that the next machine does not ask again.
+/// Throws SetupError.
+MadeVm make_vm(const VmRequest& request, std::vector<IrqchipKind>& kinds);
+
+}  // namespace rvvmm
