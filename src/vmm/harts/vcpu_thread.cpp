@@ -99,15 +99,10 @@ bool VcpuThread::serve_mailbox() noexcept {
 void VcpuThread::main() noexcept {
   set_up_thread();
   kicked_ = ::pthread_self();
-  // A descriptor table of its own for each hart: the kernel counts no reference to a file in a table that nobody
-  // shares, which spares every KVM_RUN two atomic operations. Where it is refused, nothing else changes.
-  const bool own_descriptors = ::unshare(CLONE_FILES) == 0;
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread runs", parts_.hart.value);
   if (time_csr_guard_) time_csr_guard_->begin();
   run_until_told();
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread ends", parts_.hart.value);
-  // Not left to the thread's end, which comes after join(): what the machine closes then is to be the last reference.
-  if (own_descriptors) ::close_range(0, ~0U, 0);
 }
 
 void VcpuThread::run_until_told() noexcept {

@@ -38,9 +38,8 @@ class VcpuThread {
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
 
-  /// Starts the thread, named vcpu<hart>, and enters the guest. The thread sees the descriptors that are open now and
-  /// none opened later; closing one elsewhere does not close it here, before the thread ends. Throws std::system_error
-  /// when the host has no more threads. install_kick_handler() comes first. Once.
+  /// Starts the thread, named vcpu<hart>, and enters the guest. install_kick_handler() comes first. Once. Throws
+  /// std::system_error when the host has no more threads.
   void start();
 
   /// The thread leaves the guest and ends; does not wait. Any thread.

@@ -97,9 +97,9 @@ class EventLoop::Watch {
   Callback on_readable_;
 };
 
-/// Made and destroyed on the loop's thread, armed and disarmed by any. Its descriptor is made by the loop, when it is
-/// armed for the first time: most are never, and harts, which have descriptor tables of their own, cannot make one for
-/// the loop. Where the host has none then, a line says so, and the timer does not expire.
+/// Made and destroyed on the loop's thread, armed and disarmed by any. The loop makes its descriptor when it is armed
+/// for the first time, since most never are. Where the host has none then, a line says so, and the timer does not
+/// expire.
 class EventLoop::Timer {
  public:
   /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; the last one follows when the host's time is set.

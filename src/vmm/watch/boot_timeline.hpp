@@ -40,7 +40,7 @@ class BootTimeline final : public BootMarks {
   Mutex mu_;
   std::optional<OutputFile> file_ GUARDED_BY(mu_);
   uint32_t lines_ GUARDED_BY(mu_) = 0;
-  bool failed_ GUARDED_BY(mu_) = false;  // not closed: a hart has a descriptor table of its own
+  bool failed_ GUARDED_BY(mu_) = false;  // not closed: another hart may be about to write
 };
 
 }  // namespace rvvmm
