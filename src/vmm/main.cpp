@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "kvm/riscv64/kvm_system.hpp"
+#include "vmm/commands/report_command.hpp"
 #include "vmm/commands/sbi_list.hpp"
 #include "vmm/host/terminal.hpp"
 #include "vmm/options/cli.hpp"
