@@ -1,13 +1,14 @@
 /*
  * The hypercalls of rvvmm, for guests: SBI extension 0x08485643 ("HVC" in SBI's experimental range). docs/hypercalls.md
- * tells what each does. Needs no other header: kernels, firmware and bare metal can include it, in C, C++ and assembly.
+ * describes each call. This header needs no other: kernels, firmware and bare-metal programs can include it from C, C++
+ * and assembly.
  */
 #ifndef RVVMM_HYPERCALL_H
 #define RVVMM_HYPERCALL_H
 
 #define RVVMM_HYPERCALL_EID 0x08485643
 
-/* What RVVMM_HC_VERSION returns: major << 16 | minor. A new minor version only adds; RVVMM_HC_FEATURES says what. */
+/* What RVVMM_HC_VERSION returns: major << 16 | minor. A minor version only adds functions: see RVVMM_HC_FEATURES. */
 #define RVVMM_HYPERCALL_VERSION 0x00010000
 
 /* Function ids (a6). */
@@ -25,17 +26,17 @@
 #define RVVMM_LOG_INFO 2
 #define RVVMM_LOG_DEBUG 3
 
-/* RVVMM_HC_BATCH. */
+/* Limit and flag of RVVMM_HC_BATCH. */
 #define RVVMM_BATCH_MAX_ENTRIES 256
 #define RVVMM_BATCH_STOP_ON_ERROR 1
 
-/* The largest line of RVVMM_HC_LOG and name of RVVMM_HC_MARK, in bytes. */
+/* The longest line of RVVMM_HC_LOG and the longest name of RVVMM_HC_MARK, in bytes. */
 #define RVVMM_LOG_MAX_BYTES 1024
 #define RVVMM_MARK_MAX_BYTES 64
 
 #ifndef __ASSEMBLER__
 
-/* One call of a batch: a7, a6 and a0 to a5; ret[0] and ret[1] are its answer, as in a0 and a1. Aligned to 8 bytes. */
+/* One call of a batch: a7, a6 and a0 to a5. The answer is in ret[0] and ret[1], as in a0 and a1. Aligned to 8 bytes. */
 struct rvvmm_batch_entry {
   unsigned long long eid;
   unsigned long long fid;
@@ -46,7 +47,7 @@ struct rvvmm_batch_entry {
 #if defined(__riscv) && __riscv_xlen == 64
 
 struct rvvmm_hypercall_ret {
-  long error; /* 0, or an error of SBI 3.0, 3.2 */
+  long error; /* 0, or an error code of SBI 3.0, section 3.2 */
   unsigned long value;
 };
 
