@@ -1,4 +1,4 @@
-// Where a guest's marks on the boot timeline go.
+// Receives the marks that a guest sets on the boot timeline.
 #pragma once
 
 #include <string_view>
@@ -11,7 +11,8 @@ namespace rvvmm {
 class BootMarks {
  public:
   virtual ~BootMarks() = default;
-  /// `name` is the guest's: any bytes. False where nobody asked for marks, or they are no longer recorded.
+  /// `name` comes from the guest and may hold any bytes. False if no boot timeline was asked for, or if it is full or a
+  /// write to it failed.
   virtual bool mark(HartId hart, std::string_view name) noexcept = 0;
 };
 

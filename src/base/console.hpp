@@ -1,4 +1,4 @@
-// The guest's console, as UART and SBI see it: bytes out, bytes in. Both are given to several front ends.
+// The guest's console as the UART and SBI see it: bytes out, bytes in. Several front ends share both.
 #pragma once
 
 #include <cstddef>
@@ -15,16 +15,16 @@ class ConsoleSink {
   virtual void write(std::span<const std::byte> bytes) noexcept = 0;
 };
 
-/// The same for who serves others meanwhile and must not be held up. Any thread.
+/// The same for a caller that must not block because it has other work to serve. Any thread.
 class PatientConsoleSink {
  public:
   virtual ~PatientConsoleSink() = default;
-  /// Takes the first of `bytes`, in order, and returns how many: not all where the reader is slower than the guest.
-  /// Whoever made the sink knows whom it tells then that there is room again. Never blocks.
+  /// Takes the first of `bytes`, in order, and returns how many: fewer than all if the reader is slower than the guest.
+  /// The sink then reports when it has room again, by a callback that its creator set. Never blocks.
   virtual size_t try_write(std::span<const std::byte> bytes) noexcept = 0;
 };
 
-/// Hears that input has come. Called on the event loop's thread, with no lock held.
+/// Is told that input has arrived. Called on the event loop's thread, with no lock held.
 class ConsoleListener {
  public:
   virtual ~ConsoleListener() = default;
@@ -35,11 +35,11 @@ class ConsoleListener {
 class ConsoleSource {
  public:
   virtual ~ConsoleSource() = default;
-  /// Moves up to `out.size()` waiting bytes to `out` and returns how many; never blocks.
+  /// Moves up to `out.size()` waiting bytes to `out` and returns how many. Never blocks.
   virtual size_t read(std::span<std::byte> out) noexcept = 0;
 };
 
-/// Of the terminal that shows the console, in characters. 0: not known.
+/// Size of the terminal that shows the console, in characters. 0: not known.
 struct ConsoleSize {
   uint16_t columns = 0;
   uint16_t rows = 0;

@@ -6,12 +6,12 @@
 
 namespace rvvmm {
 
-/// A write to a pipe without a reader (EPIPE) and one beyond the limit of a file's size (EFBIG, RLIMIT_FSIZE). By
-/// default they end the process, without a word and wherever it is.
+/// Sent by a write to a pipe without a reader (EPIPE) and by a write beyond the file size limit (EFBIG, RLIMIT_FSIZE).
+/// By default each ends the process at once, without a message.
 inline constexpr std::array kErrnoSignals{SIGPIPE, SIGXFSZ};
 
-/// SIG_IGN: first thing in main, for then each write says what is wrong. SIG_DFL: in a child, before it becomes another
-/// program, which would inherit that they are ignored. Async-signal-safe.
+/// Main sets SIG_IGN first, so that each write returns its error. A child sets SIG_DFL before it executes another
+/// program, because that program would inherit SIG_IGN. Async-signal-safe.
 inline void handle_errno_signals(sighandler_t handler) noexcept {
   for (const int signal : kErrnoSignals)
     ::signal(signal, handler);

@@ -1,4 +1,4 @@
-// How set-up fails: one exception, caught once by main, that carries the one line to print and the exit status.
+// How set-up fails: one exception, which main catches in one place. It carries the line to print and the exit status.
 #pragma once
 
 #include <stdexcept>
@@ -6,8 +6,8 @@
 
 namespace rvvmm {
 
-/// rvvmm's own exit statuses (docs/exit-codes.md). 1 to 63 are left to guests, who return them through the
-/// test finisher; 128 + N says that signal N stopped the VM.
+/// rvvmm's own exit statuses (docs/exit-codes.md). 1 to 63 are left to guests, which return them through the test
+/// finisher; 128 + N means that signal N stopped the VM.
 enum class ExitStatus : int {
   kOk = 0,                   ///< the guest powered off, or the user quit
   kUsage = 64,               ///< an option or configuration key is wrong
@@ -16,14 +16,14 @@ enum class ExitStatus : int {
   kInternal = 70,            ///< the host refused something it should have granted (memory, threads)
   kGuestReset = 80,          ///< the guest asked for a reset and --no-reboot was given
   kGuestSystemFailure = 81,  ///< the guest shut down or reset with SRST reason "system failure"
-  kGuestFault = 82,          ///< an exit that cannot go on: unhandled trap, failed entry, error of KVM_RUN
-  kBreak = 83,               ///< an exit of --break, with --on-break exit
+  kGuestFault = 82,          ///< an exit that rvvmm cannot handle: unhandled trap, failed entry, error of KVM_RUN
+  kBreak = 83,               ///< --break stopped the guest, with --on-break exit
   kSignalBase = 128,
 };
 
 class SetupError : public std::runtime_error {
  public:
-  /// `message`: what was tried, on what, why it failed and what would be right, in one line without a full stop.
+  /// `message`: what was tried, on which object, why it failed and what would be right. One line without a full stop.
   SetupError(ExitStatus status, const std::string& message) : std::runtime_error(message), status_(status) {}
 
   /// "<what>: <text of errno_value>".

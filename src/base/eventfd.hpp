@@ -1,4 +1,4 @@
-// Counters of the kernel (eventfd, timerfd) that wake whoever waits for them.
+// Kernel counters (eventfd, timerfd) that wake the threads that wait for them.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -20,14 +20,15 @@ inline Fd open_eventfd(const std::string& what) {
   return fd;
 }
 
-/// Wakes whoever waits for the eventfd. Any thread.
+/// Wakes the threads that wait for the eventfd. Any thread.
 inline void add_one(int eventfd) noexcept {
   const uint64_t one = 1;
-  // The only failure is a counter that cannot grow, and then whoever waits is awake already.
+  // The write fails only if the counter cannot grow. The waiting threads have been woken in that case.
   [[maybe_unused]] const ssize_t written = ::write(eventfd, &one, sizeof one);
 }
 
-/// Back to zero. False where it was zero already and the descriptor does not block: somebody has taken it before.
+/// Resets the counter to zero. False if it is zero already and the descriptor is nonblocking: another thread has reset
+/// it.
 inline bool take_count(int counter) noexcept {
   uint64_t count = 0;
   return ::read(counter, &count, sizeof count) == static_cast<ssize_t>(sizeof count);

@@ -1,4 +1,4 @@
-// Who is told of every exit of a hart.
+// An observer that is told about every exit of a hart.
 #pragma once
 
 #include "base/exit_record.hpp"
@@ -7,15 +7,16 @@ namespace rvvmm {
 
 class VcpuBackend;
 
-/// Called on the hart's own thread, when an exit has been answered and before the guest is entered again. Never throws,
-/// allocates nothing.
+/// Called on the hart's own thread, after an exit was answered and before the guest is entered again. Must not throw or
+/// allocate.
 class ExitObserver {
  public:
   virtual ~ExitObserver() = default;
-  /// `hart` may be asked for its registers, which are those at the exit: the hypervisor has not completed it yet. They
-  /// must not be changed.
+  /// `hart` may be asked for its registers. They have their values at the exit, because the hypervisor has not
+  /// completed it yet, and must not be changed.
   virtual void on_exit(VcpuBackend& hart, const ExitRecord& exit) noexcept = 0;
-  /// The same before a system event is answered, which ends the machine: `exit` has no time of an answer.
+  /// The same, but before a system event is answered, because the answer ends the machine. The time of the answer in
+  /// `exit` is not known yet.
   virtual void before_system_event(VcpuBackend& /*hart*/, const ExitRecord& /*exit*/) noexcept {}
 };
 

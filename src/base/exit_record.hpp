@@ -1,4 +1,4 @@
-// One exit as it is seen from outside: what the guest asked for, what it got, and when.
+// One exit: what the guest asked for, what it got, and when.
 #pragma once
 
 #include <array>
@@ -15,14 +15,14 @@ enum class ExitKind : uint8_t {
   kCsr,
   kSystemEvent,
   kInterrupted,  ///< a signal for the hart's thread
-  kOther,        ///< what is a fault, or unknown
+  kOther,        ///< a fault, or a reason that is not known
   kCount,
 };
 inline constexpr size_t kExitKinds = static_cast<size_t>(ExitKind::kCount);
 
 struct MmioExit {
   uint64_t at;
-  uint64_t value;  ///< of a load: what the guest gets
+  uint64_t value;  ///< for a load: what the guest gets
   uint8_t width;   ///< bytes
   bool is_write;
 };
@@ -31,7 +31,7 @@ struct SbiExit {
   uint64_t eid;
   uint64_t fid;
   std::array<uint64_t, 6> args;
-  int64_t error;  ///< a0 of the answer
+  int64_t error;  ///< the answer in a0
   uint64_t value;
 };
 
@@ -48,15 +48,15 @@ struct SystemExit {
 };
 
 struct OtherExit {
-  uint32_t reason;       ///< the hypervisor's number for it
-  uint32_t errno_value;  ///< of an entry that failed; 0: none did
+  uint32_t reason;       ///< the hypervisor's number of the exit
+  uint32_t errno_value;  ///< of a failed entry; 0: the entry did not fail
 };
 
-/// Times are in ticks of VmBackend::ticks(). Of the union, the member that `kind` says: kInterrupted has none.
+/// Times are in ticks of VmBackend::ticks(). `kind` selects the union's member; kInterrupted has none.
 struct ExitRecord {
-  uint64_t entered = 0;   ///< the hart was let into the guest
-  uint64_t left = 0;      ///< it came back
-  uint64_t answered = 0;  ///< its exit had been answered
+  uint64_t entered = 0;   ///< when the hart entered the guest
+  uint64_t left = 0;      ///< when it left the guest
+  uint64_t answered = 0;  ///< when its exit was answered
   ExitKind kind = ExitKind::kOther;
   union {
     MmioExit mmio;

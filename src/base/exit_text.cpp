@@ -10,7 +10,7 @@
 namespace rvvmm {
 namespace {
 
-// Of those that can exit: what KVM does not have, and what it hands over where it is told to.
+// CSRs whose accesses can exit: those that KVM does not emulate, and those that it forwards if it is told to.
 constexpr std::array<std::pair<uint32_t, std::string_view>, 10> kCsrNames{{{0x001, "fflags"},
                                                                            {0x002, "frm"},
                                                                            {0x003, "fcsr"},

@@ -35,7 +35,8 @@ void check(int error) {
 }  // namespace
 
 FdtBuilder::FdtBuilder() : blob_(kFirstSize) {
-  // Looking for a name that is there already costs more than all the rest of a small tree; a kilobyte does not.
+  // Without name deduplication the tree is about a kilobyte larger. Searching for existing names would take longer than
+  // all other work on a small tree.
   check(fdt_create_with_flags(blob_.data(), static_cast<int>(blob_.size()), FDT_CREATE_FLAG_NO_NAME_DEDUP));
   check(fdt_finish_reservemap(blob_.data()));
   check(fdt_begin_node(blob_.data(), ""));
@@ -70,7 +71,7 @@ FdtBuilder::Node FdtBuilder::node(std::string_view name, uint64_t unit_address) 
 }
 
 void FdtBuilder::end_node() noexcept {
-  // Four bytes: only a full buffer can refuse them, and then the end that finish() writes fails with a clear error.
+  // This writes four bytes and fails only if the buffer is full. finish() then fails too, with a clear error.
   try {
     write([&] { return fdt_end_node(blob_.data()); });
   } catch (const SetupError&) {

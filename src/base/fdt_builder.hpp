@@ -1,4 +1,4 @@
-// Writes a flattened device tree (Devicetree Specification 0.4, ch. 5) by scopes, over libfdt.
+// Writes a flattened device tree (Devicetree Specification 0.4, ch. 5) with libfdt. A C++ scope is a node.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@
 
 namespace rvvmm {
 
-/// Sequential writer: properties of a node come before its children, as the format wants. Grows by itself;
-/// throws SetupError only where libfdt reports a bug of ours or memory ends.
+/// Sequential writer: the properties of a node come before its children, as the format requires. The buffer grows as
+/// needed. Throws SetupError only if libfdt reports a bug in rvvmm or the tree gets too large.
 class FdtBuilder {
  public:
-  /// An open node; closed at the end of its scope.
+  /// An open node. Its destructor closes it.
   class Node {
    public:
     ~Node();
@@ -48,10 +48,10 @@ class FdtBuilder {
   /// "reg" for #address-cells = #size-cells = 2.
   void reg(std::initializer_list<GpaRange> ranges);
 
-  /// A number for a "phandle" property that is not used yet; from 1.
+  /// An unused number for a "phandle" property; starts at 1.
   uint32_t new_phandle() noexcept { return ++last_phandle_; }
 
-  /// Closes the root and returns the blob, exactly its totalsize.
+  /// Closes the root node and returns the blob, cut to its totalsize.
   std::vector<std::byte> finish();
 
  private:
@@ -64,16 +64,17 @@ class FdtBuilder {
   uint32_t last_phandle_ = 0;
 };
 
-/// Where the board put a device, for the device's own description of itself.
+/// Where the board placed a device. The device uses it to write its own node.
 struct FdtSlot {
   GpaRange window;
-  /// The cells of an "interrupts" property in the form of this board's controller; empty without interrupt.
+  /// The cells of an "interrupts" property, in the format of this board's interrupt controller. Empty if the device has
+  /// no interrupt.
   std::vector<uint32_t> interrupts;
-  /// Phandles, for a bus that passes on the interrupts of others: the controller's, and that of where messages go (0:
-  /// nowhere).
+  /// Phandles for a bus that forwards interrupts of other devices: of the interrupt controller, and of the MSI
+  /// controller (0: none).
   uint32_t interrupt_parent = 0;
   uint32_t msi_parent = 0;
-  /// For a device that other nodes refer to, its own.
+  /// The device's own phandle, if other nodes refer to it.
   uint32_t own_phandle = 0;
 };
 

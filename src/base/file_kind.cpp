@@ -12,7 +12,7 @@ std::string_view file_kind(mode_t mode) noexcept {
     case S_IFSOCK: return "is a socket";
     case S_IFCHR: return "is a character device";
     case S_IFBLK: return "is a block device";
-    default: return "is no regular file";
+    default: return "is not a regular file";
   }
 }
 

@@ -1,4 +1,4 @@
-// What stands at a path, in the words of our error lines.
+// The type of a file at a path, in the words of the error lines.
 #pragma once
 
 #include <sys/types.h>

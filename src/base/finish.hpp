@@ -1,4 +1,4 @@
-// How a guest ends its machine of its own accord, by whatever device or call.
+// How a guest ends its machine itself, by a device or by a call.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@ enum class FinishKind : uint8_t { kPass, kFail, kReset };
 
 struct FinishRequest {
   FinishKind kind = FinishKind::kPass;
-  uint16_t code = 0;  ///< the guest's, for kFail; else 0
+  uint16_t code = 0;  ///< the guest's code for kFail; otherwise 0
 
   friend bool operator==(const FinishRequest&, const FinishRequest&) = default;
 };
 
-/// Called on the thread of the hart that asked, which goes on running until the machine stops it.
+/// Called on the thread of the hart that asked. The hart keeps running until the machine stops it.
 class FinishListener {
  public:
   virtual ~FinishListener() = default;

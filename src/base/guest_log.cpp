@@ -32,7 +32,7 @@ bool GuestLog::has_room_for(size_t text_size) noexcept {
 
 bool GuestLog::line(HartId hart, log::Level level, std::string_view text) noexcept {
   if (!log::enabled(log::Module::kGuest, level)) return true;
-  std::array<char, RVVMM_LOG_MAX_BYTES> shown;  // a copy: what is checked must be what is shown
+  std::array<char, RVVMM_LOG_MAX_BYTES> shown;  // a copy, because the guest may change the text after the check
   const size_t size = text.copy(shown.data(), shown.size());
   make_printable(std::span{shown}.first(size));
   const LockGuard lock{mu_};

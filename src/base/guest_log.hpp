@@ -10,21 +10,22 @@
 
 namespace rvvmm {
 
-/// Any hart. The log is not the guest's to fill, nor a place to wait: what comes too fast, is too much in all, or finds
-/// a reader of the log that sleeps, is dropped. One for all machines of a run, so that a guest gains nothing by a
-/// reset.
+/// Any hart. A guest must not fill the log, and a hart must not wait for it. So a line is dropped if lines come too
+/// fast, if the total limit is reached, or if nobody reads the log. One object serves all machines of a run, so a reset
+/// does not reset the limits.
 class GuestLog {
  public:
   static constexpr uint32_t kLinesPerSecond = 100;
-  /// What a line counts beyond its text: time, level, module and hart.
+  /// What each line counts in addition to its text: time, level, module and hart.
   static constexpr uint64_t kBytesPerLine = 64;
   static constexpr uint64_t kUsualLimit = 16_MiB;
 
-  /// `limit`: bytes in all. That it is reached is said once.
+  /// `limit`: total bytes. When it is reached, one warning says so.
   explicit GuestLog(uint64_t limit = kUsualLimit) noexcept : limit_(limit) {}
 
-  /// `text` is the guest's, in its RAM or not, and unchecked: it is read once, and cut to RVVMM_LOG_MAX_BYTES. False
-  /// where the line was dropped. Lines below the level of Module::kGuest go nowhere, which is no drop.
+  /// `text` comes from the guest, unchecked, and may be in its RAM: it is read once and cut to RVVMM_LOG_MAX_BYTES.
+  /// False if the line was dropped. A line below the level of Module::kGuest is not written and does not count as
+  /// dropped.
   bool line(HartId hart, log::Level level, std::string_view text) noexcept;
 
  private:
@@ -34,7 +35,7 @@ class GuestLog {
   const uint64_t limit_;
 
   Mutex mu_;
-  int64_t second_ GUARDED_BY(mu_) = 0;  // the one that lines_ counts in
+  int64_t second_ GUARDED_BY(mu_) = 0;  // the second in which lines_ are counted
   uint32_t lines_ GUARDED_BY(mu_) = 0;
   uint64_t bytes_ GUARDED_BY(mu_) = 0;
   bool limit_said_ GUARDED_BY(mu_) = false;

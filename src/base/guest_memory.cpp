@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint64_t kAlignment = 2_MiB;
 
-/// Of the pages of a pool; 0 where none is asked for.
+/// log2 of the page size of the requested hugetlb pool; 0 if no pool is requested.
 unsigned page_shift(HugePages pages) noexcept {
   switch (pages) {
     case HugePages::k2MiB: return 21;
@@ -37,7 +37,7 @@ std::string option_text(uint64_t size) {
   return "--mem " + mem_text(size);
 }
 
-/// A number that the kernel says of a pool; nullopt where there is no such pool.
+/// A value that the kernel reports about a hugetlb pool; nullopt if the pool does not exist.
 std::optional<uint64_t> pool_fact(unsigned shift, const char* name) {
   std::ifstream file{std::format("/sys/kernel/mm/hugepages/hugepages-{}kB/{}", (uint64_t{1} << shift) / 1_KiB, name)};
   uint64_t value = 0;
@@ -51,7 +51,7 @@ SetupError pool_is_too_small(uint64_t size, unsigned shift, int error) {
   const auto free = pool_fact(shift, "free_hugepages");
   if (!free) {
     return {ExitStatus::kHostUnsupported,
-            std::format("{}: this host has no pool of such pages; give another size of them, or thp", where)};
+            std::format("{}: this host has no pool of such pages; give another page size, or thp", where)};
   }
   const uint64_t needed = size / page;
   const uint64_t left = *free - std::min(*free, pool_fact(shift, "resv_hugepages").value_or(0));
@@ -84,7 +84,7 @@ Mapping map_ram(uint64_t size, unsigned shift, int file) {
 }
 
 void advise(std::span<std::byte> ram, const RamOptions& options) {
-  // Advice only: a kernel without transparent huge pages refuses, and everything still works.
+  // This is advice only: a kernel without transparent huge pages refuses, and the guest still works.
   if (options.huge_pages == HugePages::kTransparent) ::madvise(ram.data(), ram.size(), MADV_HUGEPAGE);
   if (options.huge_pages == HugePages::kOff) ::madvise(ram.data(), ram.size(), MADV_NOHUGEPAGE);
   if (options.merge && ::madvise(ram.data(), ram.size(), MADV_MERGEABLE) != 0) {
@@ -104,14 +104,14 @@ void check_cgroup(const std::string& where, uint64_t size, uint64_t host_swap) {
 
 void prefault(std::span<std::byte> ram, unsigned shift) {
   const std::string where = option_text(ram.size()) + ",prefault";
-  // Asked for more than there is, the kernel would end processes to find it, us among the first.
+  // If we asked for more memory than exists, the OOM killer would kill processes, and rvvmm among the first.
   struct sysinfo host{};
   ::sysinfo(&host);
   const uint64_t all = uint64_t{host.totalram} * host.mem_unit;
   if (ram.size() > all) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: this host has {} MiB; give less", where, all / 1_MiB)};
   }
-  // The same within a cgroup, which pages of a pool do not count in.
+  // The same within a memory cgroup. Pages of a hugetlb pool do not count there.
   if (shift == 0) check_cgroup(where, ram.size(), uint64_t{host.totalswap} * host.mem_unit);
   if (::madvise(ram.data(), ram.size(), MADV_POPULATE_WRITE) != 0) {
     throw SetupError::from_errno(ExitStatus::kInternal, where, errno);
@@ -130,11 +130,11 @@ GuestMemory::GuestMemory(Gpa base, uint64_t size, const RamOptions& options)
 }
 
 void GuestMemory::discard() const noexcept {
-  // A page of a pool that is given back may be somebody else's before we ask for it again.
+  // If a page is returned to the pool, another process may take it before we need it again.
   if (keeps_pages_) {
     std::ranges::fill(bytes(), std::byte{0});
   } else if (file_) {
-    // Whoever else has the file mapped sees zeroes too.
+    // Every process that maps the file sees zeroes too.
     ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes().size()));
   } else {
     ::madvise(bytes().data(), bytes().size(), MADV_DONTNEED);

@@ -14,9 +14,9 @@
 namespace rvvmm {
 
 enum class HugePages : uint8_t {
-  kTransparent,  ///< where the host finds some: no promise
+  kTransparent,  ///< if the host finds some; not guaranteed
   kOff,
-  k2MiB,  ///< of the host's pool (hugetlb)
+  k2MiB,  ///< from the host's hugetlb pool
   k1GiB,
 };
 
@@ -24,41 +24,42 @@ enum class HugePages : uint8_t {
 struct RamOptions {
   HugePages huge_pages = HugePages::kTransparent;
   bool shared = false;    ///< a memfd "rvvmm-ram", which another process can map
-  bool prefault = false;  ///< all of it before the guest starts
-  bool merge = false;     ///< the host may merge pages that are the same (KSM); not with `shared` or a pool
+  bool prefault = false;  ///< allocate all of it before the guest starts
+  bool merge = false;     ///< the host may merge equal pages (KSM); not with `shared` or a pool
 
   friend bool operator==(const RamOptions&, const RamOptions&) = default;
 };
 
-/// One contiguous block of RAM. Any thread may use it; the guest writes it at the same time, so a value is
-/// loaded once and the copy is checked.
+/// One contiguous block of RAM. Any thread may use it. The guest writes to it at the same time, so load a value once
+/// and check the copy.
 class GuestMemory {
  public:
-  /// `size` bytes at `base`, both multiples of a page; untouched and zero, 2 MiB aligned so that KVM can map it
-  /// by huge pages. Throws SetupError when the host cannot map that much, or not in the way that `options` ask for.
+  /// `size` bytes at `base`, both multiples of a page. The memory is zero and not yet allocated. It is aligned to 2 MiB
+  /// so that KVM can map it with huge pages. Throws SetupError if the host cannot map that much, or cannot map it as
+  /// `options` require.
   GuestMemory(Gpa base, uint64_t size, const RamOptions& options = {});
 
-  /// Back to zeroes: what a guest's reset finds. Its pages are given back to the host, but for those of a pool, or that
-  /// were asked for in advance: they stay. No hart runs.
+  /// Fills the RAM with zeroes for a guest reset. Returns the pages to the host, except pages of a pool and prefaulted
+  /// pages, which stay allocated. No hart may run.
   void discard() const noexcept;
 
   GpaRange range() const noexcept { return range_; }
   std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
 
-  /// [at, at + len) in our address space; nullopt unless all of it is RAM.
+  /// [at, at + len) in rvvmm's address space; nullopt unless all of it is RAM.
   std::optional<std::span<std::byte>> slice(Gpa at, uint64_t len) const noexcept {
     if (!range_.contains(at, len)) return std::nullopt;
     return mapping_.bytes().subspan(at - range_.base, len);
   }
 
-  /// The same for an address that SBI passes as two XLEN words: on RV64 the high one can only be zero, since no RAM
-  /// lies behind 2^64 (SBI 3.0, 12.1).
+  /// The same for an address that SBI passes as two XLEN words. On RV64 the high word must be zero, because no RAM
+  /// exists above 2^64 (SBI 3.0, 12.1).
   std::optional<std::span<std::byte>> slice_of_words(uint64_t base_lo, uint64_t base_hi, uint64_t len) const noexcept {
     if (base_hi != 0) return std::nullopt;
     return slice(Gpa{base_lo}, len);
   }
 
-  /// A little-endian value of the guest, alignment not needed; nullopt unless all of it is RAM.
+  /// Reads a little-endian value, at any alignment; nullopt unless all of it is RAM.
   template <typename T>
     requires std::is_trivially_copyable_v<T>
   std::optional<T> load(Gpa at) const noexcept {
@@ -69,7 +70,7 @@ class GuestMemory {
     return value;
   }
 
-  /// False, and nothing written, unless all of it is RAM.
+  /// Writes a value. False, and writes nothing, unless all of it is RAM.
   template <typename T>
     requires std::is_trivially_copyable_v<T>
   bool store(Gpa at, const T& value) const noexcept {
@@ -83,7 +84,7 @@ class GuestMemory {
   static_assert(std::endian::native == std::endian::little, "guest values are little endian");
 
   GpaRange range_;
-  Fd file_;  // of shared RAM
+  Fd file_;  // the memfd, if RAM is shared
   Mapping mapping_;
   bool keeps_pages_ = false;
 };

@@ -1,4 +1,4 @@
-// The states of harts, as SBI HSM has them: what an extension asks of whoever runs the harts.
+// The hart states of SBI HSM: the interface between an SBI extension and the code that runs the harts.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace rvvmm {
 
-/// SBI 3.0, 9, table "HSM Hart States"; the numbers are those of sbi_hart_get_status.
+/// SBI 3.0, ch. 9, table "HSM Hart States". The numbers are those that sbi_hart_get_status returns.
 enum class HsmState : uint8_t {
   kStarted = 0,
   kStopped = 1,
@@ -19,35 +19,35 @@ enum class HsmState : uint8_t {
   kResumePending = 6,
 };
 
-/// Where a hart begins in supervisor mode, with paging and interrupts off, its id in a0 and `opaque` in a1 (SBI 3.0,
+/// Where a hart starts: in supervisor mode, with paging and interrupts off, its id in a0 and `opaque` in a1 (SBI 3.0,
 /// 9.1 and 9.4).
 struct HartEntry {
   Gpa pc;
   uint64_t opaque = 0;
 };
 
-/// Called by `self` or `asker` on that hart's own thread, while its SBI call is in hand. A call may wait for another
-/// hart's thread, which comes as soon as it has left the guest and is done with the call or access in hand; never for
-/// the guest.
+/// `self` or `asker` is the hart that calls. It calls on its own thread while rvvmm answers its SBI call. A function
+/// may wait for another hart's thread until that thread has left the guest and finished its current call or access. It
+/// never waits for the guest.
 class HartControl {
  public:
   virtual ~HartControl() = default;
   /// Ids are 0..harts() - 1.
   virtual uint32_t harts() const noexcept = 0;
   virtual HsmState state(HartId asker, HartId target) noexcept = 0;
-  /// True if `target` was stopped: it starts at `entry`. Of several that ask at once, one gets true.
+  /// True if `target` was stopped: it starts at `entry`. If several harts ask at once, one of them gets true.
   virtual bool start(HartId asker, HartId target, const HartEntry& entry) noexcept = 0;
-  /// `self` stops behind the call in hand, which it never sees the answer of. False where something of that kind
-  /// is under way.
+  /// `self` stops after the current call and never sees its answer. False if a stop or suspend of `self` is already in
+  /// progress.
   virtual bool stop(HartId self) noexcept = 0;
-  /// `self` sleeps, behind the call in hand, until one of the interrupts that it has enabled is pending; then it begins
-  /// at `resume`, or without that goes on behind the call with a0 and a1 as answered and every other register as it
-  /// was. False where something of that kind is under way, or the hypervisor refuses what it takes.
+  /// `self` sleeps after the current call until an interrupt that it has enabled is pending. Then it starts at
+  /// `resume`. Without `resume` it continues after the call: a0 and a1 hold the answer and all other registers keep
+  /// their values. False if a stop or suspend of `self` is already in progress, or if the hypervisor refuses a step.
   virtual bool suspend(HartId self, const std::optional<HartEntry>& resume) noexcept = 0;
-  /// The call that ends the sleep of `self`: false unless it is suspended.
+  /// Ends the sleep of `self`. False unless it is suspended.
   virtual bool resume(HartId self) noexcept = 0;
-  /// The machine sleeps, behind the call in hand, until something outside wakes it; then `self` begins at `resume`.
-  /// False unless all other harts are stopped.
+  /// The machine sleeps after the current call until something outside wakes it. Then `self` starts at `resume`. False
+  /// unless all other harts are stopped.
   virtual bool suspend_system(HartId self, const HartEntry& resume) noexcept = 0;
 };
 

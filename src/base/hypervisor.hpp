@@ -1,4 +1,5 @@
-// The seam between the machine and the hypervisor below it: KVM (src/kvm), or a script in tests (tests/fakes).
+// The interface between the machine and the hypervisor below it: KVM (src/kvm), or a scripted fake in tests
+// (tests/fakes).
 #pragma once
 
 #include <cstddef>
@@ -18,18 +19,18 @@
 
 namespace rvvmm {
 
-/// What an exit comes to.
+/// What the hart's thread does after an exit.
 enum class RunOutcome : uint8_t {
   kContinue,     ///< answered: enter again
   kInterrupted,  ///< a kick or a signal: look at the mailbox, then enter again
   kStop,         ///< the machine was told to end or restart; do not enter again
-  kFault,        ///< an exit that cannot go on; fault_report() says which
+  kFault,        ///< an exit that rvvmm cannot handle; fault_report() describes it
 };
 
 enum class HartState : uint8_t { kRunnable, kStopped, kUnknown };
 
-/// The registers of a hart that have at most 64 bits, group after group in KVM's order (Linux,
-/// arch/riscv/include/uapi/asm/kvm.h). v0..v31 are VectorRegister.
+/// The registers of a hart that have at most 64 bits, by group, in KVM's order (Linux,
+/// arch/riscv/include/uapi/asm/kvm.h). VectorRegister has v0..v31.
 enum class HartRegister : uint8_t {
   kPc,
   kX1,
@@ -75,14 +76,14 @@ enum class HartRegister : uint8_t {
   kSatp,
   kScounteren,
   kSenvcfg,
-  kSiselect,  ///< AIA, to kIprio2h; only where the hart has it
+  kSiselect,  ///< AIA, up to kIprio2h; only if the hart has AIA
   kIprio1,
   kIprio2,
   kSieh,
   kSiph,
   kIprio1h,
   kIprio2h,
-  kTime,  ///< guest time is one for all harts
+  kTime,  ///< guest time is the same for all harts
   kTimerCompare,
   kTimerState,
   kFcsr,
@@ -118,11 +119,11 @@ enum class HartRegister : uint8_t {
   kF29,
   kF30,
   kF31,
-  kVstart,  ///< vector, to kVlenb; only where the hart has it
+  kVstart,  ///< vector, up to kVlenb; only if the hart has the V extension
   kVl,
   kVtype,
   kVcsr,
-  kVlenb,  ///< bytes of each of v0..v31: the host's, for good
+  kVlenb,  ///< bytes of each of v0..v31: the host's value, which does not change
   kCount,
 };
 
@@ -148,7 +149,7 @@ inline constexpr HartRegister kA0 = x(10);
 inline constexpr HartRegister kA1 = x(11);
 
 inline constexpr uint64_t kSstatusSie = 1UL << 1;
-/// Two bits: 0 where the guest has vector registers switched off.
+/// Two bits: 0 if the guest has switched off the vector registers.
 inline constexpr uint64_t kSstatusVs = 3UL << 9;
 
 /// Bits of sip and sie (privileged specification, "Supervisor Interrupt Registers").
@@ -156,74 +157,75 @@ inline constexpr uint64_t kSoftwareInterrupt = 1UL << 1;
 inline constexpr uint64_t kTimerInterrupt = 1UL << 5;
 inline constexpr uint64_t kExternalInterrupt = 1UL << 9;
 
-/// Of kTimerCompare, at a reset: the timer never expires.
+/// The value of kTimerCompare after a reset: the timer never expires.
 inline constexpr uint64_t kNoTimer = UINT64_MAX;
 
 /// The scounteren that a hart starts with: CY, TM and IR readable in user mode.
 inline constexpr uint64_t kAllCountersReadable = 7;
 
-/// A counter that the hypervisor keeps of itself.
+/// A counter that the hypervisor keeps.
 struct Statistic {
-  std::string name;              ///< the hypervisor's own
+  std::string name;              ///< the hypervisor's name for it
   std::vector<uint64_t> values;  ///< one, or the buckets of a histogram
 
   friend bool operator==(const Statistic&, const Statistic&) = default;
 };
 
-/// One vCPU. Only from the thread that runs it, while it is not inside run(); request_interrupt() and
-/// set_external_interrupt() from any.
+/// One vCPU. Only the thread that runs it may call it, and not during run(). Any thread may call request_interrupt()
+/// and set_external_interrupt().
 class VcpuBackend : public HartIrqPin {
  public:
-  /// Enters the guest, answers its exit through `io`, and enters it again for as long as that comes to kContinue.
-  /// Never throws, allocates nothing.
+  /// Enters the guest, answers its exit through `io`, and enters it again as long as the outcome is kContinue. Never
+  /// throws and does not allocate.
   virtual RunOutcome run(VcpuIo& io) noexcept = 0;
-  /// Tells `observer`, which outlives the vCPU, of each exit from the next run() on; nullptr: nobody, as at first.
+  /// From the next run() on, tells `observer` about each exit. `observer` must outlive the vCPU. nullptr, the default:
+  /// no observer.
   virtual void observe_exits(ExitObserver* observer) noexcept = 0;
-  /// Makes the run() in progress, or the next one, return kInterrupted as soon as the vCPU's thread gets a
-  /// signal. The caller sends that signal after this. Any thread.
+  /// Makes the current run(), or the next one, return kInterrupted as soon as the vCPU's thread gets a signal. The
+  /// caller must send that signal after this call. Any thread.
   virtual void request_interrupt() noexcept = 0;
-  /// The vCPU's own thread, before it looks at its mailbox: kicks from here on count anew.
+  /// Clears the request. The vCPU's own thread calls this before it checks its mailbox; later kicks are not lost.
   virtual void clear_interrupt() noexcept = 0;
 
-  /// Registers of a hart that starts an image: SBI 3.0, 9.1 (a0 = hartid, a1 = opaque, the rest reset), and
-  /// scounteren as kAllCountersReadable.
+  /// Sets the registers of a hart that starts an image: SBI 3.0, 9.1 (a0 = hartid, a1 = opaque, the rest reset), and
+  /// scounteren = kAllCountersReadable.
   virtual void set_entry(Gpa pc, uint64_t a0, uint64_t a1) = 0;
   virtual HartState state() noexcept = 0;
-  /// kRunnable or kStopped, from the next run() on; a stopped hart waits in run() until somebody starts it. False where
-  /// the hypervisor refuses.
+  /// kRunnable or kStopped, from the next run() on. A stopped hart waits in run() until it is started. False if the
+  /// hypervisor refuses.
   virtual bool set_state(HartState state) noexcept = 0;
-  /// Behind an SBI system suspend, which the hypervisor forwards and then resets the hart at its next entry: brings
-  /// that about without entering the guest. The hart is stopped afterwards; interrupts that were pending at its
-  /// interrupt file or its pin still are, and are enabled as they were; so is its software interrupt. False where the
+  /// After it forwards an SBI system suspend, the hypervisor resets the hart at its next entry. This call forces that
+  /// reset without entering the guest. Afterwards the hart is stopped. Interrupts that were pending at its interrupt
+  /// file or its pin are still pending and enabled as before; a pending software interrupt is kept too. False if the
   /// hypervisor refuses. May take milliseconds.
   virtual bool take_suspend_reset() noexcept = 0;
-  /// What of sip is pending, but for the timer, which follows from kTimerCompare: what the hart's interrupt file or pin
-  /// asks for is in it, which kSip alone may not show.
+  /// The pending bits of sip, without the timer interrupt, which follows from kTimerCompare. They include an interrupt
+  /// of the hart's interrupt file or pin, which kSip alone may not show.
   virtual uint64_t pending_interrupts() noexcept = 0;
-  /// One register; RegisterFile spares its users doing that twice. nullopt where the hart has no such register.
+  /// Reads one register; nullopt if the hart does not have it. RegisterFile caches the values.
   virtual std::optional<uint64_t> get(HartRegister reg) noexcept = 0;
   virtual bool set(HartRegister reg, uint64_t value) noexcept = 0;
-  /// A register's bytes, element 0 first: vlenb of them. False, and `bytes` may hold anything, where the hart has no
-  /// vector registers or they have another size.
+  /// The vlenb bytes of a register, element 0 first. False if the hart has no vector registers or they have another
+  /// size; `bytes` may then hold anything.
   virtual bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept = 0;
   virtual bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept = 0;
 
-  /// After kFault: one line that names the exit, and what the hart was at by the names that `io` has; then the
-  /// registers, one group a line.
+  /// After kFault: one line that names the exit and the access that the hart was making, with names from `io`. Then the
+  /// registers, one group per line.
   virtual std::string fault_report(const VcpuIo& io) = 0;
 
-  /// What the guest exited for last, oldest first: some thousand exits. Their three times are one, at which each was
-  /// answered. Any thread, at any time.
+  /// The last few thousand exits, oldest first. All three times of an exit are the time when it was answered. Any
+  /// thread, at any time.
   virtual std::vector<ExitRecord> last_exits() const = 0;
-  /// What the hypervisor counted of this vCPU; nothing where it does not say.
+  /// The hypervisor's counters of this vCPU; empty if it has none.
   virtual std::vector<Statistic> statistics() = 0;
 };
 
-/// What the guest may know of a hart; the same for all.
+/// What the guest may know about a hart; the same for all harts.
 struct CpuDescription {
   std::vector<std::string> isa_extensions;  ///< lower case, single letters first, in canonical order
   uint64_t satp_mode = 8;                   ///< satp.MODE of the deepest page tables: 8 Sv39, 9 Sv48, 10 Sv57
-  uint64_t cbom_block_size = 0;             ///< bytes, 0: no such extension
+  uint64_t cbom_block_size = 0;             ///< bytes; 0: the extension does not exist
   uint64_t cboz_block_size = 0;
   uint64_t cbop_block_size = 0;
   uint64_t timebase_hz = 0;
@@ -231,13 +233,13 @@ struct CpuDescription {
 
 /// How interrupts reach the harts.
 enum class IrqchipKind : uint8_t {
-  kAiaHardware,  ///< in-kernel AIA with guest interrupt files where free
+  kAiaHardware,  ///< in-kernel AIA with guest interrupt files as far as some are free
   kAiaEmulated,  ///< in-kernel AIA, interrupt files in software
   kPlic,         ///< a PLIC in user space
 };
 
 struct AiaLayout {
-  Gpa imsic_base;  ///< first hart's interrupt file; one page each
+  Gpa imsic_base;  ///< the first hart's interrupt file; one page per hart
   Gpa aplic_base;
   uint32_t sources = 0;  ///< wired inputs 1..sources, at most 1023
 };
@@ -246,50 +248,50 @@ struct AiaLayout {
 struct AiaProperties {
   IrqchipKind kind = IrqchipKind::kAiaHardware;
   uint32_t ids = 0;                ///< highest interrupt identity
-  bool files_left_unused = false;  ///< the host has guest interrupt files; files in software were asked for
+  bool files_left_unused = false;  ///< the host has guest interrupt files, but files in software were requested
 };
 
-/// One VM. Set-up by one thread; interrupts and doorbells by any. Messages (MsiSink) need an in-kernel AIA.
+/// One VM. One thread sets it up; any thread may use interrupts and doorbells. Messages (MsiSink) need an in-kernel
+/// AIA.
 class VmBackend : public DoorbellHost, public MsiSink {
  public:
   /// Throws SetupError.
   virtual void map_ram(Gpa base, std::span<std::byte> memory) = 0;
-  /// Memory that the guest can read and execute and not write, one block a VM; `memory`, of whole pages, outlives the
-  /// VM's harts. Any thread, also while harts run. False, and logged, where the hypervisor refuses.
+  /// Maps memory that the guest can read and execute but not write; one block per VM. `memory` consists of whole pages
+  /// and must outlive the VM's harts. Any thread, also while harts run. False, and logged, if the hypervisor refuses.
   virtual bool map_rom(Gpa base, std::span<const std::byte> memory) noexcept = 0;
-  /// Ids count up from 0. All vCPUs are made before set_up_aia() and before the first run. Throws SetupError.
+  /// Ids count up from 0. Create all vCPUs before set_up_aia() and before the first run. Throws SetupError.
   virtual std::unique_ptr<VcpuBackend> create_vcpu(HartId hart) = 0;
-  /// Whole set-up of the in-kernel AIA for the vCPUs made so far; `emulated`: without the host's guest interrupt
-  /// files even where it has them. nullopt, with the step and the reason in `why`, when the host cannot; the VM is
-  /// then of no further use.
+  /// Sets up the in-kernel AIA for the vCPUs created so far. `emulated`: do not use the host's guest interrupt files.
+  /// If the host cannot do it: nullopt, with the failed step and the reason in `why`. The VM is then unusable.
   virtual std::optional<AiaProperties> set_up_aia(const AiaLayout& layout, uint32_t harts, bool emulated,
                                                   std::string& why) = 0;
   /// After create_vcpu(). Throws SetupError.
   virtual CpuDescription describe_cpu(bool with_aia) = 0;
-  /// After create_vcpu(): whether the extension of that row of kSbiSwitches is on; nullopt where the hypervisor does
-  /// not have it.
+  /// After create_vcpu(): whether the extension in that row of kSbiSwitches is on; nullopt if the hypervisor does not
+  /// have it.
   virtual std::optional<bool> sbi_extension_is_on(size_t row) noexcept = 0;
-  /// A wired source of the in-kernel AIA.
+  /// Sets the level of a wired source of the in-kernel AIA.
   virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
 
-  /// The clock of ExitRecord, which never goes back. Any thread.
+  /// The clock of ExitRecord, in ticks. It never goes back. Any thread.
   virtual uint64_t ticks() const noexcept = 0;
-  /// Its ticks a second; after create_vcpu(). Any thread.
+  /// Ticks per second; after create_vcpu(). Any thread.
   virtual uint64_t timebase_hz() const noexcept = 0;
-  /// What the hypervisor counted of this VM; nothing where it does not say.
+  /// The hypervisor's counters of this VM; empty if it has none.
   virtual std::vector<Statistic> statistics() = 0;
 };
 
-/// Makes VMs: one per boot of the machine, since a portable reset is a new VM over the same RAM.
+/// Creates VMs: one for each boot of the machine, because a reset creates a new VM over the same RAM.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
-  /// `sbi`: of every vCPU of that VM; create_vcpu() throws where the hypervisor refuses what was chosen.
+  /// `sbi` applies to every vCPU of the VM. create_vcpu() throws if the hypervisor refuses a choice.
   virtual std::unique_ptr<VmBackend> create_vm(const SbiChoices& sbi) = 0;
   virtual uint32_t max_vcpus() const = 0;
-  /// How many vCPUs an in-kernel AIA has room for; no more than max_vcpus() counts.
+  /// How many vCPUs an in-kernel AIA has room for. May exceed max_vcpus(), which limits it.
   virtual uint32_t max_aia_vcpus() const = 0;
-  /// False where a vCPU that sleeps can miss an interrupt sent to its guest interrupt file (docs/kvm-quirks.md).
+  /// False if a sleeping vCPU can miss an interrupt that is sent to its guest interrupt file (docs/kvm-quirks.md).
   virtual bool interrupt_files_wake_harts() const = 0;
 };
 

@@ -1,4 +1,4 @@
-// Something to call that carries what it needs with it: it allocates nothing, for paths that a guest drives.
+// A callable with inline storage. It does not allocate, so paths that a guest drives may use it.
 #pragma once
 
 #include <array>
@@ -13,17 +13,17 @@ namespace rvvmm {
 template <typename Signature, size_t kBytes>
 class InplaceFunction;
 
-/// As std::function, for lambdas whose captures are plain data of `kBytes` at most: references, pointers, numbers.
+/// Like std::function, for lambdas that capture at most `kBytes` of plain data: references, pointers, numbers.
 template <typename Result, typename... Args, size_t kBytes>
 class InplaceFunction<Result(Args...), kBytes> {
  public:
-  InplaceFunction() noexcept = default;  ///< not to be called
+  InplaceFunction() noexcept = default;  ///< an empty function; do not call it
 
   template <typename Function>
     requires(!std::is_same_v<std::remove_cvref_t<Function>, InplaceFunction> &&
              std::is_invocable_r_v<Result, const Function&, Args...> && std::is_trivially_copyable_v<Function> &&
              sizeof(Function) <= kBytes && alignof(Function) <= alignof(std::max_align_t))
-  InplaceFunction(const Function& function) noexcept  // implicit: a lambda is given where one is wanted
+  InplaceFunction(const Function& function) noexcept  // implicit, so that a lambda can be passed directly
       : call_([](const std::byte* at, Args... args) -> Result {
           return (*std::launder(reinterpret_cast<const Function*>(at)))(std::forward<Args>(args)...);
         }) {

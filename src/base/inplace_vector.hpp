@@ -1,4 +1,4 @@
-// A vector whose room is part of it: it allocates nothing, for paths that a guest drives.
+// A vector with inline storage. It does not allocate, so paths that a guest drives may use it.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 namespace rvvmm {
 
-/// Up to `kMost` items. As std::vector in what it has; more items than that are a mistake of its user's.
+/// Holds up to `kMost` items; adding more is a bug in the caller. Its functions behave like those of std::vector.
 template <typename T, size_t kMost>
   requires std::is_trivially_copyable_v<T>
 class InplaceVector {

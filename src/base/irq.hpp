@@ -7,17 +7,19 @@
 
 namespace rvvmm {
 
-/// One level-triggered input of the interrupt controller. A device holds a reference and never learns its number.
-/// set() may be called by any thread and with the device's own mutex held: it calls nothing back.
+/// One level-triggered input of the interrupt controller. A device holds a reference and does not know its number. Any
+/// thread may call set(), also with the device's own mutex held, because set() makes no callbacks.
 class IrqLine {
  public:
   virtual ~IrqLine() = default;
   virtual void set(bool asserted) noexcept = 0;
-  /// Asserts the line once more, which is asserted: for a controller that turns it into messages and may lose one.
+  /// Asserts a line again that is already asserted. Needed because a controller that sends messages for the line may
+  /// lose one.
   virtual void assert_again() noexcept {}
 };
 
-/// A message-signalled interrupt: what a device stores where (PCI 3.0, 6.8). RISC-V harts take it at their IMSIC.
+/// A message-signalled interrupt: the address and the data that a device stores (PCI 3.0, 6.8). RISC-V harts receive it
+/// at their IMSIC.
 struct MsiMessage {
   uint64_t address = 0;
   uint32_t data = 0;
@@ -25,18 +27,18 @@ struct MsiMessage {
   friend bool operator==(const MsiMessage&, const MsiMessage&) = default;
 };
 
-/// Where messages go. Any thread, with any device's mutex held: it calls nothing back.
+/// Receives messages. Any thread, also with a device's mutex held, because it makes no callbacks.
 class MsiSink {
  public:
   virtual ~MsiSink() = default;
-  /// One that no interrupt file takes is lost, as it would be on hardware.
+  /// If no interrupt file takes the message, it is lost, as on hardware.
   virtual void signal_msi(const MsiMessage& message) noexcept = 0;
 
-  /// From now on a write to `eventfd` sends `message`, and so does one that nobody has read yet; no thread of ours
-  /// takes part. Again for the same eventfd: the message is another one now. False where the hypervisor refuses; what
-  /// was connected before may then still be, until it is disconnected.
+  /// From now on a write to `eventfd` sends `message`, without a thread of rvvmm. An earlier write that was not read
+  /// yet sends it too. A second call for the same eventfd replaces the message. False if the hypervisor refuses; an
+  /// earlier connection may then remain until disconnect_msi().
   virtual bool connect_msi(int /*eventfd*/, const MsiMessage& /*message*/) noexcept { return false; }
-  /// One that was connected: when this returns its writes send nothing any more, and wait for whoever reads them.
+  /// Ends a connection. After this returns, writes to `eventfd` send no message and wait until they are read.
   virtual void disconnect_msi(int /*eventfd*/) noexcept {}
 };
 

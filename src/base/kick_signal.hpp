@@ -1,12 +1,13 @@
-// The signal that gets a thread of ours out of a system call: a hart's out of the guest, the console's out of a write.
+// The signal that interrupts a system call of an rvvmm thread: it gets a hart's thread out of the guest and the console
+// thread out of a write.
 #pragma once
 
 #include <csignal>
 
 namespace rvvmm {
 
-/// Sent to one thread; its handler does nothing. Blocked in all threads but those. Not a real-time signal: these are
-/// lost where a user has used up his queue of them (RLIMIT_SIGPENDING), and then a hart could not be stopped.
+/// Sent to one thread; its handler does nothing. All other threads block it. It is not a real-time signal, because
+/// those are lost when the user's queue is full (RLIMIT_SIGPENDING), and then a hart could not be stopped.
 inline constexpr int kKickSignal = SIGURG;
 
 }  // namespace rvvmm

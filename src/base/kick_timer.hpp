@@ -1,4 +1,4 @@
-// A timer that kicks the thread which made it.
+// A timer that kicks the thread that created it.
 #pragma once
 
 #include <unistd.h>
@@ -11,16 +11,16 @@
 
 namespace rvvmm {
 
-/// Sends kKickSignal to the thread that makes it, again and again, once it is armed. That thread arms it; any may
-/// destroy it. With CLOCK_THREAD_CPUTIME_ID it counts the CPU time of that thread, in the guest too, so that a thread
-/// which sleeps gets no signal; the kernel looks at its own timer tick, a few milliseconds apart.
+/// While armed, sends kKickSignal periodically to the thread that created it. Only that thread may arm it; any thread
+/// may destroy it. With CLOCK_THREAD_CPUTIME_ID it counts that thread's CPU time, including guest time, so a sleeping
+/// thread gets no signal. The kernel checks that clock only at its own timer tick, every few milliseconds.
 class KickTimer {
  public:
   explicit KickTimer(clockid_t clock) noexcept {
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = kKickSignal;
-    event._sigev_un._tid = ::gettid();  // glibc has no other name for it before 2.41
+    event._sigev_un._tid = ::gettid();  // glibc before 2.41 has no other name for it
     made_ = ::timer_create(clock, &event, &timer_) == 0;
   }
   ~KickTimer() {
@@ -29,10 +29,10 @@ class KickTimer {
   KickTimer(const KickTimer&) = delete;
   KickTimer& operator=(const KickTimer&) = delete;
 
-  /// False where the host has no more timers for this user (RLIMIT_SIGPENDING).
+  /// False if the host has no more timers for this user (RLIMIT_SIGPENDING).
   explicit operator bool() const noexcept { return made_; }
 
-  /// After each `interval` from now on; zero: no more.
+  /// Sends the signal after each `interval` from now on. Zero stops it.
   void arm_every(std::chrono::nanoseconds interval) noexcept {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(interval);
     const timespec time{.tv_sec = static_cast<time_t>(seconds.count()),

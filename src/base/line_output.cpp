@@ -39,7 +39,7 @@ int LineOutput::write_for(std::string_view text, const std::atomic<bool>* give_u
 int LineOutput::put_all(std::string_view text, const std::atomic<bool>* give_up) noexcept {
   const size_t size = text.size();
   bool waits = false;
-  // Waits without the lock: somebody who does not wait may want it.
+  // Waits without the lock, because a writer that does not wait may need it.
   do {
     const LockGuard lock{mu_};
     const bool begun = text.size() < size;

@@ -36,7 +36,7 @@ std::optional<LogFile>& log_file() {
   return file;
 }
 
-/// Made at the first line: most runs write none, and start-up pays for nothing that it does not use.
+/// Created at the first line: most runs write no line, so start-up does not pay for it.
 struct Formatter {
   Mutex mu;
   spdlog::pattern_formatter pattern GUARDED_BY(mu){log_file() ? kFilePattern : kPattern};
@@ -92,7 +92,7 @@ bool write(Module module, Level level, std::string_view line) noexcept {
     if (error != 0 && !log_file()->failed.exchange(true)) say_that_file_failed(error);
     return error == 0;
   } catch (...) {
-    return false;  // nowhere is left to say it
+    return false;  // no place is left to report it
   }
 }
 

@@ -1,4 +1,4 @@
-// Text of paths that must not throw.
+// Text on paths that must not throw.
 #pragma once
 
 #include <new>
@@ -6,7 +6,7 @@
 
 namespace rvvmm {
 
-/// What `make` returns; empty where there is no memory for it.
+/// What `make` returns; empty if memory runs out.
 template <typename Make>
 std::string made_text(const Make& make) noexcept {
   try {

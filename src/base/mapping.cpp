@@ -22,7 +22,7 @@ SetupError too_much(const std::string& what) {
 }  // namespace
 
 Mapping Mapping::aligned(uint64_t size, uint64_t alignment, int protection, const std::string& what) {
-  // mmap() aligns to pages only: ask for more and give the ends back, so that the rest costs nothing.
+  // mmap() aligns to pages only. So ask for more than needed and unmap both ends.
   if (size > UINT64_MAX - alignment) {
     throw SetupError{ExitStatus::kUsage, what + ": is more than any host can map; give less"};
   }
@@ -48,7 +48,7 @@ Mapping Mapping::huge_pages(uint64_t size, unsigned page_shift, int file) noexce
 }
 
 Mapping Mapping::aligned_shared(int fd, uint64_t size, uint64_t alignment, const std::string& what) {
-  // In place of a range that holds nothing: what it replaces at MAP_FIXED is ours.
+  // MAP_FIXED replaces a range that we reserved for this purpose, so it cannot overwrite another mapping.
   Mapping place = aligned(size, alignment, PROT_NONE, what);
   const int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
   if (::mmap(place.bytes_.data(), size, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) throw too_much(what);

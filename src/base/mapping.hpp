@@ -1,4 +1,4 @@
-// Owner of an mmap()ed range of our own address space.
+// Owner of an mmap()ed range of rvvmm's own address space.
 #pragma once
 
 #include <cstddef>
@@ -22,20 +22,20 @@ class Mapping {
     return *this;
   }
 
-  /// Zeroed private memory, not yet backed by pages, that starts at a multiple of `alignment` bytes (a power
-  /// of two, at least a page). Throws SetupError naming `what` when the kernel refuses.
+  /// Zeroed private memory, not yet backed by pages. It starts at a multiple of `alignment` bytes (a power of two, at
+  /// least a page). Throws a SetupError that names `what` if the kernel refuses.
   static Mapping anonymous(uint64_t size, uint64_t alignment, const std::string& what);
 
-  /// The same from the host's pool of huge pages of 2^`page_shift` bytes: they are set aside for us with this call.
-  /// `file`: a memfd of such pages, shared; -1 for private ones. Empty, with errno, when the pool has too few or `size`
-  /// is no multiple of a page.
+  /// The same from the host's pool of huge pages of 2^`page_shift` bytes. This call reserves the pages. `file`: a memfd
+  /// of such pages, which are then shared; -1 for private pages. Empty, with errno, if the pool has too few pages or
+  /// `size` is not a multiple of a page.
   static Mapping huge_pages(uint64_t size, unsigned page_shift, int file) noexcept;
 
-  /// `size` bytes of `fd` from its start, shared, readable and writable, at a multiple of `alignment` bytes. Throws
-  /// SetupError naming `what` when the kernel refuses.
+  /// `size` bytes of `fd` from its start, shared, readable and writable, at a multiple of `alignment` bytes. Throws a
+  /// SetupError that names `what` if the kernel refuses.
   static Mapping aligned_shared(int fd, uint64_t size, uint64_t alignment, const std::string& what);
 
-  /// `size` bytes of `fd` from its start, shared, readable and writable. Throws SetupError naming `what`.
+  /// `size` bytes of `fd` from its start, shared, readable and writable. Throws a SetupError that names `what`.
   static Mapping shared(int fd, uint64_t size, const char* what);
 
   std::span<std::byte> bytes() const noexcept { return bytes_; }

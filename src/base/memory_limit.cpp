@@ -8,7 +8,7 @@
 namespace rvvmm {
 namespace {
 
-/// The number in a file of one line; nullopt where there is none, as "max", or no such file.
+/// The number in a file of one line; nullopt if the line is not a number ("max") or the file does not exist.
 std::optional<uint64_t> number_in(const std::string& file) {
   std::string line;
   std::getline(std::ifstream{file}, line);
@@ -18,7 +18,7 @@ std::optional<uint64_t> number_in(const std::string& file) {
   return number;
 }
 
-/// Below the root; empty where the process is in no cgroup v2.
+/// This process's cgroup v2, as a path below the root; empty if the process is not in a cgroup v2.
 std::string own_folder(const std::string& own_cgroup) {
   constexpr std::string_view kVersion2 = "0::";
   std::ifstream lines{own_cgroup};

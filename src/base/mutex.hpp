@@ -1,4 +1,4 @@
-// A mutex that clang's thread-safety analysis follows.
+// A mutex that clang's thread-safety analysis can check.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 #define RVVMM_THREAD_ATTRIBUTE(x)
 #endif
 
-// The only macros of the house: the analysis has no other notation.
+// The only macros of the project: the analysis has no other notation.
 #define CAPABILITY(x) RVVMM_THREAD_ATTRIBUTE(capability(x))
 #define SCOPED_CAPABILITY RVVMM_THREAD_ATTRIBUTE(scoped_lockable)
 #define GUARDED_BY(x) RVVMM_THREAD_ATTRIBUTE(guarded_by(x))
@@ -19,8 +19,9 @@
 
 namespace rvvmm {
 
-/// std::mutex costs an exit twice as many instructions in the case that counts, where nobody else holds it: this one
-/// is a word (0 free, 1 held, 2 held and somebody may wait), and only sleeps and wakes by the kernel.
+/// An exit would need twice as many instructions with std::mutex in the usual case, where no other thread holds it.
+/// This mutex is one word (0 free, 1 held, 2 held and another thread may wait) and calls the kernel only to sleep and
+/// to wake.
 class CAPABILITY("mutex") Mutex {
  public:
   void lock() noexcept ACQUIRE() {

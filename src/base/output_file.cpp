@@ -47,7 +47,7 @@ SetupError OutputFile::error(ExitStatus status, int errno_value) const {
 }
 
 int OutputFile::write(std::span<const std::byte> bytes, GiveUp give_up) noexcept {
-  // EINVAL: a pipe or a device, which has nothing to empty.
+  // EINVAL: a pipe or a device, which cannot be truncated.
   if (std::exchange(to_empty_, false) && ::ftruncate(fd_.get(), 0) != 0 && errno != EINVAL) return errno;
   while (!bytes.empty()) {
     const ssize_t done = ::write(fd_.get(), bytes.data(), bytes.size());
@@ -74,7 +74,7 @@ void OutputFile::remove_if_unused() const noexcept {
   if (made_ && ::stat(path_.c_str(), &now) == 0 && now.st_size == 0) ::unlink(path_.c_str());
 }
 
-// A device, a pipe or a link is not ours to remove.
+// rvvmm must not remove a device, a pipe or a symbolic link.
 void OutputFile::remove() const noexcept {
   struct stat now{};
   if (::lstat(path_.c_str(), &now) == 0 && S_ISREG(now.st_mode)) ::unlink(path_.c_str());

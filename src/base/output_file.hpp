@@ -1,4 +1,4 @@
-// A file that an option names and rvvmm writes.
+// A file that an option names and that rvvmm writes.
 #pragma once
 
 #include <atomic>
@@ -12,30 +12,31 @@
 
 namespace rvvmm {
 
-/// One thread at a time. A FIFO has to have its reader: nobody waits for one to come.
+/// One thread at a time. A FIFO must already have a reader: opening it does not wait for one.
 class OutputFile {
  public:
   enum class Start {
-    kEmptied,  ///< by the first write: a start that fails before leaves what was there
+    kEmptied,  ///< truncated by the first write, so a start that fails earlier keeps the old content
     kAtEnd,
   };
-  /// How long a write waits for the reader of a pipe, who makes no room: until this is true, then it is EAGAIN.
+  /// How long a write waits for a pipe's reader that makes no room: until this is true. Then the write fails with
+  /// EAGAIN.
   using GiveUp = const std::atomic<bool>*;
-  /// For kReaderPatience.
+  /// Waits for kReaderPatience.
   static constexpr GiveUp kSoon = nullptr;
-  /// Only where a signal still ends the process by itself: no machine runs.
+  /// Never gives up. Use it only while no machine runs, because then a signal still ends the process.
   static const GiveUp kNever;
 
   /// Throws SetupError (kUsage) "<option> <path>: cannot be written: ...".
   OutputFile(const std::string& option, const std::string& path, Start start);
 
-  /// All of `bytes`; 0, or the errno that stopped it.
+  /// Writes all of `bytes`. Returns 0, or the errno that stopped it.
   int write(std::span<const std::byte> bytes, GiveUp give_up = kSoon) noexcept;
   int write(std::string_view text, GiveUp give_up = kSoon) noexcept {
     return write(std::as_bytes(std::span{text}), give_up);
   }
-  /// All that the file is to have. What cannot be written whole is removed: a part is worse than none. Throws
-  /// SetupError (kInternal).
+  /// Writes the whole content of the file. Removes the file if that fails, because a partial file is worse than none.
+  /// Throws SetupError (kInternal).
   void write_whole(std::span<const std::byte> bytes, GiveUp give_up);
   void write_whole(std::string_view text, GiveUp give_up) { write_whole(std::as_bytes(std::span{text}), give_up); }
 
@@ -44,8 +45,8 @@ class OutputFile {
   /// "<option> <path>: cannot be written: <text of errno_value>".
   SetupError error(ExitStatus status, int errno_value) const;
 
-  /// Removes the file if opening made it and nothing has been written to it, by whomever: a start that fails for some
-  /// other reason leaves nothing behind.
+  /// Removes the file if opening it created it and no process has written to it, so that a failed start leaves no empty
+  /// file.
   void remove_if_unused() const noexcept;
 
  private:

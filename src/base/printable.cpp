@@ -9,7 +9,7 @@ unsigned char byte_at(std::span<const char> text, size_t at) noexcept {
   return static_cast<unsigned char>(text[at]);
 }
 
-// Bytes of the UTF-8 sequence that begins with `lead`; 0 where none does (Unicode 15, table 3-7).
+// Length of the UTF-8 sequence that begins with `lead`; 0 if no sequence begins with it (Unicode 15, table 3-7).
 size_t length_by(unsigned char lead) noexcept {
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead <= 0xdf) return 2;
@@ -18,7 +18,7 @@ size_t length_by(unsigned char lead) noexcept {
   return 0;
 }
 
-// Bytes of the character at the beginning of `text`; 0 if it is none, or one that controls.
+// Length of the character at the beginning of `text`; 0 if it is not valid UTF-8 or is a control character.
 size_t shown_length(std::span<const char> text) noexcept {
   const unsigned char lead = byte_at(text, 0);
   const size_t length = length_by(lead);

@@ -23,7 +23,7 @@ void RegisterFile::set(HartRegister reg, uint64_t value) noexcept {
   slot = {.value = value, .is = Is::kChanged};
 }
 
-// The size is the hypervisor's word, taken once: what a user sets vlenb to later moves nothing here.
+// The size comes from the hypervisor and is read once. If a caller sets vlenb later, the size here does not change.
 RegisterFile::VectorSlots* RegisterFile::vector_slots() noexcept {
   if (vectors_) return vectors_.get();
   const uint64_t vlenb = get(HartRegister::kVlenb).value_or(0);

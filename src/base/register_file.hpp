@@ -1,4 +1,4 @@
-// The registers of a hart that is outside the guest, fetched when they are asked for.
+// A cache of the registers of a hart that is outside the guest. A register is read when it is first asked for.
 #pragma once
 
 #include <array>
@@ -11,25 +11,25 @@
 
 namespace rvvmm {
 
-/// What is read costs one call of the hypervisor, the first time; what is set costs one in write_back(), where it
-/// changed. Vector registers need vlenb, which is read like any other, and memory, which is taken with the first of
-/// them. Lives no longer than the hart stays outside the guest, on the hart's own thread; a call or access that KVM has
-/// not completed yet (VcpuBackend::run) must not be in hand.
+/// The first read of a register costs one hypervisor call. A changed register costs one call in write_back(). Vector
+/// registers also need vlenb, which is read like any other register, and memory, which the first of them allocates. Use
+/// it on the hart's own thread and only as long as the hart stays outside the guest. KVM must have completed the last
+/// exit's call or access (VcpuBackend::run).
 class RegisterFile {
  public:
   explicit RegisterFile(VcpuBackend& hart) noexcept : hart_(hart) {}
 
-  /// nullopt where the hart has no such register.
+  /// nullopt if the hart does not have the register.
   std::optional<uint64_t> get(HartRegister reg) noexcept;
   void set(HartRegister reg, uint64_t value) noexcept;
 
-  /// The bytes of v0..v31, element 0 first, as long as the RegisterFile lives and nobody sets them anew. nullopt where
-  /// the hart has no vector registers, or there is no memory for them.
+  /// The bytes of one of v0..v31, element 0 first. They stay valid until the register is set or the RegisterFile is
+  /// destroyed. nullopt if the hart has no vector registers or memory runs out.
   std::optional<std::span<const std::byte>> get(VectorRegister reg) noexcept;
-  /// False, and nothing is set, where get() gives nullopt or `bytes` are not vlenb.
+  /// False, and sets nothing, if get() would return nullopt or `bytes` does not have vlenb bytes.
   bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept;
 
-  /// False if the hypervisor refused one; the others are written all the same.
+  /// False if the hypervisor refused a register; the others are written nevertheless.
   bool write_back() noexcept;
 
  private:
@@ -39,14 +39,14 @@ class RegisterFile {
     Is is = Is::kUnknown;
   };
   struct VectorSlots {
-    std::unique_ptr<std::byte[]> bytes;  ///< of all registers, one behind the other
+    std::unique_ptr<std::byte[]> bytes;  ///< all registers, one after the other
     size_t vlenb;
     std::array<Is, kVectorRegisters> is{};
 
     std::span<std::byte> of(size_t number) const noexcept { return {bytes.get() + number * vlenb, vlenb}; }
   };
 
-  /// nullptr where the hart has no vector registers, or there is no memory for them.
+  /// nullptr if the hart has no vector registers or memory runs out.
   VectorSlots* vector_slots() noexcept;
 
   VcpuBackend& hart_;

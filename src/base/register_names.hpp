@@ -1,4 +1,4 @@
-// What a hart's registers are called.
+// The names of a hart's registers.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace rvvmm {
 
 namespace detail {
 // In the order of HartRegister: RISC-V ABIs Specification, "Integer Register Convention"; privileged and vector
-// specifications; AIA 1.0. Of KVM's own, mode and those of the timer, there are no other names.
+// specifications; AIA 1.0. KVM's own registers (mode and the timer's) have no standard names.
 inline constexpr std::array<std::string_view, static_cast<size_t>(HartRegister::kCount)> kHartRegisterNames{
     "pc",      "ra",   "sp",         "gp",      "tp",       "t0",     "t1",       "t2",     "s0",     "s1",
     "a0",      "a1",   "a2",         "a3",      "a4",       "a5",     "a6",       "a7",     "s2",     "s3",
@@ -32,7 +32,7 @@ static_assert(name_of(HartRegister::kX31) == "t6" && name_of(HartRegister::kSatp
               name_of(HartRegister::kVlenb) == "vlenb");
 
 inline constexpr uint32_t kIntegerRegisters = 32;
-/// x0 to x31, by number: x0, which no hypervisor keeps, is "zero".
+/// x0 to x31, by number. HartRegister has no x0; its name is "zero".
 constexpr std::string_view integer_register_name(uint32_t number) noexcept {
   return number == 0 ? "zero" : name_of(x(number));
 }

@@ -1,4 +1,4 @@
-// An SBI call and its answer, as they pass between the exit table and whoever answers.
+// An SBI call and its answer, as they pass between the exit table and the SBI extension that answers.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ enum class SbiError : int64_t {
   kDeniedLocked = -14,
 };
 
-/// In words, by -SbiError.
+/// The names of the errors, indexed by -SbiError.
 inline constexpr std::array<std::string_view, 15> kSbiErrorNames{"success",
                                                                  "failed",
                                                                  "not supported",
@@ -55,15 +55,15 @@ struct EidRange {
   friend constexpr bool operator==(const EidRange&, const EidRange&) = default;
 };
 
-/// Registers a7, a6 and a0..a5 at the ecall. Everything here is chosen by the guest.
+/// Registers a7, a6 and a0..a5 at the ecall. The guest chooses all of them.
 struct SbiCall {
   uint64_t eid = 0;
   uint64_t fid = 0;
   std::array<uint64_t, 6> args{};
 };
 
-/// What the guest gets in a0 and a1. Legacy calls (EID 0..8) return their value in a0 through `legacy`, and change no
-/// other register (SBI 3.0, ch. 5): a1 is given back as it came.
+/// What the guest gets in a0 and a1. Legacy calls (EID 0..8) use legacy(): they return their value in a0 and change no
+/// other register (SBI 3.0, ch. 5), so a1 is returned unchanged.
 struct SbiRet {
   int64_t error = 0;
   uint64_t value = 0;

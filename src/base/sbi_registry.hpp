@@ -1,5 +1,6 @@
-// Every SBI extension that has a name here: its EID, its functions and what they take, written once. Who answers calls,
-// switches, traces, breaks and profiles reads it here. SBI 3.0, in the order of its chapters; docs/hypercalls.md.
+// Every SBI extension that rvvmm has a name for: its EID, its functions and their arguments, written once. The code
+// that answers, switches, traces, breaks on and profiles SBI calls reads them here. SBI 3.0, in the order of its
+// chapters; docs/hypercalls.md.
 #pragma once
 
 #include <rvvmm/hypercall.h>
@@ -15,17 +16,17 @@ namespace rvvmm {
 
 struct SbiFunction {
   std::string_view name;
-  std::string_view arguments = {};  ///< names for a0 and what follows, a space between two
+  std::string_view arguments = {};  ///< names for a0 and the following registers, separated by spaces
 };
 
 struct SbiExtensionInfo {
-  std::string_view name;  ///< as users write it
+  std::string_view name;  ///< as users type it
   EidRange eids;
-  std::string_view version;  ///< the first of the SBI specification that has it
+  std::string_view version;  ///< the first version of the SBI specification that has it
   std::string_view what;
-  std::span<const SbiFunction> functions = {};  ///< by FID; of an extension with several EIDs, by EID
+  std::span<const SbiFunction> functions = {};  ///< indexed by FID; by EID if the extension has several EIDs
 
-  /// nullptr: there is none.
+  /// nullptr if the extension has no such function.
   constexpr const SbiFunction* function(const SbiCall& call) const noexcept {
     const uint64_t index = eids.first == eids.last ? call.fid : call.eid - eids.first;
     return index < functions.size() ? &functions[index] : nullptr;
@@ -100,8 +101,8 @@ static_assert(kHypercall[RVVMM_HC_EXIT].name == "exit" && kHypercall[RVVMM_HC_BA
 }  // namespace sbi_functions
 
 inline constexpr SbiExtensionInfo kSbiLegacy{
-    "legacy", {0x00, 0x08}, "0.1", "calls of before SBI 0.2", sbi_functions::kLegacy};
-inline constexpr SbiExtensionInfo kSbiBase{"base", {0x10, 0x10}, "0.2", "what there is", sbi_functions::kBase};
+    "legacy", {0x00, 0x08}, "0.1", "calls from before SBI 0.2", sbi_functions::kLegacy};
+inline constexpr SbiExtensionInfo kSbiBase{"base", {0x10, 0x10}, "0.2", "version and probing", sbi_functions::kBase};
 inline constexpr SbiExtensionInfo kSbiTime{"time", {0x5449'4D45, 0x5449'4D45}, "0.2", "timer", sbi_functions::kTime};
 inline constexpr SbiExtensionInfo kSbiIpi{
     "ipi", {0x73'5049, 0x73'5049}, "0.2", "interrupts between harts", sbi_functions::kIpi};
@@ -124,22 +125,22 @@ inline constexpr SbiExtensionInfo kSbiMpxy{
     "mpxy", {0x4D50'5859, 0x4D50'5859}, "3.0", "message proxy, without channels", sbi_functions::kMpxy};
 inline constexpr SbiExtensionInfo kSbiHypercall{
     "hypercall", {RVVMM_HYPERCALL_EID, RVVMM_HYPERCALL_EID}, "", "rvvmm's own", sbi_functions::kHypercall};
-/// KVM answers the other one itself (docs/hsm.md).
+/// KVM answers the standard HSM extension itself (docs/hsm.md).
 inline constexpr SbiExtensionInfo kSbiOwnHsm{
     "hsm", {0x0848'534D, 0x0848'534D}, "", "rvvmm's own HSM", sbi_functions::kHsm};
 
-/// The two ranges that KVM hands over whole: what is in them may be an extension of its own above.
+/// The two EID ranges that KVM forwards completely. An extension above may lie in one of them.
 inline constexpr SbiExtensionInfo kSbiExperimental{
-    "experimental", {0x0800'0000, 0x08FF'FFFF}, "0.2", "rvvmm's own are in this range"};
+    "experimental", {0x0800'0000, 0x08FF'FFFF}, "0.2", "range with rvvmm's own extensions"};
 inline constexpr SbiExtensionInfo kSbiVendor{
-    "vendor", {0x0900'0000, 0x09FF'FFFF}, "0.2", "range that rvvmm has nothing in"};
+    "vendor", {0x0900'0000, 0x09FF'FFFF}, "0.2", "range that rvvmm does not use"};
 
-/// Those whose functions have names. No two share an EID.
+/// The extensions whose functions have names. No two of them share an EID.
 inline constexpr std::array<const SbiExtensionInfo*, 15> kSbiExtensions{
     &kSbiBase, &kSbiTime, &kSbiIpi,  &kSbiRfence, &kSbiHsm,       &kSbiSrst,   &kSbiPmu,   &kSbiDbcn,
     &kSbiSusp, &kSbiSta,  &kSbiFwft, &kSbiMpxy,   &kSbiHypercall, &kSbiOwnHsm, &kSbiLegacy};
 
-/// nullptr: none of kSbiExtensions has it.
+/// nullptr if none of kSbiExtensions has `eid`.
 constexpr const SbiExtensionInfo* sbi_extension_of(uint64_t eid) noexcept {
   for (const SbiExtensionInfo* const extension : kSbiExtensions)
     if (extension->eids.contains(eid)) return extension;

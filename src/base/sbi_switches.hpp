@@ -1,4 +1,4 @@
-// The SBI extensions that KVM lets user space switch on and off for a guest, and what a user chose of them.
+// The SBI extensions that KVM lets user space switch on and off for a guest, and the user's choices.
 #pragma once
 
 #include <algorithm>
@@ -12,21 +12,21 @@
 namespace rvvmm {
 
 enum class SbiSetting : uint8_t {
-  kLeave,  ///< as KVM has it
+  kLeave,  ///< KVM's default
   kOn,
   kOff,
 };
 
-/// Which calls of an extension that is on KVM hands to user space.
+/// Which calls of a switched-on extension KVM forwards to user space.
 enum class SbiForwarding : uint8_t { kNone, kSome, kAll };
 
 struct SbiSwitch {
-  std::string_view name;  ///< as users write it
+  std::string_view name;  ///< as users type it
   EidRange eids;
   uint32_t kvm_id;           ///< index of the register of KVM_REG_RISCV_SBI_EXT (Linux, uapi/asm/kvm.h)
-  SbiSetting by_default;     ///< where nothing was chosen; kOff is what KVM keeps off of itself
-  SbiForwarding forwarding;  ///< where it is on
-  std::string_view version;  ///< the first of the SBI specification that has it
+  SbiSetting by_default;     ///< without a choice; kOff: KVM keeps it off by default
+  SbiForwarding forwarding;  ///< if it is on
+  std::string_view version;  ///< the first version of the SBI specification that has it
   std::string_view what;
 };
 
@@ -50,7 +50,7 @@ inline constexpr std::array kSbiSwitches = [] {
       row(kSbiPmu, 6, kLeave, kNone), row(kSbiExperimental, 7, kLeave, kAll), row(kSbiVendor, 8, kLeave, kAll),
       row(kSbiDbcn, 9, kOn, kAll), row(kSbiSta, 10, kLeave, kNone), row(kSbiSusp, 11, kOn, kAll),
       row(kSbiFwft, 12, kLeave, kNone),
-      // Without channels it serves nobody but who tests it, and each vCPU would pay for the switch at its start.
+      // Off: without channels only tests use it, and switching it on costs a call for each vCPU at start.
       row(kSbiMpxy, 13, kOff, kAll)};
 }();
 
@@ -60,7 +60,7 @@ static_assert([] {
   return true;
 }());
 
-/// What a user chose of each row of kSbiSwitches.
+/// The user's choice for each row of kSbiSwitches.
 class SbiChoices {
  public:
   void choose(size_t row, bool on) noexcept { chosen_[row] = on ? SbiSetting::kOn : SbiSetting::kOff; }
@@ -69,12 +69,12 @@ class SbiChoices {
   SbiSetting chosen(size_t row) const noexcept { return chosen_[row]; }
   bool chose_any_on() const noexcept { return std::ranges::contains(chosen_, SbiSetting::kOn); }
 
-  /// The choice, or without one the row's default.
+  /// The choice, or the row's default if nothing was chosen.
   SbiSetting setting(size_t row) const noexcept {
     return chosen_[row] == SbiSetting::kLeave ? kSbiSwitches[row].by_default : chosen_[row];
   }
 
-  /// True where `eids` belong to a row that is off: nobody may answer them then.
+  /// True if `eids` belong to a row that is off; no extension may answer them then.
   bool is_off(const EidRange& eids) const noexcept {
     for (size_t row = 0; row < kSbiSwitches.size(); ++row)
       if (setting(row) == SbiSetting::kOff && kSbiSwitches[row].eids.contains(eids)) return true;

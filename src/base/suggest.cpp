@@ -8,10 +8,10 @@
 namespace rvvmm {
 namespace {
 
-constexpr size_t kMaxLength = 32;  // longer words are no misspelt names of ours
+constexpr size_t kMaxLength = 32;  // longer words are not misspelt names
 constexpr size_t kMaxEdits = 2;
 
-// Optimal string alignment distance; three rows of the table are enough.
+// Optimal string alignment distance. Three rows of the table are enough.
 size_t edit_distance(std::string_view a, std::string_view b) noexcept {
   using Row = std::array<size_t, kMaxLength + 1>;
   Row before{};

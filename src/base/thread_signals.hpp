@@ -1,13 +1,13 @@
-// Signals and the threads that do the I/O of devices.
+// Signal masks of the threads that do device I/O.
 #pragma once
 
 #include <csignal>
 
 namespace rvvmm {
 
-/// While it lives, the calling thread takes no signal but those of its own faults, whose handlers restore the terminal
-/// before the process dies. A thread that it starts meanwhile has the same mask for good: signals are for the threads
-/// that wait for them.
+/// While this object exists, the calling thread receives only the signals of its own faults, whose handlers restore the
+/// terminal before the process dies. A thread that it starts during that time keeps this mask, so that signals go to
+/// the threads that wait for them.
 class AsynchronousSignalsBlocked {
  public:
   AsynchronousSignalsBlocked() noexcept {

@@ -1,4 +1,4 @@
-// The quantities of the guest that must never be mixed up, each a type of its own.
+// Types for quantities of the guest that must not be mixed up.
 #pragma once
 
 #include <compare>
@@ -7,7 +7,7 @@
 
 namespace rvvmm {
 
-/// Guest-physical address. Arithmetic wraps like the machine's; whoever compares ranges uses GpaRange.
+/// Guest-physical address. Arithmetic wraps as on the machine. Use GpaRange to compare ranges.
 struct Gpa {
   uint64_t value = 0;
 
@@ -17,7 +17,7 @@ struct Gpa {
   friend constexpr uint64_t operator-(Gpa a, Gpa b) noexcept { return a.value - b.value; }
 };
 
-/// Global system interrupt: the number of a wired source of the interrupt controller (APLIC or PLIC), from 1.
+/// Global system interrupt: the number of a wired source of the interrupt controller (APLIC or PLIC). Starts at 1.
 struct Gsi {
   uint32_t value = 0;
   friend constexpr auto operator<=>(Gsi, Gsi) = default;
@@ -41,7 +41,7 @@ constexpr uint64_t operator""_GiB(unsigned long long n) {
 }
 }  // namespace literals
 
-/// Of the guest's page tables and of KVM's, RISC-V's smallest page.
+/// RISC-V's smallest page size, in the guest's page tables and in KVM's.
 inline constexpr uint64_t kPageSize = 4_KiB;
 
 /// `value` rounded down or up to a multiple of `alignment`, a power of two. align_up wraps at 2^64.

@@ -17,14 +17,14 @@
 namespace rvvmm {
 namespace {
 
-/// Pipes, sockets and terminals.
+/// True for pipes, sockets and terminals.
 bool has_reader(int fd) noexcept {
   struct stat kind{};
   return ::fstat(fd, &kind) == 0 && (S_ISFIFO(kind.st_mode) || S_ISSOCK(kind.st_mode) || S_ISCHR(kind.st_mode));
 }
 
-/// A description of our own of the same pipe or terminal. Through this thread's folder: a hart has descriptors of its
-/// own.
+/// Opens the same pipe or terminal again, as an open file description of our own. Uses the path of this thread, because
+/// a hart's thread has its own descriptor table.
 Fd open_without_waiting(int fd) noexcept {
   std::array<char, 48> path{};
   std::format_to_n(path.data(), path.size() - 1, "/proc/thread-self/fd/{}", fd);
@@ -37,12 +37,12 @@ ssize_t write_without_waiting(int fd, std::string_view bytes) noexcept {
   if (!has_reader(fd)) return ::write(fd, bytes.data(), bytes.size());
   const iovec piece{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
   const ssize_t done = ::pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
-  // Linux knows RWF_NOWAIT of sockets and of what pipe(2) made, but not of FIFOs and terminals (fs/pipe.c, fs/open.c:
-  // FMODE_NOWAIT).
+  // Linux supports RWF_NOWAIT for sockets and for pipes of pipe(2), but not for FIFOs and terminals (fs/pipe.c,
+  // fs/open.c: FMODE_NOWAIT).
   if (done >= 0 || errno != EOPNOTSUPP) return done;
   if (const Fd own = open_without_waiting(fd)) return ::write(own.get(), bytes.data(), bytes.size());
-  // Another user's terminal, no /proc, no descriptor left, or a FIFO whose reader has gone. What poll(2) promises a
-  // pipe is PIPE_BUF bytes.
+  // The reopening failed: another user's terminal, no /proc, no descriptor left, or a FIFO whose reader has gone. For a
+  // pipe, poll(2) guarantees room for PIPE_BUF bytes only.
   if (!has_room_within(fd, std::chrono::milliseconds{0})) {
     errno = EAGAIN;
     return -1;

@@ -71,7 +71,8 @@ TEST_F(SbiList, HasEachSwitchOnceAndWhatIsOurs) {
 }
 
 TEST_F(SbiList, SaysWhoAnswers) {
-  EXPECT_EQ(line("base", 0x10), "base          0x10                  0.2  kernel, rvvmm  on       what there is\n");
+  EXPECT_EQ(line("base", 0x10),
+            "base          0x10                  0.2  kernel, rvvmm  on       version and probing\n");
   EXPECT_EQ(line("time", 0x54494D45), "time          0x54494D45            0.2  kernel         on       timer\n");
   EXPECT_THAT(line("dbcn", 0x4442434E), StartsWith("dbcn          0x4442434E            2.0  rvvmm          on "));
   EXPECT_THAT(line("hypercall", 0x08485643), StartsWith("hypercall     0x08485643            -    rvvmm          on "));
