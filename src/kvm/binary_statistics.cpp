@@ -11,7 +11,7 @@
 namespace rvvmm {
 namespace {
 
-// Sixteen times what KVM has so far: a file that claims more is none of its.
+// Sixteen times what KVM has so far. A file that claims more is not from KVM.
 constexpr uint32_t kMostDescriptors = 1024;
 constexpr uint32_t kMostNameBytes = 256;
 constexpr uint16_t kMostValues = 1024;

@@ -7,8 +7,8 @@
 
 namespace rvvmm {
 
-/// All of them, by KVM's names, from the descriptor of KVM_GET_STATS_FD (api.rst, 4.134); nothing where it cannot be
-/// read or is not what that says.
+/// Reads all statistics, with KVM's names, from the descriptor of KVM_GET_STATS_FD (api.rst, 4.134). Empty if it cannot
+/// be read or does not have that format.
 std::vector<Statistic> read_statistics(int stats_fd);
 
 }  // namespace rvvmm

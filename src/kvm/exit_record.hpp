@@ -1,4 +1,4 @@
-// What kvm_run says of an exit, as a record.
+// Turns the exit in kvm_run into an ExitRecord.
 #pragma once
 
 #include <linux/kvm.h>
@@ -11,7 +11,7 @@
 
 namespace rvvmm {
 
-/// The exits that are rare.
+/// For the rare exits.
 void fill_other_exit_record(const kvm_run& run, ExitRecord& record) noexcept;
 
 inline void fill_mmio_exit_record(const kvm_run& run, ExitRecord& record) noexcept {
@@ -38,7 +38,7 @@ inline void fill_sbi_exit_record(const kvm_run& run, ExitRecord& record) noexcep
                 .value = sbi.ret[1]};
 }
 
-/// Everything but the times, of an exit whose handler has run and that KVM has not completed yet.
+/// Fills all fields except the times. The exit's handler must have run, and KVM must not have completed the exit yet.
 inline void fill_exit_record(const kvm_run& run, ExitRecord& record) noexcept {
   if (run.exit_reason == KVM_EXIT_MMIO) {
     fill_mmio_exit_record(run, record);

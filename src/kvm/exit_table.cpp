@@ -50,7 +50,8 @@ constexpr std::array kExitTable{
     ExitHandler{KVM_EXIT_FAIL_ENTRY, "failed entry", handle_fault},
 };
 
-// KVM_RUN fails for good where the kernel can neither emulate nor hand over (arch/riscv/kvm/vcpu_exit.c, vcpu_insn.c).
+// KVM_RUN fails permanently if the kernel can neither emulate an access nor forward it (arch/riscv/kvm/vcpu_exit.c,
+// vcpu_insn.c).
 constexpr std::array kRunErrors{
     RunError{EOPNOTSUPP,
              "an instruction KVM cannot emulate outside RAM (AMO, LR/SC, floating point, vector), or a jump to an "
@@ -66,7 +67,7 @@ constexpr ExitHandler kUnknownExit{KVM_EXIT_UNKNOWN, "unknown", handle_fault};
 
 }  // namespace
 
-// Indexed by reason, so that no exit pays for the rows before its own.
+// Indexed by reason, so that an exit does not pay for the rows before its own.
 constexpr std::array<const ExitHandler*, 64> kExitHandlers = [] {
   std::array<const ExitHandler*, 64> rows;
   rows.fill(&kUnknownExit);

@@ -1,4 +1,4 @@
-// The exit-handler table: one row and one function for each reason KVM_RUN returns with on RISC-V.
+// The exit-handler table: one row and one function for each exit reason of KVM_RUN on RISC-V.
 #pragma once
 
 #include <linux/kvm.h>
@@ -14,23 +14,23 @@
 
 namespace rvvmm {
 
-/// What a handler leaves to the vCPU, which alone can look into the guest's registers.
+/// Work that a handler leaves to the vCPU, because only the vCPU can access the guest's registers.
 enum class Afterwork : uint8_t {
   kNone,
-  kSignedLoadInDoubt,  ///< a narrow load got a value with its top bit set (docs/kvm-quirks.md, sign extension)
-  kIllegalCsr,         ///< no such CSR; the guest is owed an illegal-instruction exception
+  kSignedLoadInDoubt,  ///< a load narrower than 8 bytes got a set top bit (docs/kvm-quirks.md, sign extension)
+  kIllegalCsr,         ///< the CSR does not exist; the guest must get an illegal-instruction exception
 };
 
-/// One exit in hand. `run` is shared with KVM, which completes an MMIO, SBI or CSR exit on the next KVM_RUN from
-/// what a handler leaves in it.
+/// The exit that is being answered. KVM shares `run`: on the next KVM_RUN it completes an MMIO, SBI or CSR exit with
+/// the values that the handler wrote there.
 struct ExitContext {
   kvm_run& run;
   HartId hart;
-  VcpuIo* io = nullptr;  ///< of the entry in progress
+  VcpuIo* io = nullptr;  ///< the machine, as passed to the current run()
   Afterwork afterwork = Afterwork::kNone;
 };
 
-// The two that are busy are inline in the loop.
+// The two frequent exits are inlined into the loop.
 
 inline RunOutcome handle_mmio(ExitContext& exit) noexcept {
   auto& mmio = exit.run.mmio;
@@ -42,7 +42,7 @@ inline RunOutcome handle_mmio(ExitContext& exit) noexcept {
     exit.io->mmio_write(exit.hart, at, {data, len});
   } else {
     exit.io->mmio_read(exit.hart, at, {data, len});
-    // len - 1 wraps where there is nothing to extend.
+    // len - 1 wraps if len is 0, and then there is nothing to extend.
     if (len - 1 < sizeof(mmio.data) - 1 && (mmio.data[len - 1] & 0x80) != 0) {
       exit.afterwork = Afterwork::kSignedLoadInDoubt;
     }
@@ -53,7 +53,7 @@ inline RunOutcome handle_mmio(ExitContext& exit) noexcept {
 inline RunOutcome handle_sbi(ExitContext& exit) noexcept {
   auto& sbi = exit.run.riscv_sbi;
   const auto& args = sbi.args;
-  // One by one: an array as a whole is copied by a call of memcpy().
+  // Element by element, because the compiler copies a whole array with a call of memcpy().
   const SbiCall call{
       .eid = sbi.extension_id, .fid = sbi.function_id, .args = {args[0], args[1], args[2], args[3], args[4], args[5]}};
   const SbiRet ret = exit.io->sbi_ecall(exit.hart, call);
@@ -69,21 +69,22 @@ struct ExitHandler {
   RunOutcome (*handle)(ExitContext& exit) noexcept;
 };
 
-/// By reason; what has no row of its own has the row "unknown". More reasons than Linux has so far.
+/// The rows, indexed by reason. A reason without a row has the row "unknown". The array has room for more reasons than
+/// Linux has so far.
 extern const std::array<const ExitHandler*, 64> kExitHandlers;
 
-/// The row of `reason`; reasons without one get the row "unknown", which is a fault.
+/// The row of `reason`. A reason without a row gets the row "unknown", which is a fault.
 inline const ExitHandler& exit_handler(uint32_t reason) noexcept {
   return *kExitHandlers[reason < kExitHandlers.size() ? reason : KVM_EXIT_UNKNOWN];
 }
 
-/// An errno of KVM_RUN that ends the machine: what the guest or the host did.
+/// An errno of KVM_RUN that ends the machine, and what the guest or the host did to cause it.
 struct RunError {
   int error;
   std::string_view cause;
 };
 
-/// The row of `error`; one without gets "an error KVM does not explain".
+/// The row of `error`. An error without a row gets "an error KVM does not explain".
 const RunError& run_error(int error) noexcept;
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// What an exit was, in words: for the log, where `kvm=trace` asks for every one of them.
+// An exit as text, for the log. With `--log-level kvm=trace` the log has every exit.
 #pragma once
 
 #include <linux/kvm.h>
@@ -8,7 +8,7 @@
 namespace rvvmm {
 
 /// What the guest asked for and what it gets, in one line without hart and pc: "mmio read, 1 byte at 0x10000005: 0x60".
-/// For an exit whose handler has run, and that KVM has not yet completed.
+/// The exit's handler must have run, and KVM must not have completed the exit yet.
 std::string describe_exit(const kvm_run& run);
 
 }  // namespace rvvmm

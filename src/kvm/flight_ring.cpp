@@ -16,7 +16,8 @@ namespace rvvmm {
   publish(count + 1);
 }
 
-// What was recorded since the copy began has taken the oldest places, and the hart may be at the next one.
+// Exits recorded during the copy have overwritten the oldest slots, and the hart may be writing the next slot. Those
+// slots are dropped.
 std::vector<ExitRecord> FlightRing::exits() const {
   const uint64_t end = count_.load(std::memory_order_acquire);
   const uint64_t kept = std::min<uint64_t>(end, kExits);

@@ -15,14 +15,14 @@ constexpr uint32_t bit(uint32_t value, uint32_t from, uint32_t to) noexcept {
   return bits(value, from, from) << to;
 }
 
-// By funct3; empty: there is none.
+// Indexed by funct3; empty: no such instruction.
 using Names = std::array<std::string_view, 8>;
 constexpr Names kLoads{"lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", ""};
 constexpr Names kStores{"sb", "sh", "sw", "sd", "", "", "", ""};
 constexpr Names kFpLoads{"", "flh", "flw", "fld", "flq", "", "", ""};
 constexpr Names kFpStores{"", "fsh", "fsw", "fsd", "fsq", "", "", ""};
 
-/// `rd` or `rs2`, of integers or of floating point.
+/// `reg` is rd or rs2, an integer register or, with a prefix, a floating-point register.
 std::string with_offset(std::string_view name, std::string_view prefix, uint32_t reg, int64_t offset, uint32_t base) {
   const std::string data = prefix.empty() ? std::string{integer_register_name(reg)} : std::format("{}{}", prefix, reg);
   return std::format("{} {}, {}({})", name, data, offset, integer_register_name(base));
@@ -37,7 +37,7 @@ std::optional<MemoryInstruction> plain(std::string_view name, bool is_fp, bool i
                            .is_write = is_write};
 }
 
-/// What shares its opcodes with floating point: element widths of 8, 16, 32 and 64 bits.
+/// Vector loads and stores share their opcodes with floating point: element widths of 8, 16, 32 and 64 bits.
 MemoryInstruction vector(bool is_write, uint32_t base) {
   return {.text = std::format("a vector {} of ({})", is_write ? "store" : "load", integer_register_name(base)),
           .base = base,
@@ -90,7 +90,7 @@ std::optional<MemoryInstruction> atomic(uint32_t i) {
   return MemoryInstruction{.text = std::move(text), .base = base, .is_write = name != "lr"};
 }
 
-// Offsets of C's loads and stores, scattered as its tables have them.
+// Offsets of the compressed loads and stores, in the bit order of the C extension's tables.
 constexpr uint32_t word_offset(uint32_t i) noexcept {
   return bits(i, 12, 10) << 3 | bit(i, 6, 2) | bit(i, 5, 6);
 }
@@ -153,7 +153,7 @@ std::optional<MemoryInstruction> quadrant_2(uint32_t i) {
   }
 }
 
-/// Where `address` of the guest is, and what is there.
+/// Text for a guest address: the physical address and what is there.
 std::string place_text(uint64_t address, std::optional<Gpa> at, bool is_write, const VcpuIo& io) {
   std::string text = std::format("{:#x}", address);
   if (!at) return text + ", which the guest's page tables do not map";

@@ -13,7 +13,7 @@ constexpr uint64_t kPpnMask = (1UL << 44) - 1;
 constexpr uint64_t kPteNapot = 1UL << 63;
 constexpr uint64_t kNapotPages = 16;  // Svnapot 1.0 has 64 KiB only
 
-// satp.MODE 8, 9 and 10 are Sv39, Sv48 and Sv57: three to five levels.
+// satp.MODE 8, 9 and 10 are Sv39, Sv48 and Sv57, with three, four and five levels.
 std::optional<uint64_t> levels_of(uint64_t satp) noexcept {
   const uint64_t mode = satp >> 60;
   if (mode < 8 || mode > 10) return std::nullopt;

@@ -11,10 +11,10 @@
 namespace rvvmm {
 namespace {
 
-// Linux, virt/kvm/kvm_main.c: KVM_MEM_MAX_NR_PAGES, of one memory slot.
+// Linux, virt/kvm/kvm_main.c: KVM_MEM_MAX_NR_PAGES, the limit of one memory slot.
 constexpr uint64_t kLargestSlot = ((uint64_t{1} << 31) - 1) * 4_KiB;
 
-/// The value of a line "isa\t\t: rv64imafdch_zba"; empty if the line says something else.
+/// The value of a line "isa\t\t: rv64imafdch_zba"; empty for any other line.
 std::string_view isa_of_line(std::string_view line) noexcept {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return {};
@@ -24,7 +24,7 @@ std::string_view isa_of_line(std::string_view line) noexcept {
   return begin == std::string_view::npos ? std::string_view{} : line.substr(begin);
 }
 
-/// Single letters come first; a name of several begins behind '_', or with Z or X where the '_' was left out.
+/// Single letters come first. A name with several letters begins after '_', or with Z or X if the '_' was left out.
 bool has_h(std::string_view isa) noexcept {
   constexpr std::string_view kBase = "rv64";
   if (!isa.starts_with(kBase)) return false;
@@ -35,7 +35,8 @@ bool has_h(std::string_view isa) noexcept {
 const char* help_for_absent_device(HypervisorExtension extension) noexcept {
   switch (extension) {
     case HypervisorExtension::kPresent: return "load the module (modprobe kvm)";
-    case HypervisorExtension::kAbsent: return "KVM needs CPUs with the H extension, and those of this host have none";
+    case HypervisorExtension::kAbsent:
+      return "KVM needs CPUs with the H extension, and this host's CPUs do not have it";
     case HypervisorExtension::kUnknown: break;
   }
   return "load the module (modprobe kvm); that needs a CPU with the H extension";
@@ -47,7 +48,7 @@ const char* help_for(int errno_value, HypervisorExtension extension) noexcept {
     case ENODEV:
     case ENXIO: return help_for_absent_device(extension);
     case EACCES: return "run as a user of the group kvm, or as root";
-    // Not file permissions: what confines us (a container, a cgroup) has a list of devices.
+    // Not the file permissions: a container or a cgroup has a list of allowed devices.
     case EPERM: return "the container or service that rvvmm runs in must allow this device";
     default: return "is KVM usable here?";
   }

@@ -13,7 +13,7 @@
 namespace rvvmm {
 namespace {
 
-// Each step of the sequence, remembering the first that failed.
+// Performs the steps of the sequence. Stores the step that failed and the reason in `why`.
 class AiaSetup {
  public:
   AiaSetup(int device_fd, std::string& why) noexcept : fd_(device_fd), why_(why) {}
@@ -48,7 +48,7 @@ bool configure(AiaSetup& aia, const AiaLayout& layout, uint32_t harts) {
   if (!aia.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_SRCS, layout.sources, "wired sources")) {
     return false;
   }
-  // The default is 0, which is right for one hart: an ioctl saved where start-up is counted.
+  // The default 0 is right for one hart. Skipping this ioctl saves start-up time.
   if (harts > 1 && !aia.set(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_HART_BITS, hart_index_bits(harts),
                             "hart index bits")) {
     return false;
@@ -71,8 +71,8 @@ bool access_register(unsigned long request, const Aia& aia, uint64_t attribute, 
   return kvm_ioctl(aia.device.get(), request, &attr) == 0;
 }
 
-// Numbers of an interrupt file's registers, as siselect has them; of the arrays, which have 32 bits a register, harts
-// of 64 bits have the even ones.
+// Numbers of an interrupt file's registers, as in siselect. A register of the arrays has 32 bits, and 64-bit harts have
+// only the even numbers.
 constexpr uint64_t kEidelivery = 0x70;
 constexpr uint64_t kEithreshold = 0x72;
 constexpr uint64_t kEip0 = 0x80;
@@ -90,7 +90,8 @@ InterruptFile InterruptFile::of(const Aia& aia, HartId hart) noexcept {
       file.registers_[file.count_++] = {.attribute = attribute, .value = value};
     }
   };
-  // What is pending comes last but for the delivery, so that nothing is delivered before all is there.
+  // The pending bits come after the enable bits, and eidelivery comes last. So nothing is delivered before all
+  // registers are restored.
   add(kEithreshold);
   for (const uint64_t array : {kEie0, kEip0}) {
     for (uint64_t number = 0; number <= aia.properties.ids / 32; number += 2)
@@ -104,7 +105,7 @@ bool InterruptFile::restore(const Aia& aia) const noexcept {
   bool all = true;
   for (const auto& [attribute, saved] : std::span{registers_}.first(count_)) {
     uint64_t value = saved;
-    // An interrupt that has come meanwhile stays.
+    // Keeps interrupts that arrived after the save.
     const uint64_t number = KVM_DEV_RISCV_AIA_IMSIC_GET_ISEL(attribute);
     uint64_t now = 0;
     if (number >= kEip0 && number < kEie0 && access_register(KVM_GET_DEVICE_ATTR, aia, attribute, now)) value |= now;
@@ -119,8 +120,8 @@ uint64_t InterruptFile::value_of(uint64_t number) const noexcept {
   return 0;
 }
 
-// AIA 1.0, 3.8: eidelivery 1 delivers; identities from eithreshold up are kept back, none where it is 0. The lowest one
-// that is pending and enabled decides.
+// AIA 1.0, 3.8: eidelivery 1 delivers. Identities from eithreshold upwards are held back; with eithreshold 0 none are.
+// The lowest identity that is pending and enabled decides.
 bool InterruptFile::asks() const noexcept {
   if (value_of(kEidelivery) != 1) return false;
   const uint64_t threshold = value_of(kEithreshold);
@@ -139,7 +140,7 @@ std::optional<Aia> make_aia(int vm_fd, const AiaLayout& layout, uint32_t harts, 
   }
   Aia aia{.device = Fd{static_cast<int>(create.fd)}, .properties = {}};
   AiaSetup setup{aia.device.get(), why};
-  // KVM's own default is AUTO where this host has guest interrupt files, EMUL where it has none.
+  // KVM's default is AUTO if this host has guest interrupt files, otherwise EMUL.
   uint32_t mode = KVM_DEV_RISCV_AIA_MODE_EMUL;
   if (!setup.get(KVM_DEV_RISCV_AIA_GRP_CONFIG, KVM_DEV_RISCV_AIA_CONFIG_MODE, mode, "mode")) return std::nullopt;
   if (emulated && mode != KVM_DEV_RISCV_AIA_MODE_EMUL) {

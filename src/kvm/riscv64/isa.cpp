@@ -17,9 +17,9 @@ struct IsaName {
   std::string_view name;
 };
 
-// In the order in which an ISA string names them: single letters (unprivileged specification, "ISA Extension
-// Naming Conventions"), then Z, then S. The ids are KVM's ABI and written as numbers, so that a binary built with
-// older headers knows the newer ones. H is left out: KVM does not nest.
+// In the order of an ISA string: single letters (unprivileged specification, "ISA Extension Naming Conventions"), then
+// Z, then S. The ids are KVM's ABI. They are numbers here, so that a binary built with older headers knows newer
+// extensions. H is omitted, because KVM does not support nested guests.
 constexpr std::array kIsaNames = std::to_array<IsaName>({
     {5, "i"},
     {6, "m"},
@@ -107,7 +107,7 @@ uint64_t required(int vcpu_fd, one_reg::Id id, std::string_view name) {
   throw register_is_missing(name, errno);
 }
 
-// Where the extension is off or the kernel is too old for the register there is no such block.
+// 0 if the extension is off or the kernel is too old for the register.
 uint64_t block_size(int vcpu_fd, one_reg::Id id) {
   return one_reg::get(vcpu_fd, id).value_or(0);
 }

@@ -1,4 +1,4 @@
-// ioctl() on KVM's descriptors: the errors that set-up turns into one line.
+// ioctl() on KVM's descriptors, and the errors that set-up reports in one line.
 #pragma once
 
 #include <linux/kvm.h>
@@ -12,7 +12,7 @@
 
 namespace rvvmm {
 
-/// The ioctl's value, or -1 with errno; repeated when a signal cut it short.
+/// The ioctl's value, or -1 with errno. Repeats the ioctl if a signal interrupted it.
 template <typename Argument>
 int kvm_ioctl(int fd, unsigned long request, Argument argument) noexcept {
   int value = 0;
@@ -22,9 +22,10 @@ int kvm_ioctl(int fd, unsigned long request, Argument argument) noexcept {
   return value;
 }
 
-/// ioctl(fd, KVM_RUN, 0): 0, or a negative errno. glibc's ioctl() is variadic: it spills seven registers and guards its
-/// stack, some twenty instructions on every exit. A system call does not keep vector registers, which the compiler
-/// cannot be told here: rvvmm is built for harts without them (rv64gc).
+/// ioctl(fd, KVM_RUN, 0): 0, or a negative errno. It does not use glibc's ioctl(), which is variadic: it spills seven
+/// registers and guards its stack, about twenty instructions on every exit. A system call does not preserve vector
+/// registers, and the asm statement cannot tell the compiler so. That is safe because rvvmm is built for harts without
+/// vector registers (rv64gc).
 inline long enter_guest(int vcpu_fd) noexcept {
   register long a0 asm("a0") = vcpu_fd;
   register long a1 asm("a1") = KVM_RUN;
@@ -34,7 +35,7 @@ inline long enter_guest(int vcpu_fd) noexcept {
   return a0;
 }
 
-/// The ioctl's value; throws SetupError "<what>: <errno text>" where it fails.
+/// The ioctl's value. Throws SetupError "<what>: <errno text>" if it fails.
 template <typename Argument>
 int kvm_ioctl_or_throw(int fd, unsigned long request, Argument argument, const std::string& what) {
   const int value = kvm_ioctl(fd, request, argument);

@@ -17,7 +17,7 @@
 namespace rvvmm {
 namespace {
 
-/// Empty where it cannot be read.
+/// Empty if it cannot be read.
 std::string read_cpuinfo() noexcept {
   std::string text;
   const Fd file{::open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC)};
@@ -56,16 +56,16 @@ uint32_t KvmSystem::max_vcpus() const {
   return most > 0 ? static_cast<uint32_t>(most) : 1;
 }
 
-// Nothing tells it but the error at the end of the set-up. Each interrupt file, and the APLIC, is a device on KVM's
-// MMIO bus, which has room for 1000 (Linux, include/linux/kvm_host.h, NR_IOBUS_DEVS; ioeventfds do not count).
+// KVM does not report this limit; only the last step of the set-up fails. Each interrupt file and the APLIC are devices
+// on KVM's MMIO bus, which has room for 1000 (Linux, include/linux/kvm_host.h, NR_IOBUS_DEVS; ioeventfds do not count).
 uint32_t KvmSystem::max_aia_vcpus() const {
   constexpr uint32_t kDevicesOnBus = 1000;
   constexpr uint32_t kAplics = 1;
   return kDevicesOnBus - kAplics;
 }
 
-// Nothing shows it but a guest that hangs, so this is the one place that goes by the version: seen on 6.12, not seen
-// on 7.2.
+// Only a guest that hangs shows the fault, so rvvmm cannot test for it and checks the kernel version. The fault was
+// seen on 6.12 and not on 7.2. No other code checks the kernel version.
 bool KvmSystem::interrupt_files_wake_harts() const {
   constexpr int kFirstGoodMajor = 7;
   utsname host{};

@@ -1,4 +1,4 @@
-// /dev/kvm: what it is asked before the first VM, and the making of VMs.
+// /dev/kvm: queries before the first VM, and the creation of VMs.
 #pragma once
 
 #include <memory>

@@ -82,7 +82,7 @@ RunOutcome KvmVcpu::run(VcpuIo& io) noexcept {
   return observer_ != nullptr || logged_ ? answer_observed_exits() : answer_exits();
 }
 
-// Twice, so that the loop of a hart that nobody watches does not even ask.
+// There are two loops, so that the loop without an observer does not check for one.
 RunOutcome KvmVcpu::answer_exits() noexcept {
   RunOutcome outcome = RunOutcome::kContinue;
   while (outcome == RunOutcome::kContinue) {
@@ -95,7 +95,7 @@ RunOutcome KvmVcpu::answer_exits() noexcept {
   return outcome;
 }
 
-// What watching takes is in none of the times.
+// The times do not include the time that the observer takes.
 RunOutcome KvmVcpu::answer_observed_exits() noexcept {
   RunOutcome outcome = RunOutcome::kContinue;
   while (outcome == RunOutcome::kContinue) {
@@ -154,8 +154,8 @@ RunOutcome KvmVcpu::run_failed(int errno_value) noexcept {
   return RunOutcome::kFault;
 }
 
-// KVM reads immediate_exit before it enters the guest; setting it first closes the gap between a look at the
-// mailbox and KVM_RUN, and the signal that follows gets a running guest out.
+// KVM reads immediate_exit before it enters the guest. Setting it first closes the gap between the check of the mailbox
+// and KVM_RUN. The signal that follows gets a running guest out.
 void KvmVcpu::request_interrupt() noexcept {
   std::atomic_ref{exit_.run.immediate_exit}.store(1);
 }
@@ -164,8 +164,8 @@ void KvmVcpu::clear_interrupt() noexcept {
   std::atomic_ref{exit_.run.immediate_exit}.store(0);
 }
 
-// immediate_exit stays set: clearing it could wipe out a kick that came meanwhile. The next run() returns
-// kInterrupted, and the vCPU's thread clears it where it looks at its mailbox.
+// immediate_exit stays set, because clearing it could discard a kick that arrived in between. The next run() returns
+// kInterrupted, and the vCPU's thread clears it when it checks its mailbox.
 void KvmVcpu::complete_exit() noexcept {
   request_interrupt();
   if (enter_guest(fd_.get()) == 0) {
@@ -174,8 +174,8 @@ void KvmVcpu::complete_exit() noexcept {
   }
 }
 
-// Linux 6.12 (arch/riscv/kvm/vcpu_insn.c) shifts the value of LB, LH and LW back logically: a set top bit is not
-// extended. kvm_run does not say how the guest loads, so the instruction is looked at.
+// Linux 6.12 (arch/riscv/kvm/vcpu_insn.c) shifts the value of LB, LH and LW back logically, so it does not extend a set
+// top bit. kvm_run does not say which load the guest executed, so the instruction is decoded.
 void KvmVcpu::mend_signed_load() noexcept {
   RegisterFile before{*this};
   const auto pc = before.get(HartRegister::kPc);
@@ -193,8 +193,8 @@ void KvmVcpu::mend_signed_load() noexcept {
   if (*loaded != right) set(x(load.rd), right);
 }
 
-// KVM has emulated the CSR instruction with the value we gave; a hart without that CSR traps instead, so the
-// destination register is put back and the trap taken by hand (privileged specification, "Supervisor trap").
+// KVM emulates the CSR instruction with the value that the handler left. A hart without that CSR would trap instead. So
+// the destination register is restored and the trap is set up here (privileged specification, "Supervisor trap").
 void KvmVcpu::raise_illegal_instruction() noexcept {
   RegisterFile before{*this};
   const auto pc = before.get(HartRegister::kPc);
@@ -226,7 +226,8 @@ void KvmVcpu::set_entry(Gpa pc, uint64_t a0, uint64_t a1) {
   registers.set(HartRegister::kPc, pc.value);
   registers.set(kA0, a0);
   registers.set(kA1, a1);
-  // Newer kernels reset it to 0, and guests up to 6.12 rely on it (docs/kvm-quirks.md, the time CSR).
+  // Newer kernels reset scounteren to 0, but guests up to 6.12 rely on its old value (docs/kvm-quirks.md, the time
+  // CSR).
   registers.set(HartRegister::kScounteren, kAllCountersReadable);
   if (registers.write_back()) return;
   const int error = errno;
@@ -251,14 +252,14 @@ bool KvmVcpu::set_state(HartState state) noexcept {
   return kvm_ioctl(fd_.get(), KVM_SET_MP_STATE, &wanted) == 0;
 }
 
-// KVM resets the hart behind a system suspend as if it were started anew, interrupt file and pin included (Linux,
-// arch/riscv/kvm/vcpu_sbi_system.c, kvm_riscv_reset_vcpu), where guests up to 6.12 rely on finding those as they left
-// them. So the reset is taken now, and what it has cost is given back before the hart can run.
+// After a system suspend KVM resets the hart as if it were started anew, including its interrupt file and pin (Linux,
+// arch/riscv/kvm/vcpu_sbi_system.c, kvm_riscv_reset_vcpu). Guests up to 6.12 expect both to be unchanged. So the reset
+// is forced now, and the lost state is restored before the hart can run.
 bool KvmVcpu::take_suspend_reset() noexcept {
   const InterruptFile file = InterruptFile::of(aia_, exit_.hart);
   const uint64_t software = get(HartRegister::kSip).value_or(0) & kSoftwareInterrupt;
   if (!set_state(HartState::kStopped) || !enter_until_reset()) return false;
-  // Setting sip loses what comes for it meanwhile (kvm_riscv_vcpu_general_set_csr); what follows makes that good.
+  // Setting sip loses interrupts that arrive in between (kvm_riscv_vcpu_general_set_csr). The next steps restore them.
   if (software != 0 && !set(HartRegister::kSip, software)) return false;
   if (!file.restore(aia_)) return false;
   const LockGuard lock{pin_mu_};
@@ -266,17 +267,17 @@ bool KvmVcpu::take_suspend_reset() noexcept {
   return true;
 }
 
-// A guest interrupt file raises its interrupt in the hardware, behind KVM's back.
+// A guest interrupt file raises its interrupt in hardware, so KVM's sip does not show it.
 uint64_t KvmVcpu::pending_interrupts() noexcept {
   const uint64_t pending = get(HartRegister::kSip).value_or(0) & ~kTimerInterrupt;
   return InterruptFile::of(aia_, exit_.hart).asks() ? pending | kExternalInterrupt : pending;
 }
 
-// A stopped hart sleeps in KVM_RUN, and KVM does what it is asked to, such as this reset, when a signal ends that
-// sleep; where the signal comes before the sleep it does not. So signals come until it has.
+// A stopped hart sleeps in KVM_RUN. KVM handles requests, such as this reset, when a signal ends that sleep, but not if
+// the signal arrives before the sleep. So signals are sent until the reset has happened.
 bool KvmVcpu::enter_until_reset() noexcept {
   constexpr int kMostEntries = 1000;
-  constexpr uint64_t kNowhere = 0;  // no hart resumes there: there is no RAM
+  constexpr uint64_t kNowhere = 0;  // no hart resumes at 0, because there is no RAM
   KickTimer kick{CLOCK_MONOTONIC};
   bool was_reset = false;
   if (!kick || !set(HartRegister::kPc, kNowhere)) return false;
@@ -288,7 +289,7 @@ bool KvmVcpu::enter_until_reset() noexcept {
     if (result != -EINTR) break;
     was_reset = get(HartRegister::kPc) != kNowhere;
   }
-  request_interrupt();  // a kick of somebody else's may have been among them
+  request_interrupt();  // one of the signals may have been a kick from another thread
   return was_reset;
 }
 
@@ -344,7 +345,7 @@ std::string KvmVcpu::fault_report(const VcpuIo& io) {
   RegisterFile registers{*this};
   std::string line = std::format("hart {}: pc {:#x}: {}", exit_.hart.value,
                                  registers.get(HartRegister::kPc).value_or(0), describe_fault());
-  // KVM says nothing of the access that it gave up on.
+  // KVM does not report the access that it could not emulate.
   if (run_errno_ != 0) {
     if (const std::string access = describe_access(registers, code_, io); !access.empty()) line += ": " + access;
   }

@@ -20,7 +20,7 @@ namespace rvvmm {
 
 class KvmVcpu final : public VcpuBackend {
  public:
-  /// What belongs to the VM outlives the vCPU.
+  /// Parts of the VM. They must outlive the vCPU.
   struct OfVm {
     size_t run_size;  ///< bytes of the shared mapping
     const GuestCode& code;
@@ -60,7 +60,7 @@ class KvmVcpu final : public VcpuBackend {
 
   RunOutcome answer_exits() noexcept;
   RunOutcome answer_observed_exits() noexcept;
-  /// Answers the exit in hand, and keeps what it was.
+  /// Answers the current exit and records it.
   Answer answer() noexcept;
   RunOutcome answer_observed(uint64_t entered, uint64_t left) noexcept;
   RunOutcome observe_failed_run(uint64_t entered, uint64_t left, int errno_value) noexcept;
@@ -71,7 +71,7 @@ class KvmVcpu final : public VcpuBackend {
   void do_afterwork(Afterwork afterwork) noexcept;
   void mend_signed_load() noexcept;
   void raise_illegal_instruction() noexcept;
-  /// Lets KVM finish the MMIO, SBI or CSR exit in hand (destination register, pc) without entering the guest.
+  /// Lets KVM finish the current MMIO, SBI or CSR exit (destination register, pc) without entering the guest.
   void complete_exit() noexcept;
   bool enter_until_reset() noexcept;
   void drive_pin() noexcept REQUIRES(pin_mu_);
@@ -85,12 +85,12 @@ class KvmVcpu final : public VcpuBackend {
   const Aia& aia_;
   FlightRing flight_;
   ExitObserver* observer_ = nullptr;
-  bool logged_ = false;  ///< each exit; as the log was set when run() began
+  bool logged_ = false;  ///< whether each exit is logged: the log level when run() began
   Mutex pin_mu_;         ///< KVM and pin_asserted_ change together
   bool pin_asserted_ GUARDED_BY(pin_mu_) = false;
-  uint64_t watched_for_ = 0;   // ticks between an exit and its answer in which somebody looked at it
-  bool exit_in_hand_ = false;  ///< the guest was entered outside run(): its exit is to be answered yet
-  int run_errno_ = 0;          ///< of the KVM_RUN that faulted, after which there is no other; 0: none did
+  uint64_t watched_for_ = 0;   // ticks that the observer took between an exit and its answer
+  bool exit_in_hand_ = false;  ///< the guest was entered outside run(), and its exit is not answered yet
+  int run_errno_ = 0;          ///< of the last KVM_RUN, if it faulted; 0: none faulted
 };
 
 }  // namespace rvvmm

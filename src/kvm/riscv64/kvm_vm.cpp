@@ -69,7 +69,7 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
                            std::format("KVM_CREATE_VCPU of hart {}", hart.value))};
   if (first_vcpu_fd_ < 0) {
     first_vcpu_fd_ = fd.get();
-    // Now: later a hart that is in the guest would have to leave it for that.
+    // Read it now, because later a hart would have to leave the guest for this call.
     timebase_hz_ = one_reg::get(fd.get(), one_reg::kTimerFrequency).value_or(timebase_hz_);
   }
   switch_sbi_extensions(fd.get(), sbi_);
@@ -81,14 +81,14 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
                                                  .flight_memory = next_flight_memory()});
 }
 
-// Of many harts at once: a mapping of its own for each would be a tenth of what a hart costs a start.
+// One mapping serves many harts. A mapping for each hart would take a tenth of a hart's start-up time.
 std::span<std::byte> KvmVm::next_flight_memory() {
   constexpr size_t kRingsAtOnce = 16;
   const size_t place = rings_++ % kRingsAtOnce;
   if (place == 0) {
     const Mapping& memory = flight_memory_.emplace_back(
         Mapping::anonymous(kRingsAtOnce * FlightRing::kBytes, 4_KiB, "memory for the last exits"));
-    // The first exit of a hart would have 2 MiB backed and cleared, of which few are ever used.
+    // With a huge page, the first exit of a hart would allocate and clear 2 MiB, of which little is ever used.
     ::madvise(memory.bytes().data(), memory.bytes().size(), MADV_NOHUGEPAGE);
   }
   return flight_memory_.back().bytes().subspan(place * FlightRing::kBytes, FlightRing::kBytes);
@@ -119,17 +119,18 @@ void KvmVm::set_irq_line(Gsi gsi, bool asserted) noexcept {
   }
 }
 
-// The board leaves guests as many identities as there are; one that hands them out in another way than upward from 1
-// gets none of our making, and would not know why (docs/kvm-quirks.md, "Interrupt identities").
+// KVM's interrupt files in software lack some identities (docs/kvm-quirks.md, "Interrupt identities"). The board does
+// not need those if the guest assigns identities upwards from 1. A guest that assigns them in another way loses
+// interrupts, so this warns.
 void KvmVm::check_identity(const MsiMessage& message) noexcept {
   constexpr uint32_t kUpperHalf = 32;  // of each 64
   if ((message.data & kUpperHalf) == 0 || message.data > aia_.properties.ids || !lost_messages_.allow()) return;
   const bool in_software = aia_.properties.kind == IrqchipKind::kAiaEmulated;
   log::line(
       log::Module::kKvm, in_software ? log::Level::kWarn : log::Level::kInfo,
-      "the guest has a device's message sent as interrupt identity {}, which KVM's interrupt files in software do "
-      "not have: the interrupt is lost{} ({} times so far)",
-      message.data, in_software ? "" : " where no guest interrupt file is free", lost_messages_.count());
+      "the guest uses interrupt identity {} for a device's message, which KVM's interrupt files in software do not "
+      "have: the interrupt is lost{} ({} times so far)",
+      message.data, in_software ? "" : " if no guest interrupt file is free", lost_messages_.count());
 }
 
 void KvmVm::signal_msi(const MsiMessage& message) noexcept {
@@ -140,7 +141,7 @@ void KvmVm::signal_msi(const MsiMessage& message) noexcept {
                     .flags = 0,
                     .devid = 0,
                     .pad = {}};
-  // The address and the data are the guest's: an identity that there is not is its own affair.
+  // The guest chose address and data. If the identity does not exist, the message is lost, which is the guest's error.
   kvm_ioctl(fd_.get(), KVM_SIGNAL_MSI, &msi);
 }
 
@@ -148,8 +149,8 @@ bool KvmVm::add_doorbell(const Doorbell& doorbell) noexcept {
   if (set_ioeventfd(fd_.get(), doorbell, 0) == 0) return true;
   if (const int error = errno; refused_doorbells_.allow()) {
     log::line(log::Module::kKvm, log::Level::kInfo,
-              "KVM_IOEVENTFD at {:#x}: errno {}; its stores will be exits ({} times so far)", doorbell.at.value, error,
-              refused_doorbells_.count());
+              "KVM_IOEVENTFD at {:#x}: errno {}; stores there will cause exits ({} times so far)", doorbell.at.value,
+              error, refused_doorbells_.count());
   }
   return false;
 }
@@ -157,7 +158,7 @@ bool KvmVm::add_doorbell(const Doorbell& doorbell) noexcept {
 void KvmVm::remove_doorbell(const Doorbell& doorbell) noexcept {
   if (set_ioeventfd(fd_.get(), doorbell, KVM_IOEVENTFD_FLAG_DEASSIGN) == 0) return;
   if (const int error = errno; doorbells_left_.allow()) {
-    log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to take it away: errno {}",
+    log::line(log::Module::kKvm, log::Level::kError, "KVM_IOEVENTFD at {:#x}, to remove it: errno {}",
               doorbell.at.value, error);
   }
 }

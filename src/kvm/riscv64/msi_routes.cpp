@@ -14,7 +14,7 @@ namespace rvvmm {
 
 namespace {
 
-/// struct kvm_irq_routing ends in the entries.
+/// struct kvm_irq_routing ends with the entries.
 constexpr size_t kTableHead = offsetof(kvm_irq_routing, entries);
 
 }  // namespace
@@ -24,7 +24,7 @@ MsiRoutes::Route* MsiRoutes::find(int eventfd) noexcept {
   return found == routes_.end() ? nullptr : &*found;
 }
 
-// It is the guest who says how many there are, and when: there may be no memory for one more.
+// The guest controls the number of routes and when they are made, so memory may run out.
 MsiRoutes::Route* MsiRoutes::free_route() noexcept {
   if (Route* const route = find(-1); route != nullptr) return route;
   try {
@@ -38,7 +38,7 @@ MsiRoutes::Route* MsiRoutes::free_route() noexcept {
 bool MsiRoutes::connect(int eventfd, const MsiMessage& message) noexcept {
   const LockGuard lock{mu_};
   if (Route* const known = find(eventfd); known != nullptr) {
-    known->message = message;  // KVM has the irqfd follow its route
+    known->message = message;  // KVM updates the irqfd when its route changes
     return set_routes();
   }
   Route* const route = free_route();
@@ -57,13 +57,14 @@ void MsiRoutes::disconnect(int eventfd) noexcept {
   Route* const route = find(eventfd);
   if (route == nullptr) return;
   set_irqfd(*route, KVM_IRQFD_FLAG_DEASSIGN);
-  // KVM unhooks an irqfd some time after it was told to, and sends what is signalled until then by the route: that
-  // stays in KVM's table, and is gone from the next one.
+  // KVM detaches an irqfd some time after the call, and until then a signal is sent by the route. So the route stays in
+  // KVM's current table and is left out of the next one.
   *route = {};
 }
 
-// KVM_SET_GSI_ROUTING replaces the whole table: api.rst, 4.52. The entries that KVM_CREATE_DEVICE made for the wired
-// inputs are not missed, since KVM_IRQ_LINE does not look there (Linux, arch/riscv/kvm/vm.c, kvm_vm_ioctl_irq_line).
+// KVM_SET_GSI_ROUTING replaces the whole table: api.rst, 4.52. It drops the entries that KVM_CREATE_DEVICE made for the
+// wired inputs. That does no harm, because KVM_IRQ_LINE does not use them (Linux, arch/riscv/kvm/vm.c,
+// kvm_vm_ioctl_irq_line).
 bool MsiRoutes::set_routes() noexcept {
   uint32_t count = 0;
   for (size_t gsi = 0; gsi < routes_.size(); ++gsi) {
@@ -97,8 +98,8 @@ bool MsiRoutes::set_irqfd(const Route& route, unsigned flags) noexcept {
 
 void MsiRoutes::log_refusal(const char* what, int error) noexcept {
   if (!refusals_.allow()) return;
-  log::line(log::Module::kKvm, log::Level::kInfo, "{} for a message: errno {}; rvvmm sends it ({} times so far)", what,
-            error, refusals_.count());
+  log::line(log::Module::kKvm, log::Level::kInfo, "{} for a message: errno {}; rvvmm sends it itself ({} times so far)",
+            what, error, refusals_.count());
 }
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// Eventfds that KVM turns into messages by itself: irqfds and the routes of a VM with an in-kernel AIA.
+// Eventfds that KVM turns into messages without rvvmm: irqfds and MSI routes of a VM with an in-kernel AIA.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@ namespace rvvmm {
 /// See MsiSink. Any thread; guarded by mu_.
 class MsiRoutes {
  public:
-  /// `vm_fd` stays the caller's and outlives it.
+  /// The caller owns `vm_fd`, which must outlive this object.
   explicit MsiRoutes(int vm_fd) noexcept : vm_fd_(vm_fd) {}
 
   bool connect(int eventfd, const MsiMessage& message) noexcept;
   void disconnect(int eventfd) noexcept;
 
  private:
-  /// What an interrupt number (GSI) of KVM stands for; its index is the number.
+  /// What a GSI of KVM stands for. The index in `routes_` is the GSI.
   struct Route {
     int eventfd = -1;  // -1: free
     MsiMessage message;
@@ -35,8 +35,8 @@ class MsiRoutes {
   const int vm_fd_;
   Mutex mu_;
   std::vector<Route> routes_ GUARDED_BY(mu_);
-  std::vector<std::byte> table_ GUARDED_BY(mu_);    // of KVM, with room for all of them
-  log::RateLimit refusals_{"routes for messages"};  // a guest may write its vectors as often as it likes
+  std::vector<std::byte> table_ GUARDED_BY(mu_);    // KVM's routing table, with room for all routes
+  log::RateLimit refusals_{"routes for messages"};  // because a guest can rewrite its vectors without limit
 };
 
 }  // namespace rvvmm

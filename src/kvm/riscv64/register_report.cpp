@@ -20,7 +20,7 @@ uint64_t value(RegisterFile& registers, HartRegister reg) {
   return registers.get(reg).value_or(0);
 }
 
-// Three a line.
+// Three per line.
 std::string describe(RegisterFile& registers, std::span<const HartRegister> csrs) {
   std::string text;
   for (size_t i = 0; i < csrs.size(); ++i) {

@@ -1,4 +1,4 @@
-// A hart's registers as text, for the report of an exit that cannot go on.
+// A hart's registers as text, for the report of a fault.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace rvvmm {
 
-/// One group a line: x1 to x31, CSRs; then, where the guest has vector registers switched on (sstatus.VS), their CSRs,
-/// and where it has changed them (VS dirty) v0 to v31 as well: byte 0 first, no more than 64 bytes of each. Reads
-/// nothing that it does not print. What cannot be read is 0.
+/// x1 to x31, then CSRs. If the guest has switched on the vector registers (sstatus.VS), the vector CSRs follow. If it
+/// has changed them (VS dirty), v0 to v31 follow too: byte 0 first, at most 64 bytes of each. Reads only what it
+/// prints. A register that cannot be read is shown as 0.
 std::string describe_registers(RegisterFile& registers);
 
 }  // namespace rvvmm

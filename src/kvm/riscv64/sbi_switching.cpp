@@ -9,7 +9,7 @@
 namespace rvvmm {
 namespace {
 
-// The headers that rvvmm is built with may be older than the last rows.
+// Checks no later rows, because the headers that rvvmm is built with may be older than those.
 static_assert(kSbiSwitches[KVM_RISCV_SBI_EXT_V01].name == "legacy" &&
               kSbiSwitches[KVM_RISCV_SBI_EXT_HSM].name == "hsm" &&
               kSbiSwitches[KVM_RISCV_SBI_EXT_DBCN].name == "dbcn" && kSbiSwitches[KVM_RISCV_SBI_EXT_STA].name == "sta");
@@ -21,13 +21,13 @@ void switch_sbi_extensions(int vcpu_fd, const SbiChoices& choices) {
     const SbiSwitch& extension = kSbiSwitches[row];
     const bool chosen = choices.chosen(row) != SbiSetting::kLeave;
     const bool on = choices.setting(row) == SbiSetting::kOn;
-    if (!chosen && !on) continue;  // each costs a call on each vCPU
+    if (!chosen && !on) continue;  // each switch costs a call on each vCPU
     if (one_reg::set(vcpu_fd, one_reg::sbi_extension(extension.kvm_id), on ? 1 : 0)) continue;
     const int error = errno;
     if (!chosen) {
-      // Each machine asks for each hart.
+      // Limited, because each machine tries this for each hart.
       if (!log::RateLimit{"SBI extension that KVM does not offer", extension.name}.allow()) continue;
-      // A kernel that does not know of it is an older one, which is nothing to be warned of at each start.
+      // ENOENT means an older kernel without the extension. That needs no warning at each start.
       log::line(log::Module::kKvm, error == ENOENT ? log::Level::kDebug : log::Level::kWarn,
                 "KVM does not offer the SBI extension {} (errno {}): guests do not find it", extension.name, error);
     } else if (on || error != ENOENT) {

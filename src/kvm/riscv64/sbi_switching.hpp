@@ -1,4 +1,4 @@
-// Which SBI extensions KVM offers to the guest: those of kSbiSwitches, one register each.
+// Switches the SBI extensions that KVM offers to the guest: the rows of kSbiSwitches, one register each.
 #pragma once
 
 #include <optional>
@@ -7,13 +7,13 @@
 
 namespace rvvmm {
 
-/// Switches what was chosen, and what is on by default although KVM keeps it off. Before the vCPU's first run, and on
-/// every vCPU: a guest probes on one hart and calls from another. An old kernel that lacks one that nobody chose is
-/// logged, and the guest does not find it; to switch off what it lacks is no error. Throws SetupError
-/// (kHostUnsupported) where it refuses what was chosen.
+/// Applies the user's choices, and switches on what rvvmm has on by default although KVM keeps it off. Call it on every
+/// vCPU before its first run, because a guest probes on one hart and calls from another. If an old kernel lacks an
+/// extension that is on by default, this is logged and the guest does not find it. Switching off an extension that the
+/// kernel lacks is not an error. Throws SetupError (kHostUnsupported) if the kernel refuses a choice.
 void switch_sbi_extensions(int vcpu_fd, const SbiChoices& choices);
 
-/// Of that row of kSbiSwitches; nullopt where KVM does not have it.
+/// Whether the extension in that row of kSbiSwitches is on; nullopt if KVM does not have it.
 std::optional<bool> sbi_extension_is_on(int vcpu_fd, size_t row) noexcept;
 
 }  // namespace rvvmm

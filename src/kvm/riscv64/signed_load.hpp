@@ -1,4 +1,4 @@
-// What is known of KVM's sign extension of MMIO loads (docs/kvm-quirks.md).
+// What rvvmm knows about KVM's sign extension of MMIO loads (docs/kvm-quirks.md).
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,9 @@
 
 namespace rvvmm {
 
-/// Linux 6.12's KVM zero-extends LB, LH and LW from a device; newer ones are right. The first load that shows the
-/// difference tells, so nothing is tested at start-up. Shared by a VM's vCPUs: they only ever learn the same.
+/// Linux 6.12's KVM zero-extends LB, LH and LW from a device; newer kernels extend the sign correctly. The first load
+/// that shows the difference decides, so nothing is tested at start-up. All vCPUs of a VM share it, because they all
+/// learn the same.
 class SignExtension {
  public:
   bool known_right() const noexcept { return state_.load(std::memory_order_relaxed) == State::kRight; }

@@ -46,7 +46,7 @@ TEST(CannotOpenKvm, AbsentDeviceIsTheModuleOrTheCpu) {
   EXPECT_EQ(line_for(ENOENT, kPresent), "/dev/kvm: No such file or directory; load the module (modprobe kvm)");
   EXPECT_EQ(
       line_for(ENOENT, kAbsent),
-      "/dev/kvm: No such file or directory; KVM needs CPUs with the H extension, and those of this host have none");
+      "/dev/kvm: No such file or directory; KVM needs CPUs with the H extension, and this host's CPUs do not have it");
   EXPECT_EQ(
       line_for(ENOENT, kUnknown),
       "/dev/kvm: No such file or directory; load the module (modprobe kvm); that needs a CPU with the H extension");
