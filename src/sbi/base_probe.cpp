@@ -10,7 +10,8 @@ static_assert(kSbiBase.functions[kProbeExtension].name == "probe_extension");
 
 SbiRet BaseProbe::handle(HartId /*hart*/, const SbiCall& call) noexcept {
   if (call.fid != kProbeExtension) return SbiRet::fail(SbiError::kNotSupported);
-  // KVM hands over probes of these ranges only; of what KVM answers itself a batch must not hear that it is not there.
+  // KVM forwards only probes of these ranges. In a batch, a probe of any other EID must not return 0, because KVM may
+  // answer that EID itself.
   const uint64_t eid = call.args[0];
   if (!kSbiExperimental.eids.contains(eid) && !kSbiVendor.eids.contains(eid))
     return SbiRet::fail(SbiError::kNotSupported);

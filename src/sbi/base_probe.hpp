@@ -1,4 +1,4 @@
-// The part of the Base extension that KVM leaves to us: probing EIDs of the experimental and vendor ranges.
+// The part of the Base extension that KVM leaves to user space: probes of EIDs in the experimental and vendor ranges.
 #pragma once
 
 #include "sbi/sbi_dispatcher.hpp"
@@ -12,7 +12,7 @@ class BaseProbe final : public SbiExtension {
 
   std::string_view name() const noexcept override { return kSbiBase.name; }
   EidRange eids() const noexcept override { return kSbiBase.eids; }
-  /// FID 3 for an EID of the experimental or vendor range: value 1 where an extension answers it, else 0.
+  /// FID 3 for an EID of the experimental or vendor range: value 1 if an extension answers it, otherwise 0.
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

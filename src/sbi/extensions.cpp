@@ -26,7 +26,7 @@ void add_extensions(SbiDispatcher& dispatcher, const SbiChoices& choices, const 
                                                    .marks = resources.boot_marks,
                                                    .log = resources.guest_log}));
   add(std::make_unique<Mpxy>(resources.memory, resources.harts.harts()));
-  // KVM keeps the standard EID to itself; a batch can reach it all the same.
+  // KVM never forwards calls of the standard EID, but a batch can contain them.
   for (const uint64_t eid : {Hsm::kStandardEid, Hsm::kOwnEid})
     add(std::make_unique<Hsm>(eid, resources.memory, resources.harts));
   add(std::make_unique<SystemSuspend>(resources.memory, resources.harts));

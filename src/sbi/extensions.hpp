@@ -1,4 +1,4 @@
-// THE list of SBI extensions that rvvmm answers.
+// The list of all SBI extensions that rvvmm answers.
 #pragma once
 
 #include "base/boot_marks.hpp"
@@ -12,7 +12,7 @@
 
 namespace rvvmm {
 
-/// What extensions are made of. All outlive the dispatcher.
+/// What the extensions use. All members must outlive the dispatcher.
 struct SbiResources {
   const GuestMemory& memory;
   ConsoleSink& console_out;
@@ -23,8 +23,8 @@ struct SbiResources {
   HartControl& harts;
 };
 
-/// Registers with `dispatcher` every extension that `choices` have not switched off. A new extension is one file beside
-/// this one and one line here.
+/// Registers with `dispatcher` every extension that `choices` do not switch off. A new extension is one new file in
+/// this folder and one line in extensions.cpp.
 void add_extensions(SbiDispatcher& dispatcher, const SbiChoices& choices, const SbiResources& resources);
 
 }  // namespace rvvmm

@@ -15,7 +15,7 @@ namespace {
 using Entry = rvvmm_batch_entry;
 static_assert(sizeof(Entry) == 80 && offsetof(Entry, ret) == 64, "guests are compiled with this layout");
 
-constexpr uint64_t kFeatures = (1U << (RVVMM_HC_BATCH + 1)) - 1;  // bit n: function n
+constexpr uint64_t kFeatures = (1U << (RVVMM_HC_BATCH + 1)) - 1;  // bit n: function n is supported
 constexpr uint64_t kLargestStatus = 255;
 constexpr std::array kLevels{log::Level::kError, log::Level::kWarn, log::Level::kInfo, log::Level::kDebug};
 static_assert(kLevels[RVVMM_LOG_ERROR] == log::Level::kError && kLevels[RVVMM_LOG_DEBUG] == log::Level::kDebug);
@@ -73,9 +73,9 @@ SbiRet Hypercall::mark(HartId hart, uint64_t num_bytes, uint64_t base_lo, uint64
 }
 
 SbiRet Hypercall::answer_in_batch(HartId hart, const SbiCall& call) noexcept {
-  // It would multiply the work of one call by 256 at each level.
+  // Each level of nesting would multiply the work of one call by 256.
   if (call.eid == RVVMM_HYPERCALL_EID && call.fid == RVVMM_HC_BATCH) return SbiRet::fail(SbiError::kDenied);
-  // KVM has a part in it, and knows nothing of this one.
+  // A system suspend needs KVM, which does not see the calls of a batch.
   if (call.eid == SystemSuspend::kEid) return SbiRet::fail(SbiError::kNotSupported);
   return parts_.dispatcher.dispatch(hart, call);
 }

@@ -30,16 +30,16 @@ class Hypercall final : public SbiExtension {
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:
-  /// `status`: of the process, 0..255, else kInvalidParam. The hart runs on until the machine stops it.
+  /// `status`: rvvmm's exit status, 0..255; otherwise kInvalidParam. The hart keeps running until the machine stops it.
   SbiRet exit(uint64_t status) noexcept;
-  /// Value: bytes taken, at most RVVMM_LOG_MAX_BYTES; unprintable ones appear as '?'. kInvalidParam for a level that is
-  /// none, kInvalidAddress unless the whole buffer is RAM, kDenied where the line was dropped (GuestLog).
+  /// Value: bytes taken, at most RVVMM_LOG_MAX_BYTES; unprintable bytes appear as '?'. kInvalidParam for an unknown
+  /// level, kInvalidAddress unless the whole buffer is RAM, kDenied if the line was dropped (GuestLog).
   SbiRet log_line(HartId hart, uint64_t level, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
-  /// Value: 1 recorded, 0 not (BootMarks::mark). kInvalidParam unless 1..RVVMM_MARK_MAX_BYTES bytes, kInvalidAddress
-  /// unless the whole buffer is RAM.
+  /// Value: 1 if recorded, otherwise 0 (BootMarks::mark). kInvalidParam unless the name has 1..RVVMM_MARK_MAX_BYTES
+  /// bytes, kInvalidAddress unless the whole buffer is RAM.
   SbiRet mark(HartId hart, uint64_t num_bytes, uint64_t base_lo, uint64_t base_hi) noexcept;
-  /// Value: entries answered. kInvalidParam for too many, unknown flags or a misaligned array, kInvalidAddress unless
-  /// all of it is RAM; nothing is called then.
+  /// Value: entries answered. kInvalidParam for too many entries, unknown flags or a misaligned array, kInvalidAddress
+  /// unless the whole array is RAM. After such an error no entry was called.
   SbiRet batch(HartId hart, uint64_t entries, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept;
   SbiRet answer_in_batch(HartId hart, const SbiCall& call) noexcept;
 

@@ -13,7 +13,7 @@ class LegacyConsole final : public SbiExtension {
 
   std::string_view name() const noexcept override { return "legacy console"; }  // a part of kSbiLegacy
   EidRange eids() const noexcept override { return {.first = 0x01, .last = 0x02}; }
-  /// putchar: 0. getchar: the byte, or -1 where none waits.
+  /// putchar returns 0. getchar returns the byte, or -1 if no input waits.
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:

@@ -10,13 +10,13 @@ enum MpxyFunction : uint64_t {
   kSetSharedMemory = 1,
   kGetChannelIds = 2,
   kReadAttributes = 3,
-  kGetNotifications = 7,  // and what lies between
+  kGetNotifications = 7,  // and the functions in between
 };
 static_assert(kSbiMpxy.functions[kReadAttributes].name == "read_attributes" &&
               kSbiMpxy.functions.size() == kGetNotifications + 1);
 
 constexpr uint64_t kAllOnes = UINT64_MAX;
-constexpr uint64_t kOverwriteReturn = 1;  // the only flag there is
+constexpr uint64_t kOverwriteReturn = 1;  // the only flag
 
 }  // namespace
 
@@ -29,7 +29,7 @@ SbiRet Mpxy::handle(HartId hart, const SbiCall& call) noexcept {
   }
   const bool of_a_channel = call.fid >= kReadAttributes && call.fid <= kGetNotifications;
   if (of_a_channel && !shared_[hart.value]) return SbiRet::fail(SbiError::kNoShmem);
-  return SbiRet::fail(SbiError::kNotSupported);  // 20.8 to 20.12: also where the channel is none
+  return SbiRet::fail(SbiError::kNotSupported);  // 20.8 to 20.12: also if the channel does not exist
 }
 
 SbiRet Mpxy::set_shared_memory(HartId hart, uint64_t base_lo, uint64_t base_hi, uint64_t flags) noexcept {

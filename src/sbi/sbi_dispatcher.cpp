@@ -21,7 +21,7 @@ void SbiDispatcher::add(std::unique_ptr<SbiExtension> extension) {
   slots_.insert(after, Slot{.eids = eids, .extension = std::move(extension)});
 }
 
-// A handful of slots: walking them costs less than anything cleverer.
+// A linear search, because it is fastest for the few slots.
 SbiExtension* SbiDispatcher::find(uint64_t eid) const noexcept {
   for (const Slot& slot : slots_) {
     if (slot.eids.contains(eid)) return slot.extension.get();

@@ -1,4 +1,4 @@
-// The SBI extension table: finds who answers an EID. Read-only once harts run.
+// The SBI extension table: finds the extension that answers an EID. Read-only while harts run.
 #pragma once
 
 #include <atomic>
@@ -17,19 +17,19 @@ class SbiDispatcher {
     EidRange eids;
   };
 
-  /// Before harts run. Throws SetupError when the EIDs overlap those of an extension that is there already.
+  /// Call before harts run. Throws SetupError if the EIDs overlap those of a registered extension.
   void add(std::unique_ptr<SbiExtension> extension);
 
-  /// kNotSupported, counted and logged sparingly, where nobody answers. Any hart.
+  /// Any hart. If no extension answers: kNotSupported; such calls are counted, and logged with a rate limit.
   SbiRet dispatch(HartId hart, const SbiCall& call) noexcept;
 
   /// True if some extension answers `eid`.
   bool provides(uint64_t eid) const noexcept { return find(eid) != nullptr; }
 
-  /// Every extension, by EID. The names live as long as the dispatcher.
+  /// Every extension, sorted by EID. The names are valid as long as the dispatcher.
   std::vector<Entry> entries() const;
 
-  /// Calls that no extension answers, so far, of all dispatchers.
+  /// How many calls no extension has answered so far, for all dispatchers.
   uint64_t unknown_calls() noexcept { return unknown_.count(); }
 
  private:

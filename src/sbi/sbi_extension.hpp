@@ -1,4 +1,4 @@
-// What an SBI extension is to the dispatcher.
+// The interface of an SBI extension.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace rvvmm {
 
-/// Registered once before harts run, then called by all of them at the same time.
+/// Registered once before harts run. Then all harts may call it at the same time.
 class SbiExtension {
  public:
   virtual ~SbiExtension() = default;
   virtual std::string_view name() const noexcept = 0;
-  /// Does not change; ranges of two registered extensions must not overlap.
+  /// Must not change. The ranges of two registered extensions must not overlap.
   virtual EidRange eids() const noexcept = 0;
-  /// Answers one call; its eid lies in eids(), everything else in it is the guest's choice. A function that is
-  /// not there is kNotSupported.
+  /// Answers one call. Its eid is in eids(); the guest chooses all other members. Return kNotSupported for a function
+  /// that does not exist.
   virtual SbiRet handle(HartId hart, const SbiCall& call) noexcept = 0;
 };
 

@@ -7,8 +7,8 @@
 
 namespace rvvmm {
 
-/// Any hart. KVM checks the call before it forwards it, and resets the hart at its next entry whatever the answer is;
-/// so it is not to be had in a batch, of which KVM knows nothing.
+/// Any hart. KVM checks the call, forwards it, and resets the hart at its next entry, whatever the answer is. KVM does
+/// not see the calls of a batch, so a batch cannot make this call.
 class SystemSuspend final : public SbiExtension {
  public:
   static constexpr uint64_t kEid = kSbiSusp.eids.first;
@@ -20,8 +20,8 @@ class SystemSuspend final : public SbiExtension {
   SbiRet handle(HartId hart, const SbiCall& call) noexcept override;
 
  private:
-  /// 13.1. kInvalidParam for a sleep type other than suspend to RAM, kInvalidAddress for an address where no hart can
-  /// begin, kDenied unless all other harts are stopped.
+  /// 13.1. kInvalidParam for a sleep type other than suspend to RAM, kInvalidAddress if no hart can start at the
+  /// address, kDenied unless all other harts are stopped.
   SbiRet suspend(HartId hart, uint64_t sleep_type, uint64_t resume_addr, uint64_t opaque) noexcept;
 
   const GuestMemory& memory_;
