@@ -41,7 +41,7 @@ std::string exit_to_text(const ExitLine& line, const DeviceNames& devices) {
   return text + "\n";
 }
 
-// Names are ours: no letter in them is special to JSON.
+// The names come from rvvmm and need no JSON escapes.
 std::string exit_to_json(const ExitLine& line, const DeviceNames& devices) {
   const std::string name = name_of(ExitKey::of(line.exit), devices);
   std::string json = std::format(R"({{"us": {:.1f}, "hart": {})", line.at_us, line.hart.value);

@@ -38,7 +38,7 @@ std::string quoted(std::string_view text) {
   return std::format("\"{}{}\"", printable(text.substr(0, kMostShown)), text.size() > kMostShown ? "..." : "");
 }
 
-/// Calls use(part, offset) for what lies between `separator`.
+/// Calls use(part, offset) for each part between separators.
 template <typename Use>
 void for_each_between(std::string_view text, std::string_view separator, Use use) {
   for (size_t begin = 0; begin <= text.size();) {
@@ -48,7 +48,7 @@ void for_each_between(std::string_view text, std::string_view separator, Use use
   }
 }
 
-/// `text` without spaces at its ends; `column` moves along.
+/// `text` without spaces at its ends. Advances `column` by the removed leading spaces.
 std::string_view trimmed(std::string_view text, size_t& column) noexcept {
   const size_t first = std::min(text.find_first_not_of(' '), text.size());
   column += first;
@@ -100,7 +100,7 @@ uint64_t field_of(const ExitRecord& exit, std::string_view field) noexcept {
   }
 }
 
-/// A name as it was written stands for `name`, or for the number `number`.
+/// Whether the user's text `written` matches `name` or equals `number`.
 bool names_it(const std::string& written, std::string_view name, uint64_t number) noexcept {
   return glob_matches(written, name) || parse_number(written) == number;
 }
@@ -117,7 +117,7 @@ std::optional<uint64_t> parse_number(std::string_view text) noexcept {
 }
 
 bool glob_matches(std::string_view glob, std::string_view text) noexcept {
-  size_t star = std::string_view::npos;  // the last * passed, and how much of the text it has taken
+  size_t star = std::string_view::npos;  // the last * that was passed; `taken`: the text up to which it matches
   size_t taken = 0;
   size_t g = 0;
   size_t t = 0;
@@ -153,7 +153,7 @@ ExitMatcher::Term ExitMatcher::parse_term(std::string_view text, size_t column) 
   Term term;
   term.kind = exit_kind_named(kind);
   if (!term.kind && kind != kAll)
-    throw wrong(where_, column, std::format("{} is no kind of exit{}", quoted(kind), advice(kind, kind_names())));
+    throw wrong(where_, column, std::format("{} is not a kind of exit{}", quoted(kind), advice(kind, kind_names())));
   if (colon < what.size()) parse_names(term, what.substr(colon + 1), column + colon + 1);
   if (condition == text.size()) return term;
   const size_t begin = condition + kIf.size();
@@ -172,8 +172,9 @@ void ExitMatcher::parse_names(Term& term, std::string_view text, size_t column) 
   constexpr std::array<size_t, kExitKinds> kMostParts{3, 2, 1, 1, 0, 0};
   const size_t most = term.kind ? kMostParts[static_cast<size_t>(*term.kind)] : 0;
   if (term.names.size() > most) {
-    throw wrong(where_, column,
-                std::format("{} has {} here; at most {} parts between dots", quoted(text), term.names.size(), most));
+    throw wrong(
+        where_, column,
+        std::format("{} has {} parts between dots; at most {} are allowed", quoted(text), term.names.size(), most));
   }
   if (term.kind == ExitKind::kMmio) check_mmio(term);
   if (term.kind == ExitKind::kSbi) check_sbi(term);
@@ -202,13 +203,13 @@ void ExitMatcher::check_sbi(const Term& term) const {
   }
   if (!known) {
     throw wrong(where_, term.names_column,
-                std::format("{} is no SBI extension{}", quoted(extension), advice(extension, extensions)));
+                std::format("{} is not an SBI extension{}", quoted(extension), advice(extension, extensions)));
   }
   if (term.names.size() < 2 || parse_number(term.names[1])) return;
   const auto is_it = [&](std::string_view name) { return glob_matches(term.names[1], name); };
   if (!std::ranges::any_of(functions, is_it)) {
     throw wrong(where_, term.names_column + extension.size() + 1,
-                std::format("{} is no function of {}{}", quoted(term.names[1]), quoted(extension),
+                std::format("{} is not a function of {}{}", quoted(term.names[1]), quoted(extension),
                             advice(term.names[1], functions)));
   }
 }
@@ -217,7 +218,7 @@ void ExitMatcher::check_single(const Term& term, std::span<const std::string_vie
   const std::string& name = term.names.front();
   const auto is_it = [&](std::string_view candidate) { return glob_matches(name, candidate); };
   if (parse_number(name) || std::ranges::any_of(known, is_it)) return;
-  throw wrong(where_, term.names_column, std::format("{} is no {}{}", quoted(name), what, advice(name, known)));
+  throw wrong(where_, term.names_column, std::format("{} is not a {}{}", quoted(name), what, advice(name, known)));
 }
 
 void ExitMatcher::check_devices(const DeviceNames& devices) const {
@@ -229,7 +230,7 @@ void ExitMatcher::check_devices(const DeviceNames& devices) const {
     const auto is_it = [&](std::string_view device) { return glob_matches(name, device); };
     if (!std::ranges::any_of(known, is_it)) {
       throw wrong(where_, term.names_column,
-                  std::format("{} is no device of this machine{}", quoted(name), advice(name, known)));
+                  std::format("{} is not a device of this machine{}", quoted(name), advice(name, known)));
     }
     if (term.names.size() > 1) check_register(term, devices);
   }
@@ -245,16 +246,16 @@ void ExitMatcher::check_register(const Term& term, const DeviceNames& devices) c
   std::vector<std::string_view> known(registers.begin(), registers.end());
   if (term.names.size() == 2) known.insert(known.end(), kDirections.begin(), kDirections.end());
   const auto is_it = [&](std::string_view candidate) { return glob_matches(name, candidate); };
-  // A register without a name has the empty one.
+  // The name of an unnamed register is empty.
   if (parse_number(name) || glob_matches(name, "") || std::ranges::any_of(known, is_it)) return;
   throw wrong(where_, term.names_column + term.names.front().size() + 1,
-              std::format("{} is no register of {}{}", quoted(name), quoted(term.names.front()),
+              std::format("{} is not a register of {}{}", quoted(name), quoted(term.names.front()),
                           known.empty() ? "; give its offset, or *" : advice(name, known)));
 }
 
 ExitMatcher::Condition ExitMatcher::parse_condition(const Term& term, std::string_view text, size_t column) const {
   using enum Operator;
-  // The longer ones first: "<=" begins like "<".
+  // Longer operators first, because "<=" begins with "<".
   static constexpr std::array<std::pair<std::string_view, Operator>, 6> kOperators{{{"==", kEqual},
                                                                                     {"!=", kNotEqual},
                                                                                     {"<=", kLessOrEqual},
@@ -268,7 +269,7 @@ ExitMatcher::Condition ExitMatcher::parse_condition(const Term& term, std::strin
   if (fields.empty()) throw wrong(where_, column, "these exits have nothing to compare; leave out \"if\"");
   if (!std::ranges::contains(fields, field))
     throw wrong(where_, column,
-                std::format("{} is nothing that these exits have{}", quoted(field), advice(field, fields)));
+                std::format("{} is not a field of these exits{}", quoted(field), advice(field, fields)));
   size_t at = column + name_end;
   std::string_view rest = trimmed(text.substr(name_end), at);
   const auto* const op = std::ranges::find_if(kOperators, [&](const auto& row) { return rest.starts_with(row.first); });
@@ -276,7 +277,7 @@ ExitMatcher::Condition ExitMatcher::parse_condition(const Term& term, std::strin
   at += op->first.size();
   rest = trimmed(rest.substr(op->first.size()), at);
   const auto value = parse_number(rest);
-  if (!value) throw wrong(where_, at, std::format("{} is no number; give one like 10 or 0x4000", quoted(rest)));
+  if (!value) throw wrong(where_, at, std::format("{} is not a number; give one like 10 or 0x4000", quoted(rest)));
   return {.field = std::string{field}, .op = op->second, .value = *value};
 }
 

@@ -1,4 +1,4 @@
-// Which exits somebody wants to see: "sbi:dbcn.*,mmio:uart.write if value==10,system".
+// A filter for exits, parsed from text: "sbi:dbcn.*,mmio:uart.write if value==10,system".
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,19 @@
 
 namespace rvvmm {
 
-/// A list of terms between commas, of which one has to hold. A term is KIND, KIND:NAME, either of them behind
-/// " if CONDITION". KIND is one of name_of(ExitKind), or "all". NAME has parts between dots, in which * stands for any
-/// letters: of mmio DEVICE, DEVICE.REGISTER, DEVICE.read, DEVICE.REGISTER.write; of sbi EXTENSION or
-/// EXTENSION.FUNCTION; of csr and system one name. Where there is no name numbers stand: sbi:0x9000000.7. CONDITION is
-/// FIELD OPERATOR NUMBER, several joined by &&; operators are ==, !=, <, <=, > and >=, fields those of the kind.
+/// A comma-separated list of terms. An exit matches if one term matches. A term is KIND or KIND:NAME, optionally
+/// followed by " if CONDITION". KIND is one of name_of(ExitKind), or "all". NAME has parts separated by dots; * stands
+/// for any letters. For mmio: DEVICE, DEVICE.REGISTER, DEVICE.read, DEVICE.REGISTER.write. For sbi: EXTENSION or
+/// EXTENSION.FUNCTION. For csr and system: one name. A number may replace a name: sbi:0x9000000.7. CONDITION is FIELD
+/// OPERATOR NUMBER; && joins several. Operators are ==, !=, <, <=, > and >=. The fields depend on the kind.
 class ExitMatcher {
  public:
-  /// `where`: the option. Throws SetupError (kUsage) "<where>: column N: <what is wrong>; <what would be right>".
+  /// `where`: the option's name. Throws SetupError (kUsage) "<where>: column N: <what is wrong>; <what would be
+  /// right>".
   ExitMatcher(std::string where, std::string_view text);
 
-  /// The devices of the machine: a term that names none of them, or no register of theirs, is a mistake. Throws
-  /// SetupError as above.
+  /// Checks the terms against the machine's devices. Throws SetupError as above if a term names an unknown device or
+  /// register.
   void check_devices(const DeviceNames& devices) const;
 
   bool matches(const ExitRecord& exit, const DeviceNames& devices) const;
@@ -58,10 +59,10 @@ class ExitMatcher {
   std::vector<Term> terms_;
 };
 
-/// Decimal, or hexadecimal behind 0x; nullopt: it is no number of 64 bits.
+/// Decimal, or hexadecimal with 0x; nullopt if the text is not a 64-bit number.
 std::optional<uint64_t> parse_number(std::string_view text) noexcept;
 
-/// `*` stands for any letters, also none.
+/// `*` stands for any letters, including none.
 bool glob_matches(std::string_view glob, std::string_view text) noexcept;
 
 }  // namespace rvvmm

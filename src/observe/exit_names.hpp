@@ -1,5 +1,5 @@
-// Names for what exits are about: devices and their registers, SBI functions, CSRs. Looked up when something is written
-// out, never on the way.
+// Names of what exits are about: devices and their registers, SBI functions, CSRs. They are looked up only when
+// something is printed, never while an exit is answered.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +22,27 @@ std::optional<ExitKind> exit_kind_named(std::string_view name) noexcept;
 /// Where an access landed.
 struct RegisterPlace {
   std::string device;
-  std::string reg;      ///< empty: it has no name
+  std::string reg;      ///< empty: the register has no name
   uint64_t offset = 0;  ///< in the device's window
 };
 
-/// What the machine knows of its address space.
+/// The names that the machine has for its address space.
 class DeviceNames {
  public:
   virtual ~DeviceNames() = default;
-  /// nullopt: no device is there. Any thread.
+  /// nullopt if no device is at `at`. Any thread.
   virtual std::optional<RegisterPlace> place_of(Gpa at, bool is_write) const = 0;
-  /// Of every device there is. Any thread.
+  /// The names of all devices. Any thread.
   virtual std::vector<std::string> device_names() const = 0;
-  /// The names of registers that place_of() has for a device. Any thread.
+  /// The register names that place_of() can return for a device. Any thread.
   virtual std::vector<std::string> register_names(std::string_view device) const = 0;
 };
 
 /// "uart.lsr", "uart+0x9" for a register without a name, "nothing at 0x3000".
 std::string mmio_name(const DeviceNames& devices, Gpa at, bool is_write);
 
-/// All of a row: as above, MMIO with " read" or " write" behind it; "shutdown", "reset"; "signal"; "KVM_RUN: Bad
-/// address".
+/// The name of a profile row: the names above, for MMIO followed by " read" or " write"; "shutdown", "reset"; "signal";
+/// "KVM_RUN: Bad address".
 std::string name_of(const ExitKey& key, const DeviceNames& devices);
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// A finished profile, with names: what --profile writes and `rvvmm report` reads.
+// A finished profile with names: --profile writes it and `rvvmm report` reads it.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ struct ProfileRow {
 
 struct ProfilePc {
   uint64_t pc = 0;
-  std::string symbol = {};  ///< "memset+0x10"; empty: none is known
+  std::string symbol = {};  ///< "memset+0x10"; empty: no symbol is known
   uint64_t samples = 0;
 
   friend bool operator==(const ProfilePc&, const ProfilePc&) = default;
@@ -39,7 +39,7 @@ struct ProfileHart {
 
 struct ProfileTimeline {
   uint64_t slot_ticks = 1;
-  std::vector<std::array<uint64_t, kExitKinds>> slots = {};  ///< none behind the last exit
+  std::vector<std::array<uint64_t, kExitKinds>> slots = {};  ///< no slots after the last exit
 
   friend bool operator==(const ProfileTimeline&, const ProfileTimeline&) = default;
 };
@@ -49,7 +49,7 @@ struct ExitProfile {
   std::vector<ProfileHart> harts = {};
   std::vector<Statistic> kvm = {};  ///< of the VM
   std::vector<ProfilePc> pcs = {};  ///< most samples first
-  uint64_t other_samples = 0;       ///< at other places than `pcs`
+  uint64_t other_samples = 0;       ///< at places that are not in `pcs`
   ProfileTimeline timeline = {};    ///< of all harts
 
   double ns_of(double ticks) const noexcept { return ticks * 1e9 / static_cast<double>(timebase_hz); }
@@ -57,19 +57,19 @@ struct ExitProfile {
   friend bool operator==(const ExitProfile&, const ExitProfile&) = default;
 };
 
-/// The name of a row for what has none of its own.
+/// The name of the row for exits that have no row of their own.
 inline constexpr std::string_view kOtherExits = "others";
 
-/// Adds what is counted under the same name; new rows come last.
+/// Adds the counts of rows with the same kind and name. New rows come last.
 void merge_rows(std::vector<ProfileRow>& into, const std::vector<ProfileRow>& rows);
-/// Leaves the first `most` rows, adding those behind them to a row "others" of their kind: a guest that resets again
-/// and again, and exits for something else each time, fills no memory.
+/// Keeps the first `most` rows and adds each later row to a row "others" of its kind. So a guest that resets
+/// repeatedly, with different exits each time, cannot fill the memory.
 void fold_rows(std::vector<ProfileRow>& rows, size_t most);
-/// As merge_rows() does, for counters, value by value.
+/// Like merge_rows(), for counters, value by value.
 void merge_statistics(std::vector<Statistic>& into, const std::vector<Statistic>& statistics);
-/// Rows of all harts, most time in user space first.
+/// The merged rows of all harts, most time in user space first.
 std::vector<ProfileRow> rows_of_all(const ExitProfile& profile);
-/// One row for each kind there is among `rows`, of that name, most time in user space first.
+/// One row for each kind in `rows`, named after the kind, most time in user space first.
 std::vector<ProfileRow> by_kind(const std::vector<ProfileRow>& rows);
 
 }  // namespace rvvmm

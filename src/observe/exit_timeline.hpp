@@ -1,4 +1,4 @@
-// Exits by kind over time, in bounded memory however long it gets.
+// Exits by kind over time, in bounded memory for any length of time.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +11,13 @@
 
 namespace rvvmm {
 
-/// Slots of equal width from time 0 on; where they do not reach, two become one. Plain data; one thread.
+/// Slots of equal width from time 0 on. When the slots do not suffice, each two are merged and the width doubles. Plain
+/// data; one thread.
 class ExitTimeline {
  public:
   static constexpr size_t kSlots = 256;
-  static constexpr uint32_t kFirstShift = 10;  ///< slots begin with 2^10 ticks
-  using Slot = std::array<uint64_t, 8>;        ///< by kind; a power of two is found by a shift
+  static constexpr uint32_t kFirstShift = 10;  ///< slots are 2^10 ticks wide at first
+  using Slot = std::array<uint64_t, 8>;        ///< by kind; the size is a power of two, so a shift finds a slot
   static_assert(kExitKinds <= std::tuple_size_v<Slot>);
 
   void add(ExitKind kind, uint64_t ticks) noexcept {

@@ -18,7 +18,7 @@ std::string value_text(const Json& value) {
   return printable(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
-/// "a0 0x1, a1 0x2", four a line.
+/// "a0 0x1 a1 0x2", four per line.
 std::string registers_text(const Json& registers) {
   std::string text;
   size_t shown = 0;
@@ -71,17 +71,17 @@ class Drawing {
 
   double end_us_ = 0;
   bool has_console_ = false;
-  std::map<uint64_t, Json> registers_;  // of each hart's last exit that had them
+  std::map<uint64_t, Json> registers_;  // of each hart's last exit that has registers
   std::string text_;
 };
 
-/// Calls use(line) with each, in their order; one at a time, since a trace can be large. Throws SetupError.
+/// Calls use(line) for each line in order. Parses one line at a time, because a trace can be large. Throws SetupError.
 template <typename Use>
 void for_each_line(std::string_view text, const std::string& file, Use use) {
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
     if (end == std::string_view::npos)
-      throw bad_report(file, std::format("is cut off in line {}; what is before that is whole", number));
+      throw bad_report(file, std::format("is cut off in line {}; the lines before it are complete", number));
     try {
       use(parse_json(text.substr(0, end)));
     } catch (const UnfitJson& problem) {

@@ -1,4 +1,4 @@
-// Flight records and traces in JSON, drawn for people.
+// Shows flight records and JSON traces as text.
 #pragma once
 
 #include <string>
@@ -6,12 +6,12 @@
 
 namespace rvvmm {
 
-/// Whether a file begins as a flight record or a trace does.
+/// Whether a file begins like a flight record or a JSON trace.
 bool is_exit_log(std::string_view text) noexcept;
 
-/// One line an exit, times before the last one; registers of an exit as what changed since the hart's exit before it
-/// that has them; at the end those of each hart. Throws SetupError (kBadInput) "<file>: <what is wrong; what would be
-/// right>".
+/// One line per exit, with its time relative to the last exit. If exits have registers, shows those that changed since
+/// the hart's previous exit with registers. At the end, the registers of each hart. Throws SetupError (kBadInput)
+/// "<file>: <what is wrong; what would be right>".
 std::string exit_log_to_text(std::string_view text, const std::string& file);
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// What the exits of one hart cost, counted as they come.
+// The cost of the exits of one hart, counted when they happen.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace rvvmm {
 
-/// What exits have in common that are counted together.
+/// What identifies a row: exits with the same key are counted together.
 struct ExitKey {
   uint64_t what = 0;      ///< MMIO: address. SBI: EID. CSR: number. System event: type. Other: reason
   uint64_t function = 0;  ///< MMIO: 1 for a store. SBI: FID. Other: errno. Else 0
@@ -40,8 +40,8 @@ struct ExitKey {
 
 /// Histograms in ticks.
 struct ExitCosts {
-  Log2Histogram user;   ///< from the return of KVM_RUN until the exit was answered
-  Log2Histogram guest;  ///< inside KVM_RUN before it: guest, kernel, and waiting for an interrupt
+  Log2Histogram user;   ///< from the return of KVM_RUN to the answer of the exit
+  Log2Histogram guest;  ///< inside KVM_RUN before the exit: guest, kernel, and waiting for an interrupt
 
   void merge(const ExitCosts& other) noexcept {
     user.merge(other.user);
@@ -50,13 +50,13 @@ struct ExitCosts {
   friend bool operator==(const ExitCosts&, const ExitCosts&) = default;
 };
 
-/// Written by the hart's thread alone, read when that has ended. A guest can make any number of different exits: what
-/// there is no row for any more is counted by its kind. add() allocates nothing.
+/// Only the hart's thread writes it. It is read when that thread has ended. A guest can make any number of different
+/// exits, so when the rows are used up, further exits are counted by kind. add() does not allocate.
 class HartProfile {
  public:
   static constexpr size_t kMostRows = 256;
   static constexpr size_t kMostPcs = 512;
-  static constexpr uint32_t kSampleEvery = 128;  ///< exits: to read pc is a system call
+  static constexpr uint32_t kSampleEvery = 128;  ///< exits, because reading pc is a system call
 
   struct Row {
     ExitKey key;
@@ -67,7 +67,7 @@ class HartProfile {
     uint64_t samples = 0;
   };
 
-  /// `start`: the tick that the timeline begins with.
+  /// `start`: the tick at which the timeline begins.
   explicit HartProfile(uint64_t start);
   HartProfile(const HartProfile&) = delete;
   HartProfile& operator=(const HartProfile&) = delete;
@@ -76,9 +76,9 @@ class HartProfile {
     ExitCosts& costs = costs_of(ExitKey::of(exit));
     costs.user.add(exit.answered - exit.left);
     costs.guest.add(exit.left - exit.entered);
-    timeline_.add(exit.kind, exit.left - start_);  // which is longer ago than clocks can be apart
+    timeline_.add(exit.kind, exit.left - start_);  // start_ is longer ago than two CPUs' clocks can differ
   }
-  /// True for every kSampleEvery-th exit: where the guest was is worth asking for.
+  /// True for every kSampleEvery-th exit: the caller should then sample the pc.
   bool wants_pc() noexcept {
     if (--until_sample_ != 0) [[likely]]
       return false;
@@ -87,12 +87,12 @@ class HartProfile {
   }
   void add_pc(uint64_t pc) noexcept;
 
-  /// In the order in which they came.
+  /// In the order of their first exit.
   std::span<const Row> rows() const noexcept { return rows_; }
-  /// By kind: exits beyond kMostRows different ones.
+  /// By kind: exits that found no free row.
   const std::array<ExitCosts, kExitKinds>& others() const noexcept { return others_; }
   std::vector<Pc> pcs() const;
-  /// Samples at other places than pcs().
+  /// Samples at places that are not in pcs().
   uint64_t other_pcs() const noexcept { return other_pcs_; }
   const ExitTimeline& timeline() const noexcept { return timeline_; }
 
@@ -118,12 +118,12 @@ class HartProfile {
   }
   ExitCosts& new_row(size_t place, const ExitKey& key) noexcept;
 
-  // First what every exit needs: near the beginning it is found by one instruction.
+  // Members that every exit needs come first: one instruction can address a small offset.
   uint64_t start_;
   uint32_t until_sample_ = kSampleEvery;
   ExitTimeline timeline_;
   std::array<Row*, kIndexSize> index_{};
-  std::vector<Row> rows_;  // never grows beyond what it reserved, so that it stays where it is
+  std::vector<Row> rows_;  // never grows beyond its reserved size, so the pointers in index_ stay valid
   std::array<ExitCosts, kExitKinds> others_{};
   std::array<Pc, kIndexSize> pcs_{};
   size_t known_pcs_ = 0;

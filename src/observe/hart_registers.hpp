@@ -15,13 +15,13 @@ struct NamedRegister {
   uint64_t value;
 };
 
-/// pc, ra to t6, and the CSRs of a trap: some forty calls of the hypervisor. What a hart does not have is left out. On
-/// the hart's own thread, or when it has ended.
+/// pc, ra to t6, and the trap CSRs: about forty hypervisor calls. Registers that the hart does not have are left out.
+/// Call on the hart's own thread, or after it has ended.
 std::vector<NamedRegister> registers_of(VcpuBackend& hart);
 
-/// Four a line, each line behind a line feed, the last one with another: to stand behind "hart 0:".
+/// Four per line. Each line begins with a line feed, and the text ends with one, so it can follow "hart 0:".
 std::string registers_to_text(const std::vector<NamedRegister>& registers);
-/// One of many that stand so, `index` of them before it.
+/// One register in that layout; `index`: its position in the list.
 std::string register_cell(size_t index, std::string_view name, std::string_view value);
 /// {"pc": "0x80200000", "ra": "0x0", ...}
 std::string registers_to_json(const std::vector<NamedRegister>& registers);

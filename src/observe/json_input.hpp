@@ -1,4 +1,4 @@
-// JSON from a file that anybody may have written: bounded in depth, its numbers checked.
+// Reads JSON from an untrusted file: limits its depth and checks its numbers.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace rvvmm {
 /// Keeps the order of keys.
 using Json = nlohmann::ordered_json;
 
-/// What is right JSON, and not what a report is made of. what() says so in a few words.
+/// Valid JSON that does not have the content of a report. what() names the fault in a few words.
 class UnfitJson : public std::exception {
  public:
   explicit UnfitJson(std::string what) : what_(std::move(what)) {}
@@ -26,7 +26,7 @@ class UnfitJson : public std::exception {
   std::string what_;
 };
 
-/// What is no JSON: it goes wrong at byte `byte`, counted from 1, which is behind the end where it was cut off.
+/// The text is not JSON. `byte`: where parsing failed, counted from 1. For a text that was cut off it is after the end.
 class NoJson : public UnfitJson {
  public:
   explicit NoJson(size_t byte);
@@ -36,20 +36,20 @@ class NoJson : public UnfitJson {
   size_t byte_;
 };
 
-/// Throws NoJson, and UnfitJson where it is nested deeper than anything of ours: what walks through values does so on
-/// the stack.
+/// Throws NoJson. Throws UnfitJson if the text is nested deeper than any file of rvvmm, because code that walks through
+/// values uses the stack.
 Json parse_json(std::string_view text);
 
-/// Each of these throws UnfitJson where there is no such member, or it is of another type.
+/// Each of these throws UnfitJson if the member does not exist or has another type.
 const Json& member_at(const Json& object, const char* key);
 std::string text_at(const Json& object, const char* key);
 double number_at(const Json& object, const char* key);
-/// A whole number from 0 on.
+/// A whole number of 0 or more.
 uint64_t unsigned_at(const Json& object, const char* key);
-/// Throws UnfitJson where it is no whole number from 0 on; `what` names it.
+/// Throws UnfitJson if `value` is not a whole number of 0 or more; `what` names it.
 uint64_t unsigned_from(const Json& value, std::string_view what);
 
-/// Calls use(element) for each; what it finds unfit is said with the element's place: "<name>[2]: ...".
+/// Calls use(element) for each element. Adds the element's index to an UnfitJson that it throws: "<name>[2]: ...".
 template <typename Use>
 void for_each_element(const Json& array, std::string_view name, Use use) {
   size_t index = 0;
@@ -63,7 +63,7 @@ void for_each_element(const Json& array, std::string_view name, Use use) {
   }
 }
 
-/// "<file>: <why>", kBadInput; both are cut and made fit for one line.
+/// "<file>: <why>", kBadInput. Both are made printable, and a long `why` is cut.
 SetupError bad_report(std::string_view file, std::string_view why);
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// How long something took, again and again: counts by powers of two, their sum and the longest.
+// A histogram of durations: counts by powers of two, the sum and the maximum.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace rvvmm {
 
-/// Bucket 0 counts zeros, bucket n from 2^(n-1) to 2^n - 1. Plain data; one thread.
+/// Bucket 0 counts zeros; bucket n counts values from 2^(n-1) to 2^n - 1. Plain data; one thread.
 struct Log2Histogram {
   static constexpr size_t kBuckets = 65;
 
@@ -17,21 +17,21 @@ struct Log2Histogram {
   uint64_t total = 0;
   uint64_t max = 0;
 
-  /// By the exponent of a floating-point number, of 2 * ticks + 1: RISC-V without Zbb has no instruction that counts
-  /// zeros. Right below 2^51 ticks, and near it above.
+  /// Uses the exponent of 2 * ticks + 1 as a floating-point number, because RISC-V without Zbb has no instruction that
+  /// counts leading zeros. Exact below 2^51 ticks and approximate above.
   static size_t bucket_of(uint64_t ticks) noexcept {
     constexpr uint64_t kMantissaBits = 52;
     constexpr uint64_t kExponentOfOne = 1023;
     return (std::bit_cast<uint64_t>(static_cast<double>(ticks << 1 | 1)) >> kMantissaBits) - kExponentOfOne;
   }
-  /// Of the bucket behind the last one: the longest time there is.
+  /// The smallest value of a bucket. For the bucket after the last one: UINT64_MAX.
   static constexpr uint64_t first_of(size_t bucket) noexcept {
     if (bucket == 0) return 0;
     return bucket < kBuckets ? uint64_t{1} << (bucket - 1) : UINT64_MAX;
   }
 
-  /// A time that went back (as a signed number, below 0) counts as 0: the clocks of two CPUs may be a tick apart, and a
-  /// thread may have moved between them.
+  /// A negative time (as a signed number) counts as 0: the clocks of two CPUs may differ by a tick, and a thread may
+  /// move between them.
   void add(uint64_t ticks) noexcept {
     if (ticks > max) [[unlikely]]
       ticks = longest(ticks);
@@ -53,8 +53,8 @@ struct Log2Histogram {
     return count;
   }
 
-  /// What `share` of all (0 to 1) stay below, as if each bucket were filled evenly, and never more than max; 0 where
-  /// there are none.
+  /// The value below which `share` (0 to 1) of all values are, as if each bucket were filled evenly. At most max; 0
+  /// without values.
   double quantile(double share) const noexcept {
     double below = share * static_cast<double>(count());
     for (size_t i = 0; i < kBuckets; ++i) {
@@ -71,7 +71,7 @@ struct Log2Histogram {
   friend bool operator==(const Log2Histogram&, const Log2Histogram&) = default;
 
  private:
-  // Here, where nearly no time comes, what is below 0 costs the others nothing.
+  // Few values reach this function, so the check for negative ones costs the others nothing.
   uint64_t longest(uint64_t ticks) noexcept {
     if (static_cast<int64_t>(ticks) < 0) return 0;
     max = ticks;

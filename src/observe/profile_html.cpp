@@ -42,7 +42,8 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// Bars of the buckets that are in use, the longest as high as the picture; each tells its range and count.
+// A bar for each bucket from the first to the last that is not empty. The fullest has the picture's height. Each bar's
+// title has its range and count.
 std::string histogram_svg(const ExitProfile& profile, const Log2Histogram& histogram, std::string_view colour) {
   constexpr int kHeight = 28;
   constexpr int kBar = 7;
@@ -106,7 +107,7 @@ uint64_t exits_in(const std::array<uint64_t, kExitKinds>& slot) {
   return exits;
 }
 
-// One column a slot, the kinds stacked.
+// One column per slot, with the kinds stacked.
 std::string timeline_svg(const ExitProfile& profile) {
   constexpr double kHeight = 160;
   constexpr double kWidth = 1024;
@@ -117,7 +118,7 @@ std::string timeline_svg(const ExitProfile& profile) {
   if (most == 0) return "<p>no exits</p>\n";
   const double column = kWidth / static_cast<double>(slots.size());
   const double slot_ns = profile.ns_of(static_cast<double>(profile.timeline.slot_ticks));
-  // As wide as the window, whose proportions it takes: words in it would be stretched, so they stand below.
+  // The picture is scaled to the window's width, which would stretch text in it. So the text is below it.
   std::string svg = std::format(
       "<svg class=\"wide\" viewBox=\"0 0 {0} {1}\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{1}\">\n",
       kWidth, kHeight);
@@ -143,7 +144,7 @@ std::string timeline_svg(const ExitProfile& profile) {
 }
 
 std::string pcs_table(const ExitProfile& profile) {
-  constexpr size_t kMostPcs = 100;  // the file has all
+  constexpr size_t kMostPcs = 100;  // the JSON file has all
   if (profile.pcs.empty()) return "<p>no samples</p>\n";
   std::string html = "<div class=\"scroll\"><table><tr><th>pc</th><th>samples</th><th>symbol</th></tr>\n";
   for (const ProfilePc& pc : profile.pcs | std::views::take(kMostPcs))

@@ -1,4 +1,4 @@
-// A profile as one page of HTML that needs no network and no script.
+// A profile as one HTML page, without scripts and external resources.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace rvvmm {
 
-/// With `before`: what changed since then as well.
+/// With `before`, the page also shows what changed since then.
 std::string profile_to_html(const ExitProfile& profile, const std::optional<ExitProfile>& before);
 
 }  // namespace rvvmm

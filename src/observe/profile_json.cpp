@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kFormat = "rvvmm exit profile";
 constexpr int kVersion = 1;
-// What a file may have; ours have less of each. Rows of a table are found one after the other.
+// Limits of a file; rvvmm's own files stay below all of them. Rows are limited because looking up a row is linear.
 constexpr size_t kMostSlots = 4096;  // of a timeline; ExitTimeline::kSlots
 constexpr size_t kMostHarts = 1024;
 constexpr size_t kMostRowsOfAll = 16384;  // of all harts
@@ -95,9 +95,9 @@ Json timeline_of(const ExitProfile& profile) {
 
 // Reading
 
-/// Throws UnfitJson unless it is an array (an object, if `type` says so) of at most `most`.
+/// Throws UnfitJson unless `json` has type `type` (array or object) and at most `most` entries.
 void check_bounds(const Json& json, Json::value_t type, size_t most, std::string_view what) {
-  if (json.type() != type) throw UnfitJson{std::format("{} is no {}", what, Json(type).type_name())};
+  if (json.type() != type) throw UnfitJson{std::format("{} is not an {}", what, Json(type).type_name())};
   if (json.size() > most) throw UnfitJson{std::format("{} has {} entries; at most {}", what, json.size(), most)};
 }
 
@@ -120,7 +120,7 @@ std::vector<ProfileRow> rows_from(const Json& json) {
   for_each_element(json, "exits", [&](const Json& row) {
     const std::string kind_name = text_at(row, "kind");
     const auto kind = exit_kind_named(kind_name);
-    if (!kind) throw UnfitJson{std::format("{} is no kind of exit", kind_name)};
+    if (!kind) throw UnfitJson{std::format("{} is not a kind of exit", kind_name)};
     rows.push_back(
         {.kind = *kind,
          .name = printable(text_at(row, "name")),
@@ -151,7 +151,7 @@ uint64_t address_from(std::string_view text) {
   uint64_t address = 0;
   if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
   const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), address, 16);
-  if (problem != std::errc{} || rest != text.data() + text.size()) throw UnfitJson{"pc is no address"};
+  if (problem != std::errc{} || rest != text.data() + text.size()) throw UnfitJson{"pc is not an address"};
   return address;
 }
 
@@ -171,7 +171,7 @@ ProfileTimeline timeline_from(const Json& json) {
   for (const Json& slot : array_at(json, "slots", kMostSlots)) {
     auto& counts = timeline.slots.emplace_back();
     if (!slot.is_array() || slot.size() != counts.size())
-      throw UnfitJson{"slots has one without a count for each kind"};
+      throw UnfitJson{"slots has an entry without a count for each kind"};
     for (size_t kind = 0; kind < counts.size(); ++kind)
       counts[kind] = unsigned_from(slot[kind], "slots");
   }
@@ -205,7 +205,7 @@ ExitProfile profile_from(const Json& json) {
 void check_format(const Json& json, const std::string& file) {
   const auto format = json.find("format");
   if (format == json.end() || *format != kFormat)
-    throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
+    throw bad_report(file, "is not a profile of rvvmm; give a file that --profile wrote");
   const Json version = json.value("version", Json{});
   if (version == kVersion) return;
   throw bad_report(file,
@@ -233,10 +233,10 @@ ExitProfile profile_from_json(std::string_view text, const std::string& file) {
     check_format(json, file);
     return profile_from(json);
   } catch (const NoJson& problem) {
-    // What was cut off ends too early; what never was JSON is wrong before that.
+    // A file that was cut off fails at its end. A file that is not JSON fails earlier.
     if (!text.empty() && problem.byte() >= text.size() && text.front() == '{')
       throw bad_report(file, std::format("is cut off after {} bytes; write the profile again", text.size()));
-    throw bad_report(file, "is no profile of rvvmm; give a file that --profile wrote");
+    throw bad_report(file, "is not a profile of rvvmm; give a file that --profile wrote");
   } catch (const UnfitJson& problem) {
     throw bad_report(file, std::format("is damaged: {}", problem.what()));
   }

@@ -8,7 +8,7 @@
 
 namespace rvvmm {
 
-/// With what can be computed from the histograms as well, for who reads it with other tools.
+/// Also contains values that can be computed from the histograms, for readers that use other tools.
 std::string profile_to_json(const ExitProfile& profile);
 
 /// Throws SetupError (kBadInput) "<file>: <what is wrong>; <what would be right>".

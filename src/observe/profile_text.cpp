@@ -13,10 +13,10 @@
 namespace rvvmm {
 namespace {
 
-constexpr size_t kMostShownRows = 40;  // of a table; the file has all
+constexpr size_t kMostShownRows = 40;  // of a table; the JSON file has all
 constexpr size_t kMostPcs = 20;
 constexpr size_t kNameWidth = 36;
-constexpr double kSameWithin = 0.05;  // of the time of an exit
+constexpr double kSameWithin = 0.05;  // a share of the time of an exit
 
 std::string heading() {
   return std::format("{:<{}}{:>12}  {:>9}{:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}{:>9}\n", "", kNameWidth, "exits", "user:all",
@@ -70,7 +70,7 @@ std::string pcs_text(const ExitProfile& profile) {
   return text;
 }
 
-// Counters only: the histograms are in the file.
+// Only counters. The JSON file also has the histograms.
 std::string kvm_text(const ExitProfile& profile) {
   std::vector<Statistic> all = profile.kvm;
   for (const ProfileHart& hart : profile.harts)
@@ -92,8 +92,8 @@ struct Change {
   std::string name;
   const ProfileRow* now = nullptr;
   const ProfileRow* before = nullptr;
-  double more_ns = 0;                 ///< time in user space, all exits together
-  std::optional<double> slower = {};  ///< time of one exit, as a share of what it was
+  double more_ns = 0;                 ///< more time in user space, for all exits together
+  std::optional<double> slower = {};  ///< how much longer one exit takes, as a share of the time before
 };
 
 double mean_ns(const ExitProfile& profile, const ProfileRow& row) {
@@ -158,7 +158,7 @@ std::string duration_text(double ns) {
   constexpr std::array<std::pair<double, const char*>, 4> kUnits{{{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}}};
   const double magnitude = std::abs(ns);
   if (magnitude < 0.5) return "0";
-  // 999.6 ns is 1 us: what rounds up to the next unit is of that.
+  // A value that rounds up to the next unit is shown in that unit: 999.6 ns is 1 us.
   const auto* const unit =
       std::ranges::find_if(kUnits, [&](const auto& row) { return magnitude >= row.first * 0.9995 || row.first == 1; });
   const double value = ns / unit->first;

@@ -1,4 +1,4 @@
-// A profile as tables that people read, alone or beside another.
+// A profile as text tables, alone or compared with another profile.
 #pragma once
 
 #include <string>
@@ -7,15 +7,15 @@
 
 namespace rvvmm {
 
-/// "0", "850 ns", "12.3 us", "4.56 ms", "7.8 s": three digits, as far as there are.
+/// "0", "850 ns", "12.3 us", "4.56 ms", "7.8 s": at most three significant digits.
 std::string duration_text(double ns);
 /// "1,234,567".
 std::string count_text(uint64_t count);
 
 std::string profile_to_text(const ExitProfile& profile);
 
-/// What each kind of exit costs in `profile` beside what it cost in `before`: first what takes more time in user space
-/// than before, by how much; then the rest.
+/// Compares what each kind of exit costs in `profile` and in `before`. Sorted by the additional time in user space,
+/// largest first.
 std::string comparison_to_text(const ExitProfile& profile, const ExitProfile& before);
 
 }  // namespace rvvmm

@@ -22,7 +22,7 @@ SetupError bad_file(const std::string& file, std::string_view why) {
   return SetupError{ExitStatus::kBadInput, std::format("--symbols {}: {}", printable(file), why)};
 }
 
-/// nullopt: it does not lie in `bytes`.
+/// nullopt if it is not completely within `bytes`.
 template <typename Structure>
 std::optional<Structure> structure_at(std::span<const std::byte> bytes, uint64_t at) noexcept {
   if (at > bytes.size() || sizeof(Structure) > bytes.size() - at) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<std::span<const std::byte>> section_bytes(std::span<const std::byt
   return bytes.subspan(section.sh_offset, section.sh_size);
 }
 
-/// Empty where it does not end in `strings`.
+/// Empty if it does not end within `strings`.
 std::string string_at(std::span<const std::byte> strings, uint64_t at) {
   if (at >= strings.size()) return {};
   const auto* const text = reinterpret_cast<const char*>(strings.data() + at);
@@ -49,7 +49,7 @@ bool names_code(const Elf64_Sym& symbol) noexcept {
   return symbol.st_shndx != SHN_UNDEF && symbol.st_shndx < SHN_LORESERVE && (type == STT_FUNC || type == STT_NOTYPE);
 }
 
-// Marks of the compiler and the assembler: "$x", ".L12".
+// Local symbols of the compiler and the assembler: "$x", ".L12".
 bool is_a_mark(std::string_view name) noexcept {
   return name.empty() || name.front() == '$' || name.starts_with(".L");
 }
@@ -71,7 +71,7 @@ Symbols::Symbols(std::span<const std::byte> content, const std::string& file) {
 void Symbols::read_elf(std::span<const std::byte> content, const std::string& file) {
   const auto header = structure_at<Elf64_Ehdr>(content, 0);
   if (!header || header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB)
-    throw bad_file(file, "is no ELF file of 64 bits; give the vmlinux of the guest's kernel");
+    throw bad_file(file, "is not a 64-bit ELF file; give the vmlinux of the guest's kernel");
   for (uint64_t i = 0; i < header->e_shnum; ++i) {
     const auto table = structure_at<Elf64_Shdr>(content, header->e_shoff + i * sizeof(Elf64_Shdr));
     if (!table) throw bad_file(file, "is cut off");
@@ -85,7 +85,7 @@ void Symbols::read_elf(std::span<const std::byte> content, const std::string& fi
       std::string name = names_code(*symbol) ? string_at(*strings, symbol->st_name) : std::string{};
       if (!is_a_mark(name)) symbols_.push_back({.address = symbol->st_value, .name = printable(name)});
     }
-    return;  // there is no more than one (ELF 1.2, "Sections")
+    return;  // a file has at most one symbol table (ELF 1.2, "Sections")
   }
 }
 
@@ -98,7 +98,7 @@ void Symbols::read_map(std::string_view text, const std::string& file) {
     const auto [rest, problem] = std::from_chars(line.data(), line.data() + line.size(), address, 16);
     const auto used = static_cast<size_t>(rest - line.data());
     if (problem != std::errc{} || line.size() < used + 4 || line[used] != ' ' || line[used + 2] != ' ')
-      throw bad_file(file, std::format("line {} is no line of a System.map; give that or the vmlinux of the guest's "
+      throw bad_file(file, std::format("line {} is not a line of a System.map; give that or the vmlinux of the guest's "
                                        "kernel",
                                        number));
     if (const std::string_view name = line.substr(used + 3); !is_a_mark(name))

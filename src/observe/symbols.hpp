@@ -1,4 +1,4 @@
-// Names of places in a guest's kernel, from System.map or from the symbol table of an ELF file.
+// Symbol names of a guest's kernel, from System.map or from the symbol table of an ELF file.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@ namespace rvvmm {
 
 class Symbols {
  public:
-  /// Knows no name.
+  /// An empty table.
   Symbols() = default;
-  /// `content` of a file, which messages call `file`: ELF64 with a symbol table, or lines "ffffffff80000000 T _start".
+  /// `content`: an ELF64 file with a symbol table, or lines "ffffffff80000000 T _start". `file`: its name for messages.
   /// Throws SetupError (kBadInput).
   Symbols(std::span<const std::byte> content, const std::string& file);
 
-  /// "memset+0x10", "memset"; empty where no symbol begins at or within 1 MiB below.
+  /// "memset+0x10", "memset". Empty if no symbol begins at `address` or within 1 MiB below it.
   std::string name_of(uint64_t address) const;
   size_t size() const noexcept { return symbols_.size(); }
 
@@ -30,7 +30,7 @@ class Symbols {
   void read_elf(std::span<const std::byte> content, const std::string& file);
   void read_map(std::string_view text, const std::string& file);
 
-  std::vector<Symbol> symbols_;  // by address
+  std::vector<Symbol> symbols_;  // sorted by address
 };
 
 }  // namespace rvvmm

@@ -99,7 +99,7 @@ TEST_F(Break, MistakesAreShownByTheirColumn) {
   VmProcess unknown{options({"--break", "sbi:hsm.hart_stat"})};
   EXPECT_TRUE(unknown.ends_with(64));
   EXPECT_EQ(unknown.errors(),
-            "rvvmm: --break: column 9: \"hart_stat\" is no function of \"hsm\"; did you mean hart_start?\n");
+            "rvvmm: --break: column 9: \"hart_stat\" is not a function of \"hsm\"; did you mean hart_start?\n");
   VmProcess nowhere{options({"--break", "sbi", "--on-break", "prompt"})};
   EXPECT_TRUE(nowhere.ends_with(64));
   EXPECT_EQ(nowhere.errors(),

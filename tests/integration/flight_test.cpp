@@ -111,13 +111,14 @@ TEST_F(Flight, WithoutAPlaceOfItsOwnItIsANewFile) {
 TEST_F(Flight, MistakesInATraceAreShownByTheirColumn) {
   VmProcess unknown{options("shutdown", {"--trace", "csr,sbi:dbcm"})};
   EXPECT_TRUE(unknown.ends_with(64));
-  EXPECT_EQ(unknown.errors(), "rvvmm: --trace: column 9: \"dbcm\" is no SBI extension; did you mean dbcn?\n");
+  EXPECT_EQ(unknown.errors(), "rvvmm: --trace: column 9: \"dbcm\" is not an SBI extension; did you mean dbcn?\n");
   VmProcess reg{options("shutdown", {"--trace", "mmio:uart.lrs"})};
   EXPECT_TRUE(reg.ends_with(64));
-  EXPECT_EQ(reg.errors(), "rvvmm: --trace: column 11: \"lrs\" is no register of \"uart\"; did you mean lsr?\n");
+  EXPECT_EQ(reg.errors(), "rvvmm: --trace: column 11: \"lrs\" is not a register of \"uart\"; did you mean lsr?\n");
   VmProcess device{options("shutdown", {"--trace", "mmio:uarrt"})};
   EXPECT_TRUE(device.ends_with(64));
-  EXPECT_EQ(device.errors(), "rvvmm: --trace: column 6: \"uarrt\" is no device of this machine; did you mean uart?\n");
+  EXPECT_EQ(device.errors(),
+            "rvvmm: --trace: column 6: \"uarrt\" is not a device of this machine; did you mean uart?\n");
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ TEST(ExitLog, RegistersAreShownWhereTheyChanged) {
 
 TEST(ExitLog, DamageIsFound) {
   const std::string log = sample_log();
-  EXPECT_EQ(error_of(log.substr(0, log.size() - 5)), "f: is cut off in line 4; what is before that is whole");
+  EXPECT_EQ(error_of(log.substr(0, log.size() - 5)), "f: is cut off in line 4; the lines before it are complete");
   EXPECT_THAT(error_of(exit_log_head("x") + "{\"us\": \n"), HasSubstr("f: is damaged: line 2: "));
   EXPECT_THAT(error_of(exit_log_head("x") + "{\"exit\": \"mmio\"}\n"), HasSubstr("f: is damaged: "));
   EXPECT_EQ(error_of("{\"format\": \"rvvmm exits\", \"version\": 2}\n"),

@@ -96,41 +96,42 @@ TEST(ExitMatcher, Conditions) {
 }
 
 TEST(ExitMatcher, MistakesAreShownByTheirColumn) {
-  EXPECT_EQ(error_of("mmoi"), "--trace: column 1: \"mmoi\" is no kind of exit; did you mean mmio?");
-  EXPECT_EQ(error_of("csr,sbi:dbcm.write"), "--trace: column 9: \"dbcm\" is no SBI extension; did you mean dbcn?");
+  EXPECT_EQ(error_of("mmoi"), "--trace: column 1: \"mmoi\" is not a kind of exit; did you mean mmio?");
+  EXPECT_EQ(error_of("csr,sbi:dbcm.write"), "--trace: column 9: \"dbcm\" is not an SBI extension; did you mean dbcn?");
   EXPECT_EQ(error_of("sbi:dbcn.wriet"),
-            "--trace: column 10: \"wriet\" is no function of \"dbcn\"; did you mean write?");
-  EXPECT_EQ(error_of("mmio:uarrt"), "--trace: column 6: \"uarrt\" is no device of this machine; did you mean uart?");
-  EXPECT_EQ(error_of("mmio:tpm"), "--trace: column 6: \"tpm\" is no device of this machine; give uart, disk0");
+            "--trace: column 10: \"wriet\" is not a function of \"dbcn\"; did you mean write?");
+  EXPECT_EQ(error_of("mmio:uarrt"), "--trace: column 6: \"uarrt\" is not a device of this machine; did you mean uart?");
+  EXPECT_EQ(error_of("mmio:tpm"), "--trace: column 6: \"tpm\" is not a device of this machine; give uart, disk0");
   EXPECT_EQ(error_of("mmio:uart.lsr.reed"),
             "--trace: column 15: \"reed\" is neither a load nor a store; give read or write");
-  EXPECT_EQ(error_of("mmio:uart.lrs"), "--trace: column 11: \"lrs\" is no register of \"uart\"; did you mean lsr?");
-  EXPECT_EQ(error_of("mmio:uart.reed"), "--trace: column 11: \"reed\" is no register of \"uart\"; did you mean read?");
+  EXPECT_EQ(error_of("mmio:uart.lrs"), "--trace: column 11: \"lrs\" is not a register of \"uart\"; did you mean lsr?");
+  EXPECT_EQ(error_of("mmio:uart.reed"),
+            "--trace: column 11: \"reed\" is not a register of \"uart\"; did you mean read?");
   EXPECT_EQ(error_of("mmio:disk0.x.read"),
-            "--trace: column 12: \"x\" is no register of \"disk0\"; give its offset, or *");
+            "--trace: column 12: \"x\" is not a register of \"disk0\"; give its offset, or *");
   EXPECT_EQ(error_of("mmio:disk0.*,mmio:uart.0x9,mmio:*.lsr.write,mmio:disk0.write"), "accepted");
-  EXPECT_EQ(error_of("csr:sead"), "--trace: column 5: \"sead\" is no CSR; did you mean seed?");
-  EXPECT_EQ(error_of("system:x"), "--trace: column 8: \"x\" is no system event; give shutdown, reset, crash");
+  EXPECT_EQ(error_of("csr:sead"), "--trace: column 5: \"sead\" is not a CSR; did you mean seed?");
+  EXPECT_EQ(error_of("system:x"), "--trace: column 8: \"x\" is not a system event; give shutdown, reset, crash");
   EXPECT_EQ(error_of(""), "--trace: column 1: names no exit; give a list like sbi:dbcn.*,mmio:uart,system");
   EXPECT_EQ(error_of("sbi,,csr"), "--trace: column 5: names no exit; give a list like sbi:dbcn.*,mmio:uart,system");
   EXPECT_EQ(error_of("sbi:dbcn."), "--trace: column 10: a name is missing; * stands for all");
-  EXPECT_EQ(error_of("sbi:a.b.c"), "--trace: column 5: \"a.b.c\" has 3 here; at most 2 parts between dots");
+  EXPECT_EQ(error_of("sbi:a.b.c"), "--trace: column 5: \"a.b.c\" has 3 parts between dots; at most 2 are allowed");
 }
 
 TEST(ExitMatcher, OfALongNameTheBeginIsShown) {
   const std::string shown = "--trace: column 5: \"" + std::string(60, 'x');
-  EXPECT_TRUE(error_of("csr:" + std::string(60, 'x')).starts_with(shown + "\" is no CSR"));
-  EXPECT_TRUE(error_of("csr:" + std::string(61, 'x')).starts_with(shown + "...\" is no CSR"));
+  EXPECT_TRUE(error_of("csr:" + std::string(60, 'x')).starts_with(shown + "\" is not a CSR"));
+  EXPECT_TRUE(error_of("csr:" + std::string(61, 'x')).starts_with(shown + "...\" is not a CSR"));
 }
 
 TEST(ExitMatcher, MistakesInConditionsToo) {
   EXPECT_EQ(error_of("sbi if b0==1"),
-            "--trace: column 8: \"b0\" is nothing that these exits have; give a0, a1, a2, "
+            "--trace: column 8: \"b0\" is not a field of these exits; give a0, a1, a2, "
             "a3, a4, a5, eid, fid, error, value");
   EXPECT_EQ(error_of("sbi if a0=1"), "--trace: column 10: an operator is missing; give ==, !=, <, <=, > or >=");
-  EXPECT_EQ(error_of("sbi if a0==x"), "--trace: column 12: \"x\" is no number; give one like 10 or 0x4000");
+  EXPECT_EQ(error_of("sbi if a0==x"), "--trace: column 12: \"x\" is not a number; give one like 10 or 0x4000");
   EXPECT_EQ(error_of("sbi if a0==1 && "),
-            "--trace: column 16: \"\" is nothing that these exits have; give a0, a1, a2, a3, a4, a5, eid, fid, error, "
+            "--trace: column 16: \"\" is not a field of these exits; give a0, a1, a2, a3, a4, a5, eid, fid, error, "
             "value");
   EXPECT_EQ(error_of("all if a0==1"), "--trace: column 8: these exits have nothing to compare; leave out \"if\"");
 }

@@ -59,18 +59,18 @@ TEST(FlightReport, TheConsolesLastLinesAreItsOwn) {
 
 TEST(FlightReport, WhatACutLeavesIsRefused) {
   const std::string whole = exit_log_head("a test") + exit_line(1, 0) + exit_line(2, 0);
-  EXPECT_EQ(error_of(whole.substr(0, whole.size() - 3)), "f: is cut off in line 3; what is before that is whole");
+  EXPECT_EQ(error_of(whole.substr(0, whole.size() - 3)), "f: is cut off in line 3; the lines before it are complete");
 }
 
 TEST(FlightReport, DamageIsFoundWithItsLine) {
   const std::string head = exit_log_head("a test");
-  EXPECT_EQ(error_of(head + "hello\n"), "f: is damaged: line 2: is no JSON at byte 1");
+  EXPECT_EQ(error_of(head + "hello\n"), "f: is damaged: line 2: is not valid JSON at byte 1");
   EXPECT_EQ(error_of(head + exit_line(1, 0) + "{\"us\": 1, \"exit\": \"mmio\"}\n"),
             "f: is damaged: line 3: hart is missing");
   EXPECT_EQ(error_of(head + exit_line(1, 0) + "{\"us\": \"1\", \"exit\": \"mmio\"}\n"),
-            "f: is damaged: line 3: us is no number");
+            "f: is damaged: line 3: us is not a number");
   EXPECT_EQ(error_of(head + "{\"us\": 1, \"hart\": -1, \"exit\": 1, \"name\": 2}\n"),
-            "f: is damaged: line 2: hart is no whole number");
+            "f: is damaged: line 2: hart is not a whole number");
   EXPECT_EQ(error_of("{\"format\": \"rvvmm exits\", \"version\": 7, \"why\": \"\"}\n"),
             "f: is of version 7; this rvvmm reads version 1");
 }

@@ -54,7 +54,7 @@ TEST(ProfileJson, ComputesWhatOtherToolsWant) {
 }
 
 TEST(ProfileJson, OtherFilesAreRefused) {
-  constexpr const char* kNone = "old.json: is no profile of rvvmm; give a file that --profile wrote";
+  constexpr const char* kNone = "old.json: is not a profile of rvvmm; give a file that --profile wrote";
   EXPECT_EQ(error_of(""), kNone);
   EXPECT_EQ(error_of("\x7f"
                      "ELF"),
@@ -84,29 +84,29 @@ TEST(ProfileJson, DamageIsFound) {
   EXPECT_EQ(damage("\"harts\"", "\"hearts\""), "old.json: is damaged: harts is missing");
   EXPECT_EQ(damage("\"timebase_hz\": 10000000", "\"timebase_hz\": 0"), "old.json: is damaged: timebase_hz is 0");
   EXPECT_EQ(damage("\"slot_ticks\": 1024", "\"slot_ticks\": \"x\""),
-            "old.json: is damaged: slot_ticks is no whole number");
+            "old.json: is damaged: slot_ticks is not a whole number");
   EXPECT_EQ(damage("\"pc\": \"0xffffffff80001234\"", "\"pc\": \"here\""),
-            "old.json: is damaged: places[0]: pc is no address");
-  EXPECT_EQ(damage("\"pc\": \"0xffffffff80001234\"", "\"pc\": 3"), "old.json: is damaged: places[0]: pc is no text");
-  EXPECT_EQ(damage("\"kvm\": {", "\"kvm\": {\"x\": -1.5e999,"),
-            "old.json: is damaged: a number is larger than any of ours");
+            "old.json: is damaged: places[0]: pc is not an address");
+  EXPECT_EQ(damage("\"pc\": \"0xffffffff80001234\"", "\"pc\": 3"),
+            "old.json: is damaged: places[0]: pc is not a string");
+  EXPECT_EQ(damage("\"kvm\": {", "\"kvm\": {\"x\": -1.5e999,"), "old.json: is damaged: a number is too large");
   EXPECT_EQ(damage("\"format\": \"rvvmm exit profile\"", "\"format\": 1"),
-            "old.json: is no profile of rvvmm; give a file that --profile wrote");
+            "old.json: is not a profile of rvvmm; give a file that --profile wrote");
   const size_t harts = text.find("\"harts\"");
   EXPECT_EQ(error_of(text.substr(0, harts) + replaced(text.substr(harts), "\"kind\": ", "\"kin\": ")),
             "old.json: is damaged: harts[0]: exits[0]: kind is missing");
   EXPECT_EQ(error_of(text.substr(0, harts) + replaced(text.substr(harts), "\"exits\": [", "\"exits\": [0,")),
             "old.json: is damaged: harts[0]: exits[0]: kind is missing");
   EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": -1,")),
-            "old.json: is damaged: harts[0]: a counter of KVM is no whole number");
+            "old.json: is damaged: harts[0]: a counter of KVM is not a whole number");
   EXPECT_EQ(error_of(replaced(text, "\"kvm\": {", "\"kvm\": {\"x\": [],")),
             "old.json: is damaged: harts[0]: a counter of KVM has no value");
   EXPECT_EQ(error_of(replaced(text, "\"samples\": 20", "\"samples\": 1e300")),
-            "old.json: is damaged: places[0]: samples is no whole number");
+            "old.json: is damaged: places[0]: samples is not a whole number");
   EXPECT_EQ(error_of(replaced(text, "\"hart\": 1,", "\"hart\": 4294967296,")),
             "old.json: is damaged: harts[1]: hart is too large");
   EXPECT_EQ(error_of(replaced(text, "\"places\": [", "\"places\": {}, \"x\": [")),
-            "old.json: is damaged: places is no array");
+            "old.json: is damaged: places is not an array");
 }
 
 // What draws a profile walks through its values on the stack, and through its rows again and again.

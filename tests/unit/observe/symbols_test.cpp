@@ -49,8 +49,8 @@ TEST(Symbols, MarksOfTheCompilerAreNoNames) {
 
 TEST(Symbols, WhatIsNoMapSaysWhichLine) {
   EXPECT_EQ(error_of("80200000 T _start\nhello\n"),
-            "--symbols f: line 2 is no line of a System.map; give that or the vmlinux of the guest's kernel");
-  EXPECT_THAT(error_of("80200000 T"), HasSubstr("line 1 is no line"));
+            "--symbols f: line 2 is not a line of a System.map; give that or the vmlinux of the guest's kernel");
+  EXPECT_THAT(error_of("80200000 T"), HasSubstr("line 1 is not a line"));
   EXPECT_THAT(error_of("80200000 t $x\n"), HasSubstr("holds no symbols"));
 }
 
@@ -98,7 +98,7 @@ TEST(Symbols, ElfNamesFunctionsAndNoData) {
 TEST(Symbols, ElfMayLie) {
   SmallElf elf;
   EXPECT_EQ(error_of(elf.bytes().substr(0, 20)),
-            "--symbols f: is no ELF file of 64 bits; give the vmlinux of the guest's kernel");
+            "--symbols f: is not a 64-bit ELF file; give the vmlinux of the guest's kernel");
   elf.sections[0].sh_offset = UINT64_MAX;
   EXPECT_EQ(error_of(elf.bytes()), "--symbols f: is cut off");
   elf = {};

@@ -81,7 +81,7 @@ TEST(ReportCommand, FilesThatCannotBeReadOrWrittenAreNamed) {
   const MemoryFile now{profile_to_json(sample_profile())};
   EXPECT_THAT(error_of({.file = "/none/p"}), HasSubstr("report /none/p: "));
   EXPECT_EQ(error_of({.file = other.path()}),
-            "report " + other.path() + ": is no profile of rvvmm; give a file that --profile wrote");
+            "report " + other.path() + ": is not a profile of rvvmm; give a file that --profile wrote");
   EXPECT_THAT(error_of({.file = now.path(), .against = other.path()}), HasSubstr("--against "));
   EXPECT_EQ(error_of({.file = now.path(), .html = "/dev/full"}),
             "--html /dev/full: cannot be written: No space left on device");

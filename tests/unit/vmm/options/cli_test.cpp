@@ -523,7 +523,7 @@ TEST(TraceOptions, AreTaken) {
 
 TEST(TraceOptions, MistakesAreNamed) {
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace", "sbi:dbcm"}),
-            "--trace: column 5: \"dbcm\" is no SBI extension; did you mean dbcn?");
+            "--trace: column 5: \"dbcm\" is not an SBI extension; did you mean dbcn?");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--trace-file", "t"}),
             "--trace-file: there is nothing to write; give --trace too");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--symbols", "map"}),
@@ -539,7 +539,7 @@ TEST(Cli, BreaksAndWhatHappensThere) {
   EXPECT_EQ(config.on_break, OnBreak::kExit);
   EXPECT_EQ(config_of({"--break", "sbi"}).on_break, std::nullopt);
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--break", "mmio:uart.write if valeu==10"}),
-            "--break: column 20: \"valeu\" is nothing that these exits have; did you mean value?");
+            "--break: column 20: \"valeu\" is not a field of these exits; did you mean value?");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--on-break", "dump"}),
             "--on-break: there is nothing to stop at; give --break too");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--break", "sbi", "--on-break", "stop"}),

@@ -250,7 +250,7 @@ TEST_F(ExitBreakerTest, ADeviceThatThereIsNotIsAMistake) {
     begin(std::nullopt);
     FAIL() << "nothing was said";
   } catch (const SetupError& error) {
-    EXPECT_STREQ(error.what(), "--break: column 6: \"uarrt\" is no device of this machine; did you mean uart?");
+    EXPECT_STREQ(error.what(), "--break: column 6: \"uarrt\" is not a device of this machine; did you mean uart?");
   }
 }
 
