@@ -13,14 +13,15 @@ from pathlib import Path
 # Why an answer deviates: extension, function, what the arguments begin with, reason. One without a reason is an error,
 # so that nobody draws a deviation that nobody has looked at.
 NOTES = [
-    ("BASE", "probe_extension", "-1", "KVM's list of extensions has one with the EID -1: the place of the legacy calls, "
-     "which these kernels are built without."),
+    ("BASE", "probe_extension", "-1", "KVM's list of extensions has an entry with the EID -1: the place of the legacy "
+     "calls, which these kernels are built without."),
     ("RFNC", "", "", "KVM sends the fence to those harts of the mask that exist, and does not look for others."),
     ("HSM", "hart_get_status", "hart 2^32", "KVM takes the low 32 bits of the hart id."),
-    ("HSM", "hart_start", "hart 2^32", "KVM takes the low 32 bits of the hart id: were hart 1 stopped, it would start."),
-    ("HSM", "hart_get_status", "", "KVM of Linux up to 6.12.107 says of a hart that does not exist that it is STARTED: "
+    ("HSM", "hart_start", "hart 2^32", "KVM takes the low 32 bits of the hart id: if hart 1 were stopped, it would "
+     "start."),
+    ("HSM", "hart_get_status", "", "KVM of Linux up to 6.12.107 reports a hart that does not exist as STARTED: "
      "[kvm-quirks.md](kvm-quirks.md#hsm-status-of-a-hart-that-does-not-exist)."),
-    ("SRST", "system_reset", "", "KVM says NOT_SUPPORTED to every type that it does not know."),
+    ("SRST", "system_reset", "", "KVM returns NOT_SUPPORTED for every type that it does not know."),
     ("PMU", "pmu_counter_fw_read_hi", "", "On RV64 the upper half is always 0, and KVM does not look at the counter."),
     ("PMU", "pmu_snapshot_set_shmem", "not aligned", "KVM does not look at the alignment."),
 ]
@@ -28,27 +29,27 @@ NOTES = [
 HEADER = """\
 # SBI conformance
 
-What a guest gets from each call of each SBI extension, beside what SBI 3.0 says. `tests/guests/sbi_conformance.c` makes
-the calls; `tools/dev sbi-table` runs it on the emulated hosts and draws this file. Do not edit it. Where a test run sees
+What a guest gets from each call of each SBI extension, compared with SBI 3.0. `tests/guests/sbi_conformance.c` makes
+the calls. `tools/dev sbi-table` runs it on the emulated hosts and writes this file. Do not edit it. If a test run gets
 another answer than the one here, the test `sbi_table` fails.
 
-- **Section**: of SBI 3.0, or the document that defines the call.
-- **Expected**: what the specification allows, where the extension is there. "With" is the value beside SUCCESS; a value
-  that may be anything is not shown.
-- **absent**: the host's kernel does not offer the extension, or not this function of it; the call says NOT_SUPPORTED, as
-  it must.
-- **Bold**: not what the specification says; the number is that of a note at the end. All of them are KVM's. rvvmm's own
-  answers must conform, on any host: `SbiConformance` in `tests/integration/sbi_test.cpp`.
-- **Answered by**: KVM in the host's kernel, or rvvmm. Who answers what, and why: [architecture.md](architecture.md).
+- **Section**: the section of SBI 3.0, or the document that defines the call.
+- **Expected**: what the specification allows if the extension exists. What follows "with" is the value that SUCCESS
+  returns. It is not shown if any value is allowed.
+- **absent**: the host's kernel does not have the extension or this function. The call returns NOT_SUPPORTED, as it
+  must.
+- **Bold**: the answer differs from the specification. The number refers to a note at the end. All these answers come
+  from KVM. rvvmm's own answers must conform on any host: `SbiConformance` in `tests/integration/sbi_test.cpp`.
+- **Answered by**: KVM in the host's kernel, or rvvmm. [architecture.md](architecture.md) explains who answers what.
 
-The guest has two harts, 0 and 1, and 64 MiB of RAM. It has what guests have by default, and MPXY where the kernel
-forwards it (`--sbi mpxy=on`). The hosts are emulated with Sscofpmf, without which KVM has no PMU. In the ordinary test
-run they do without, so that rows of PMU are not compared there; whether FWFT has a feature depends on the host's
-firmware and CPUs too.
+The guest has two harts, 0 and 1, and 64 MiB of RAM. It has the default extensions, and MPXY if the kernel forwards
+it (`--sbi mpxy=on`). The hosts are emulated with Sscofpmf, because KVM has no PMU without it. The ordinary test run
+emulates hosts without Sscofpmf, so it does not compare the PMU rows. Whether FWFT has a feature also depends on the
+host's firmware and CPUs.
 
-Not called is what ends the VM, or the hart for good: SRST with a good type and a good reason, or with a reserved reason,
-which KVM takes for a good one; SUSP with all that it asks for; legacy shutdown; "exit" with a good status; and HSM start
-at an address that is none, where KVM answers, which starts the hart there.
+The guest does not make calls that end the VM or a hart: SRST with a valid type and a valid reason, or with a reserved
+reason, which KVM accepts; SUSP with valid arguments; legacy shutdown; "exit" with a valid status. It also does not call
+KVM's HSM start with an invalid address, because KVM starts the hart there.
 """
 
 
