@@ -17,8 +17,8 @@
 namespace rvvmm {
 namespace {
 
-// A root server of the domain name system: an address of the internet, and of no network that a host keeps for itself.
-// Nothing is sent there.
+// A root server of the domain name system: an address of the internet that is not in any private network of a host.
+// Nothing is sent to it.
 constexpr const char* kSomewhereIpv4 = "198.41.0.4";
 constexpr const char* kSomewhereIpv6 = "2001:503:ba3e::2:30";
 
@@ -65,7 +65,7 @@ std::optional<unsigned> interface_of_answer(std::span<const std::byte> answer) n
   if (answer.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, answer.data(), sizeof header);
   if (header.nlmsg_len > answer.size()) return std::nullopt;
-  // The kernel refuses what it has no route for; which of its reasons it is does not matter.
+  // The kernel answers with an error when there is no route. Its reason does not matter.
   if (header.nlmsg_type == NLMSG_ERROR) return 0;
   if (header.nlmsg_type != RTM_NEWROUTE || header.nlmsg_len < NLMSG_LENGTH(sizeof(rtmsg))) return std::nullopt;
   rtmsg route{};

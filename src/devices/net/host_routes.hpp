@@ -1,4 +1,4 @@
-// Where the host sends what is for the internet.
+// The host's default routes: the interfaces that packets to the internet leave by.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace rvvmm {
 
-/// Names of interfaces; empty: the host has no such route.
+/// Interface names; empty: the host has no such route.
 struct HostRoutes {
   std::string ipv4;
   std::string ipv6;
@@ -16,12 +16,11 @@ struct HostRoutes {
   friend bool operator==(const HostRoutes&, const HostRoutes&) = default;
 };
 
-/// Asks the kernel, by rtnetlink(7), for the routes that packets would take: by whatever rules and tables there are.
-/// nullopt where it does not answer.
+/// Asks the kernel by rtnetlink(7) which routes packets to the internet would take. The answer respects all of the
+/// host's rules and tables. nullopt: the kernel does not answer.
 std::optional<HostRoutes> find_host_routes();
 
-/// The index of the interface that an answer to RTM_GETROUTE names; 0: there is no such route. nullopt for anything
-/// else than an answer.
+/// The interface index in an answer to RTM_GETROUTE; 0: no such route. nullopt: this is not an answer.
 std::optional<unsigned> interface_of_answer(std::span<const std::byte> answer) noexcept;
 
 }  // namespace rvvmm

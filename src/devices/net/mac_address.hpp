@@ -1,4 +1,4 @@
-// Addresses of network devices: IEEE 802.
+// MAC addresses of network devices: IEEE 802.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@ namespace rvvmm {
 
 using MacAddress = std::array<uint8_t, 6>;
 
-/// A locally administered unicast address that is the same each time for the same `identity`: whatever tells this
-/// device from all others that it may meet, such as the machine's id, the tap interface and the place among options.
+/// A locally administered unicast address, always the same for the same `identity`. `identity` tells this device from
+/// all others that it may meet: for example the machine's id, the tap interface and the position among the options.
 MacAddress stable_mac(std::string_view identity) noexcept;
 
 }  // namespace rvvmm

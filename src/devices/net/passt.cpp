@@ -20,7 +20,7 @@
 namespace rvvmm {
 namespace {
 
-// passt takes milliseconds; an emulated machine that is busy takes seconds.
+// passt is ready after milliseconds, or after seconds on an emulated machine that is busy.
 constexpr int kReadyLimitMs = 30'000;
 
 struct Pipe {
@@ -38,24 +38,24 @@ Pipe make_pipe() {
   return {Fd{ends[0]}, Fd{ends[1]}};
 }
 
-/// What passt finds when it begins, beyond its arguments.
+/// What passt inherits beyond its arguments: descriptors, signals, and a session of its own.
 class SpawnSettings {
  public:
-  /// `socket` stays open in passt, by its number. The other three become its stdin, stdout and stderr.
+  /// `socket` stays open in passt, under the same number. The other three become its stdin, stdout and stderr.
   SpawnSettings(int socket, int in, int out, int errors) {
     ::posix_spawn_file_actions_init(&files_);
     ::posix_spawn_file_actions_adddup2(&files_, in, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&files_, out, STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&files_, errors, STDERR_FILENO);
-    ::posix_spawn_file_actions_adddup2(&files_, socket, socket);  // this only takes close-on-exec away
+    ::posix_spawn_file_actions_adddup2(&files_, socket, socket);  // this only clears close-on-exec
     sigset_t none;
     ::sigemptyset(&none);
     sigset_t all;
     ::sigfillset(&all);
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);  // what we ignore passt does not
-    // A session of its own: Ctrl-C at the terminal is not for passt.
+    ::posix_spawnattr_setsigdefault(&attributes_, &all);  // passt does not ignore the signals that we ignore
+    // A session of its own: Ctrl-C at the terminal does not reach passt.
     ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
   ~SpawnSettings() {
@@ -80,14 +80,14 @@ SetupError not_executed(const std::string& program, int error) {
   if (error == ENOENT) {
     return SetupError{
         ExitStatus::kHostUnsupported,
-        std::format("user: there is no program {} (Debian package passt); --net tap=NAME does without", program)};
+        std::format("user: program {} not found (Debian package passt); --net tap=NAME works without it", program)};
   }
   return SetupError{ExitStatus::kHostUnsupported,
                     std::format("user: {} cannot be executed: {}", program, std::generic_category().message(error))};
 }
 
-/// Not by fork(2), for which the kernel sets as much memory aside once more as the guest has, where the host
-/// overcommits none (vm.overcommit_memory=2). Looks in PATH.
+/// Does not use fork(2): on a host without overcommit (vm.overcommit_memory=2) the kernel would set aside the guest's
+/// memory a second time. Searches PATH.
 pid_t spawn(const std::string& program, std::vector<std::string>& arguments, const SpawnSettings& settings) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
@@ -101,7 +101,7 @@ pid_t spawn(const std::string& program, std::vector<std::string>& arguments, con
   return pid;
 }
 
-/// The last line of all that a descriptor gives now, which is gone then.
+/// Reads all that a descriptor has now, and returns the last line of it.
 std::string last_line(int fd) {
   std::string text;
   std::array<char, 4096> piece;
@@ -121,15 +121,17 @@ std::string last_line(int fd) {
 
 std::vector<std::string> passt_arguments(const PasstOptions& options, int socket,
                                          const std::optional<HostRoutes>& routes) {
-  // Ready is who has written its process id: then every port is bound. It closes all other descriptors of ours.
+  // passt is ready when it has written its process id: then every port is bound. It closes all other inherited
+  // descriptors.
   std::vector<std::string> arguments{options.program,        "--foreground", "--quiet",        "--fd",
                                      std::to_string(socket), "--pid",        "/proc/self/fd/1"};
   for (const char* const argument : {"--address", "10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2", "--dns",
                                      "10.0.2.3", "--dns-forward", "10.0.2.3"}) {
     arguments.emplace_back(argument);
   }
-  // It looks for default routes by itself, in one table. For a family that it finds none of it would have no network,
-  // or addresses of its own choice; with an interface named it takes ours, and for IPv6 that interface's.
+  // passt itself looks for default routes in one table only. For a family without such a route it would have no
+  // network, or addresses that it chooses. With --interface it takes the IPv4 address above, and for IPv6 the addresses
+  // of that interface.
   if (routes && routes->ipv4.empty() && routes->ipv6.empty()) {
     for (const char* const argument : {"--interface", "lo", "--ipv4-only"})
       arguments.emplace_back(argument);
@@ -154,7 +156,8 @@ std::unique_ptr<Passt> Passt::launch(const PasstOptions& options) {
   Pipe errors = make_pipe();
   const Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
   std::vector<std::string> arguments = passt_arguments(options, theirs.get(), find_host_routes());
-  // One that is ignored, as some who start us have it, would have the kernel reap passt and give its number away.
+  // Some parent processes start us with SIGCHLD ignored. Then the kernel would reap passt and could reuse its process
+  // id.
   ::signal(SIGCHLD, SIG_DFL);
   const pid_t pid =
       spawn(options.program, arguments, {theirs.get(), nothing.get(), ready.write.get(), errors.write.get()});
@@ -173,7 +176,7 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
     polled = ::poll(&event, 1, kReadyLimitMs);
   while (polled < 0 && errno == EINTR);
   if ((event.revents & POLLIN) != 0) {
-    last_line(errors_.get());  // what it had to say so far is not why it will end
+    last_line(errors_.get());  // what passt has said so far is not the reason why it ends later
     return;
   }
   if (polled == 0) {
@@ -186,7 +189,7 @@ void Passt::wait_until_ready(int ready, const std::string& program) {
                    std::format("user: {} did not start: {}", program, said.empty() ? "it does not say why" : said)};
 }
 
-// It has nothing to put in order. The socket's end would end it too, and so does our own end, however we come to it.
+// passt has nothing to clean up. It would also end when its socket closes, and so whenever we end, for any reason.
 void Passt::end() noexcept {
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR)

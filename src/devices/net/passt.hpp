@@ -1,4 +1,4 @@
-// The host's network without privileges: passt, a program of its own, that we start and stop.
+// The host's network without privileges, by passt: a separate program that rvvmm starts and stops.
 #pragma once
 
 #include <sys/types.h>
@@ -15,25 +15,25 @@
 
 namespace rvvmm {
 
-/// Connections to the host's port arrive at the guest's.
+/// Forwards connections to the host's port to the guest's port.
 struct PortForward {
   bool udp = false;            ///< else TCP
-  std::string host_address{};  ///< empty: all of the host's
+  std::string host_address{};  ///< empty: all addresses of the host
   uint16_t host_port = 0;
   uint16_t guest_port = 0;
 };
 
 struct PasstOptions {
-  std::string program = "passt";  ///< looked for in PATH
+  std::string program = "passt";  ///< searched in PATH
   std::vector<PortForward> forwards;
 };
 
-/// passt turns the guest's TCP, UDP and pings into sockets of its own, with the rights of whoever started us. The guest
-/// is 10.0.2.15/24 (by DHCP, or set by hand); the host's loopback is at 10.0.2.2, which is its router, and the host's
-/// name server at 10.0.2.3. With IPv6 it has what the host has.
+/// passt turns the guest's TCP, UDP and pings into sockets of its own, with the rights of the user who started rvvmm.
+/// The guest is 10.0.2.15/24 (by DHCP, or set by hand). Its router is 10.0.2.2, which is also the host's loopback. The
+/// host's name server is at 10.0.2.3. For IPv6 the guest has what the host has.
 class Passt final : public StreamBackend {
  public:
-  /// Returns when passt listens at its ports. Throws SetupError with the text that follows "--net ".
+  /// Returns when passt listens on its ports. Throws SetupError with the text that follows "--net ".
   static std::unique_ptr<Passt> launch(const PasstOptions& options);
   /// Ends passt.
   ~Passt() override;
@@ -47,10 +47,10 @@ class Passt final : public StreamBackend {
   void wait_until_ready(int ready, const std::string& program);
 
   pid_t pid_;
-  Fd errors_;  // what it says on stderr
+  Fd errors_;  // passt's stderr
 };
 
-/// What passt is called with; `socket` is its end. Without `routes`, what the host has passt finds out alone.
+/// The arguments of passt; `socket` is passt's end. Without `routes`, passt itself finds out what the host has.
 std::vector<std::string> passt_arguments(const PasstOptions& options, int socket,
                                          const std::optional<HostRoutes>& routes);
 

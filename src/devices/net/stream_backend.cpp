@@ -16,9 +16,9 @@ namespace rvvmm {
 namespace {
 
 using Length = uint32_t;
-/// Room for one frame, and for many small ones in one call.
+/// Room for the longest frame twice: one call can read many small frames.
 constexpr size_t kInBuffer = 2 * (StreamBackend::kLongestOnWire + sizeof(Length));
-/// What sendmsg(2) takes (IOV_MAX); the length is one of them. A queue is smaller.
+/// What sendmsg(2) accepts (IOV_MAX); the length takes one piece. A queue has fewer.
 constexpr size_t kMostPieces = 1024;
 
 }  // namespace
@@ -34,7 +34,7 @@ NetIo StreamBackend::gone(std::string_view why) noexcept {
   return NetIo::kGone;
 }
 
-// Reads what there is room for, behind what waits.
+// Reads as much as there is room for, behind the bytes that already wait.
 NetIo StreamBackend::fill() noexcept {
   if (in_begin_ > 0) {
     std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
@@ -56,7 +56,8 @@ NetReceived StreamBackend::receive(uint16_t /*pair*/, std::span<const iovec> buf
     if (waiting().size() >= sizeof length) {
       std::memcpy(&length, waiting().data(), sizeof length);
       length = be32toh(length);
-      if (length < kShortestFrame || length > kLongestOnWire) return {.io = gone("passt sent what is no frame")};
+      if (length < kShortestFrame || length > kLongestOnWire)
+        return {.io = gone("passt sent something that is not a frame")};
       if (waiting().size() >= sizeof length + length) {
         const VirtioNetHeader header{.flags = trust_checksums_ ? VirtioNetHeader::kDataValid : uint8_t{0}};
         copy_to_buffers(buffers, 0, std::as_bytes(std::span{&header, 1}));

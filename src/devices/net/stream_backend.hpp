@@ -1,4 +1,4 @@
-// Network frames over a stream socket, each behind its length: the protocol of passt, and of QEMU's "stream" netdev.
+// Network frames over a stream socket, each after its length: the protocol of passt, and of QEMU's "stream" netdev.
 #pragma once
 
 #include <vector>
@@ -8,18 +8,18 @@
 
 namespace rvvmm {
 
-/// A frame is 4 bytes of length, big-endian, and as many bytes. There is no virtio header on the wire.
+/// A frame is 4 bytes of length, big-endian, and as many bytes. The wire carries no virtio header.
 class StreamBackend : public NetBackend {
  public:
-  /// The largest frame is one with an IP packet that just fits 65,535 bytes with its Ethernet header: passt hangs up
-  /// on a longer one.
+  /// The largest frame has an IP packet that, with its Ethernet header, just fits 65,535 bytes: passt closes the
+  /// connection when a frame is longer.
   static constexpr size_t kLongestOnWire = 65535;
   static constexpr uint16_t kMtu = 65520;
 
-  /// `socket`: a connected stream socket; made nonblocking.
+  /// `socket`: a connected stream socket; it is made nonblocking.
   explicit StreamBackend(Fd socket);
 
-  /// The peer takes what frames carry out again and looks at no checksum, and what it sends has crossed no wire.
+  /// The peer unpacks the frames and ignores their checksums. The frames that it sends have crossed no wire.
   uint64_t features() const noexcept override { return kNetMtu | kNetCsum | kNetGuestCsum; }
   uint16_t mtu() const noexcept override { return kMtu; }
   int fd(uint16_t /*pair*/) const noexcept override { return socket_.get(); }
@@ -37,10 +37,10 @@ class StreamBackend : public NetBackend {
 
   Fd socket_;
   bool trust_checksums_ = false;
-  std::vector<std::byte> in_;  // what was read and not yet received: [in_begin_, in_end_)
+  std::vector<std::byte> in_;  // read from the socket, not yet received by the device: [in_begin_, in_end_)
   size_t in_begin_ = 0;
   size_t in_end_ = 0;
-  std::vector<std::byte> out_;  // the rest of a frame that went out in part: [out_begin_, out_end_)
+  std::vector<std::byte> out_;  // the rest of a frame that was sent in part: [out_begin_, out_end_)
   size_t out_begin_ = 0;
   size_t out_end_ = 0;
   std::string_view why_;

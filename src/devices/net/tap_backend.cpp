@@ -23,7 +23,7 @@ namespace {
 constexpr const char* kTunDevice = "/dev/net/tun";
 constexpr short kTapFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 
-// Of Linux 6.2; older headers do not have them.
+// Since Linux 6.2; older headers lack them.
 constexpr unsigned kTunUso4 = 0x20;
 constexpr unsigned kTunUso6 = 0x40;
 
@@ -47,7 +47,7 @@ unsigned tun_offloads(uint64_t features) noexcept {
   for (const Offload& offload : kOffloads) {
     if ((features & offload.guest) != 0) offloads |= offload.tun;
   }
-  // The kernel takes ECN only with a TSO, and USO only for both versions of IP.
+  // The kernel accepts ECN only with a TSO, and USO only for both versions of IP.
   if ((offloads & (TUN_F_TSO4 | TUN_F_TSO6)) == 0) offloads &= ~unsigned{TUN_F_TSO_ECN};
   if ((offloads & (kTunUso4 | kTunUso6)) != (kTunUso4 | kTunUso6)) offloads &= ~(kTunUso4 | kTunUso6);
   return offloads;
@@ -70,14 +70,14 @@ SetupError tun_error(const std::string& option, int error) {
     case EPERM:
     case EACCES:
       why =
-          "not permitted: it is another user's, or there is none of that name and making one needs CAP_NET_ADMIN "
+          "not permitted: it belongs to another user, or it does not exist and making it needs CAP_NET_ADMIN "
           "(as root: ip tuntap add dev NAME mode tap user USER)";
       break;
     case EBUSY: why = "it is in use by another program"; break;
     case EINVAL:
       why =
-          "it is no tap interface, or was made with other flags (queues above 1 need one made with multi_queue, and "
-          "one made so needs queues above 1)";
+          "it is not a tap interface, or it was made with other flags (queues above 1 need an interface made with "
+          "multi_queue, and such an interface needs queues above 1)";
       status = ExitStatus::kUsage;
       break;
     case E2BIG: why = "it does not have that many queues"; break;
@@ -92,7 +92,7 @@ Fd open_tun(const std::string& option) {
   const int error = errno;
   std::string hint;
   if (error == ENOENT || error == ENODEV || error == ENXIO) hint = " (is the kernel module tun loaded?)";
-  if (error == EACCES || error == EPERM) hint = " (its permissions do not let this user)";
+  if (error == EACCES || error == EPERM) hint = " (its permissions exclude this user)";
   throw SetupError{ExitStatus::kHostUnsupported,
                    std::format("{}: cannot open {}: {}{}", option, kTunDevice, std::strerror(error), hint)};
 }
@@ -104,7 +104,7 @@ std::unique_ptr<TapBackend> TapBackend::open(const std::string& name, uint16_t p
   if (name.empty() || name.size() >= IFNAMSIZ) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: an interface's name has 1 to 15 characters", option)};
   }
-  // The kernel would take it for a pattern and make a name up, another for each queue.
+  // The kernel would take % as a pattern and invent a name, a different one for each queue.
   if (name.contains('%')) {
     throw SetupError{ExitStatus::kUsage, std::format("{}: an interface's name has no %; give one like tap0", option)};
   }
@@ -123,7 +123,7 @@ std::unique_ptr<TapBackend> TapBackend::inherited(int fd) {
   const std::string option = std::format("fd={}", fd);
   ifreq request{};
   if (::ioctl(fd, TUNGETIFF, &request) != 0) {
-    throw SetupError{ExitStatus::kUsage, std::format("{}: it is no open descriptor of a tap interface", option)};
+    throw SetupError{ExitStatus::kUsage, std::format("{}: it is not an open descriptor of a tap interface", option)};
   }
   if ((request.ifr_flags & kTapFlags) != kTapFlags) {
     throw SetupError{ExitStatus::kUsage,
@@ -150,7 +150,7 @@ TapBackend::TapBackend(const std::string& option, std::string interface, std::ve
     features_ = kTsoFeatures;
   }
   set_offloads(tap, 0);
-  // Any socket will do to ask about an interface.
+  // Any socket can be used to ask about an interface.
   const Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   ifreq request = interface_request(interface_);
   if (::ioctl(socket.get(), SIOCGIFMTU, &request) == 0 && request.ifr_mtu >= 68 && request.ifr_mtu <= UINT16_MAX) {
@@ -168,7 +168,7 @@ void TapBackend::start(uint64_t features) noexcept {
   set_offloads(queues_[0].get(), features);
 }
 
-// A queue that the driver does not read must get no frames: the kernel would put its share of the flows there.
+// A queue that the driver does not read must get no frames: the kernel would send a share of the flows there.
 void TapBackend::use_pairs(uint16_t active) noexcept {
   for (uint16_t pair = 0; pair < queue_pairs(); ++pair) {
     const bool attach = pair < active;
@@ -192,14 +192,14 @@ NetIo TapBackend::send(uint16_t pair, std::span<const iovec> frame) noexcept {
   const ssize_t sent = ::writev(queues_[pair].get(), frame.data(), static_cast<int>(frame.size()));
   if (sent >= 0) return NetIo::kDone;
   if (errno == EAGAIN || errno == EINTR) return NetIo::kLater;
-  // EIO: the interface is down, which can change. EINVAL and others: the header is not one the kernel takes.
+  // EIO: the interface is down, which can change. EINVAL and others: the kernel does not accept the header.
   if (errno != EBADFD) return NetIo::kRefused;
   errno_ = errno;
   return NetIo::kGone;
 }
 
-// The tap's own descriptor tells of its end only together with every frame: rtnetlink(7) tells of changes alone, of any
-// interface of this network namespace.
+// A watch on the tap's own descriptor would report its end, but also every frame. rtnetlink(7) reports only changes, of
+// any interface of this network namespace.
 int TapBackend::watch_fd() noexcept {
   if (link_news_) return link_news_.get();
   Fd news{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)};
@@ -212,7 +212,7 @@ int TapBackend::watch_fd() noexcept {
   return link_news_.get();
 }
 
-// What the news were does not matter, nor that some were lost (ENOBUFS): the descriptor knows.
+// The content of the messages does not matter, nor whether some were lost (ENOBUFS): the tap's descriptor is asked.
 bool TapBackend::has_gone() noexcept {
   char byte = 0;
   while (::recv(link_news_.get(), &byte, sizeof byte, MSG_TRUNC) >= 0 || errno == ENOBUFS) {

@@ -9,16 +9,16 @@
 
 namespace rvvmm {
 
-/// Frames carry a virtio header both ways, so that checksums and the cutting of large segments are left to whoever
-/// comes last: the kernel, or nobody, where a frame stays on this host.
+/// Frames carry a virtio header both ways. So the kernel fills in checksums and cuts large segments as late as
+/// possible, and not at all when a frame stays on this host.
 class TapBackend final : public NetBackend {
  public:
   static constexpr uint16_t kMostPairs = 16;
 
-  /// The interface `name`, with so many queues (1 to kMostPairs); made, and gone with us, where there is none and we
-  /// may. Throws SetupError with the text that follows "--net ".
+  /// Opens the interface `name` with `pairs` queues (1 to kMostPairs). If it does not exist and we have the permission,
+  /// it is created, and it disappears when rvvmm ends. Throws SetupError with the text that follows "--net ".
   static std::unique_ptr<TapBackend> open(const std::string& name, uint16_t pairs);
-  /// A descriptor of a tap interface that we inherited; it is closed with the backend. Throws the same.
+  /// A descriptor of a tap interface that rvvmm inherited; the backend closes it. Throws the same.
   static std::unique_ptr<TapBackend> inherited(int fd);
 
   /// The interface's name.
@@ -37,7 +37,7 @@ class TapBackend final : public NetBackend {
   std::string why() const override;
 
  private:
-  /// `queues` are attached, each to the same interface. `option`: for errors.
+  /// All `queues` are attached, to the same interface. `option` is for errors.
   TapBackend(const std::string& option, std::string interface, std::vector<Fd> queues);
 
   std::string interface_;

@@ -1,4 +1,4 @@
-// The kernel's <linux/vhost.h>, without the part of what it includes that is C and no C++.
+// The kernel's <linux/vhost.h>, without the legacy part of an included header: that part is valid C, but not C++.
 #pragma once
 
 #define VIRTIO_RING_NO_LEGACY

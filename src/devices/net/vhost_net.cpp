@@ -20,7 +20,8 @@ namespace {
 
 constexpr const char* kVhostDevice = "/dev/vhost-net";
 
-/// What of a driver's features is vhost's business; the rest is the tap's. We offer all of them, so it must have them.
+/// The features of a driver that concern vhost; the others concern the tap. We offer all of them, so vhost must have
+/// them.
 constexpr uint64_t kFeatures = kVirtioVersion1 | kVirtioEventIdx | kVirtioIndirectDescriptors | kNetMergeBuffers;
 
 class VhostDescriptor final : public VhostCalls {
@@ -32,7 +33,7 @@ class VhostDescriptor final : public VhostCalls {
   Fd fd_;
 };
 
-/// Guest memory is one region: struct vhost_memory, and behind it its only entry.
+/// Guest memory is one region: struct vhost_memory, followed by its only entry.
 struct MemoryTable {
   uint32_t regions = 1;
   uint32_t padding = 0;
@@ -52,7 +53,7 @@ std::unique_ptr<VhostNet> VhostNet::open() {
     const int error = errno;
     std::string hint;
     if (error == ENOENT || error == ENODEV || error == ENXIO) hint = " (is the kernel module vhost_net loaded?)";
-    if (error == EACCES || error == EPERM) hint = " (its permissions do not let this user)";
+    if (error == EACCES || error == EPERM) hint = " (its permissions exclude this user)";
     throw SetupError{ExitStatus::kHostUnsupported,
                      std::format("cannot open {}: {}{}", kVhostDevice, std::strerror(error), hint)};
   }
@@ -64,7 +65,7 @@ VhostNet::VhostNet(std::unique_ptr<VhostCalls> calls) : calls_(std::move(calls))
     ring.call = open_eventfd("vhost-net: eventfd");
     ring.error = open_eventfd("vhost-net: eventfd");
   }
-  // The kernel's thread is made here, and works in our address space from now on.
+  // The kernel creates its thread here. From now on that thread works in our address space.
   uint64_t features = 0;
   if (!call(VHOST_SET_OWNER, nullptr, "VHOST_SET_OWNER") ||
       !call(VHOST_GET_FEATURES, &features, "VHOST_GET_FEATURES")) {
@@ -96,11 +97,11 @@ std::string VhostNet::why() const {
 bool VhostNet::start(Side side, const Virtqueue& queue, const Connections& connections) noexcept {
   if (ring(side).started) return true;
   uint64_t features = connections.features & kFeatures;
-  take_count(error_fd(side));  // of a driver that is gone
+  take_count(error_fd(side));  // left by a previous driver
   ring(side).started = call(VHOST_SET_FEATURES, &features, "VHOST_SET_FEATURES") && set_memory(queue.memory()) &&
                        set_ring(side, queue, connections.kick) && set_backend(side, connections.tap);
   if (ring(side).started) return true;
-  // Or each kick would wake the kernel's thread, for nothing. What was refused first stays what is said.
+  // Otherwise each kick would wake the kernel's thread for nothing. why() still names the step that was refused first.
   vhost_vring_file no_kick{.index = static_cast<unsigned>(side), .fd = -1};
   calls_->call(VHOST_SET_VRING_KICK, &no_kick);
   return false;
@@ -115,7 +116,7 @@ bool VhostNet::set_memory(const GuestMemory& memory) noexcept {
   return call(VHOST_SET_MEM_TABLE, &table, "VHOST_SET_MEM_TABLE");
 }
 
-// Where the rings are Virtqueue::create() has checked: all of them lies in RAM. What is in them vhost checks.
+// Virtqueue::create() has checked that all of the rings is in RAM. vhost checks what is in them.
 bool VhostNet::set_ring(Side side, const Virtqueue& queue, int kick) noexcept {
   const auto index = static_cast<unsigned>(side);
   vhost_vring_state size{.index = index, .num = queue.size()};
@@ -145,8 +146,8 @@ bool VhostNet::set_backend(Side side, int tap) noexcept {
   return call(VHOST_NET_SET_BACKEND, &file, "VHOST_NET_SET_BACKEND");
 }
 
-// Kicks first: with neither them nor a backend nobody wakes the kernel's thread for this queue any more. Each call
-// returns when that thread has ended what it was at.
+// Kicks first: without kicks and without a backend, nothing wakes the kernel's thread for this queue any more. Each
+// call returns when that thread has finished its present work.
 uint16_t VhostNet::detach(Side side) noexcept {
   ring(side).started = false;
   set_eventfd(VHOST_SET_VRING_KICK, side, -1, "VHOST_SET_VRING_KICK");

@@ -1,4 +1,4 @@
-// vhost-net: the host's kernel serves a pair of a network device's queues. Linux, include/uapi/linux/vhost.h.
+// vhost-net: the host's kernel serves one pair of queues of a network device. Linux, include/uapi/linux/vhost.h.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace rvvmm {
 
-/// ioctl(2) on a descriptor of /dev/vhost-net; the seam for tests. One thread at a time.
+/// ioctl(2) on a descriptor of /dev/vhost-net; tests replace it. One thread at a time.
 class VhostCalls {
  public:
   virtual ~VhostCalls() = default;
@@ -20,18 +20,18 @@ class VhostCalls {
   virtual int call(unsigned long request, void* argument) noexcept = 0;
 };
 
-/// One thread at a time. From start() to stop() a thread of the kernel moves frames between the queue and a tap; each
-/// kick wakes that thread, and it writes call_fd() where it would interrupt the driver.
+/// One thread at a time. From start() to stop() a kernel thread moves frames between the queue and a tap. Each kick
+/// wakes that thread. To interrupt the driver it writes call_fd().
 class VhostNet {
  public:
-  /// Of the pair, as VHOST_NET_SET_BACKEND numbers them.
+  /// The queues of the pair, numbered as for VHOST_NET_SET_BACKEND.
   enum class Side : uint8_t { kReceive, kTransmit };
 
   /// Throws SetupError.
   static std::unique_ptr<VhostNet> open();
-  /// The same over a descriptor that is open. Throws the same, also where the kernel lacks what a queue may need.
+  /// Takes a descriptor that is open already. Throws SetupError, also if the kernel lacks what a queue may need.
   explicit VhostNet(std::unique_ptr<VhostCalls> calls);
-  /// Stops both.
+  /// Stops both sides.
   ~VhostNet();
   VhostNet(const VhostNet&) = delete;
   VhostNet& operator=(const VhostNet&) = delete;
@@ -39,20 +39,21 @@ class VhostNet {
   struct Connections {
     int kick = -1;          ///< an eventfd: the queue's doorbell
     int tap = -1;           ///< its frames begin with a virtio header of 12 bytes
-    uint64_t features = 0;  ///< that the driver has accepted
+    uint64_t features = 0;  ///< accepted by the driver
   };
-  /// False, and why() tells, where the host refuses. Nothing for one that is started. Requests that are there already
-  /// are served once there is a kick.
+  /// False if the host refuses; why() says what. Does nothing for a side that is started. Requests that are available
+  /// already are served after the next kick.
   bool start(Side side, const Virtqueue& queue, const Connections& connections) noexcept;
-  /// When this returns the kernel touches neither queue nor guest memory, and `queue` goes on where it was. False where
-  /// the side was not started.
+  /// When this returns, the kernel touches neither the queue nor guest memory, and `queue` continues where the kernel
+  /// stopped. False if the side was not started.
   bool stop(Side side, Virtqueue& queue) noexcept;
 
-  /// Nonblocking eventfds, open for its whole life: the driver is to be interrupted; it has broken the queue.
+  /// Nonblocking eventfds, open for the object's whole life. call_fd(): the driver is to be interrupted. error_fd():
+  /// the driver has broken the queue.
   int call_fd(Side side) const noexcept { return ring(side).call.get(); }
   int error_fd(Side side) const noexcept { return ring(side).error.get(); }
 
-  /// What the host has refused last.
+  /// What the host refused last.
   std::string why() const;
 
  private:

@@ -33,7 +33,7 @@ struct Config {
 static_assert(sizeof(Config) == 12);
 constexpr uint16_t kLinkUp = 1;
 
-/// A tap holds 1000 (txqueuelen), passt's socket some hundred.
+/// A tap holds 1000 (txqueuelen), passt's socket some hundreds.
 constexpr unsigned kMostStaleFrames = 2000;
 
 // Control commands: virtio 1.2, 5.1.6.5.
@@ -58,7 +58,7 @@ std::vector<uint16_t> sizes_of_queues(const NetBackend& backend) {
 
 }  // namespace
 
-// What the guest fills is set aside here; it costs nothing until it is touched.
+// The memory that the guest can fill is set aside here; it costs nothing until it is touched.
 VirtioNet::Receiver::Receiver()
     : rooms(std::make_unique_for_overwrite<iovec[]>(kMostChains * kQueueSize)), overflow(kNetHeader + kLongestFrame) {
   chains.reserve(kMostChains);
@@ -104,8 +104,8 @@ bool VirtioNet::watch_frames() noexcept {
   return all;
 }
 
-// The backend's descriptors are edge-triggered: told once that there is something, we read when there are buffers, and
-// nobody has to watch less while there are none.
+// The backend's descriptors are edge-triggered. After one event, we read when there are buffers. So the watch need not
+// change while there are none.
 bool VirtioNet::watch_backend(uint16_t pair, uint32_t events, int operation) noexcept {
   epoll_event event{.events = events | EPOLLET, .data = {.u64 = tag(Source::kBackend, pair)}};
   return ::epoll_ctl(events_.get(), operation, backend_->fd(pair), &event) == 0;
@@ -124,7 +124,7 @@ void VirtioNet::launch() {
   try {
     thread_ = std::jthread([this] { run(); });
   } catch (const std::system_error& problem) {
-    throw SetupError{ExitStatus::kInternal, std::format("{}: no thread for it: {}", name_, problem.what())};
+    throw SetupError{ExitStatus::kInternal, std::format("{}: cannot start its thread: {}", name_, problem.what())};
   }
 }
 
@@ -186,9 +186,9 @@ void VirtioNet::on_stop() noexcept {
 
 bool VirtioNet::serve(uint16_t index, Virtqueue& queue) noexcept {
   if (index == control_queue()) return serve_control(index, queue);
-  if (in_kernel_) return false;  // a doorbell that rang for a driver before
+  if (in_kernel_) return false;  // a doorbell that rang for a previous driver
   const auto pair = static_cast<uint16_t>(index / 2);
-  // Not in use, or not yet: obey() has it served when it is.
+  // Not in use, or not yet: obey() has the pair served once it is in use.
   if (pair >= state_.active_pairs) return false;
   return is_transmit(index) ? transmit_all(pair, queue) : receive_all(pair, queue);
 }
@@ -206,7 +206,7 @@ bool VirtioNet::receive_all(uint16_t pair, Virtqueue& queue) noexcept {
   }
   interrupt_if_wanted(index);
   if (progress == Progress::kNoBuffer) return true;
-  // Buffers that come while there are some are no news.
+  // While there are buffers, we need no kick for more of them.
   queue.decline_kicks();
   if (may_serve && left == 0) ring(index);
   return false;
@@ -224,7 +224,7 @@ VirtioNet::Progress VirtioNet::receive_frame(uint16_t pair, Receiver& receiver, 
       return Progress::kFrame;
     }
     receiver.frame = received.bytes;
-    // Frames of a kind come in rows: room for one like the largest of late, less each time.
+    // Frames of similar size come in a row: keep room for the largest recent frame, and a bit less after each frame.
     receiver.expected = std::max(received.bytes, receiver.expected - receiver.expected / 8);
   }
   return deliver(receiver, queue);
@@ -234,7 +234,7 @@ size_t VirtioNet::chains_per_frame() noexcept {
   return (driver_features() & kNetMergeBuffers) != 0 ? kMostChains : 1;
 }
 
-// Takes buffers in hand until they have room for `wanted` bytes.
+// Pops buffers until those in hand have room for `wanted` bytes.
 void VirtioNet::top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) noexcept {
   const size_t most = chains_per_frame();
   for (uint16_t left = queue.size(); left > 0 && receiver.bytes < wanted && receiver.count < most; --left) {
@@ -246,8 +246,8 @@ void VirtioNet::top_up(Receiver& receiver, Virtqueue& queue, uint64_t wanted) no
   }
 }
 
-// A frame cannot begin in a buffer without room for a header, which a driver must not offer (5.1.6.3.1). Behind another
-// one it is room like any: what is in hand is given back in order, or undo_pop() would not find it.
+// A frame cannot begin in a buffer without room for a header; a driver must not offer such a buffer (5.1.6.3.1). Behind
+// another buffer it is used like any other: buffers in hand go back in order, otherwise undo_pop() would not find them.
 void VirtioNet::give_back_short_ones(Receiver& receiver, Virtqueue& queue) noexcept {
   while (receiver.count > 0 && receiver.chains[receiver.first].writable_bytes() < kNetHeader) {
     const DescriptorChain& chain = receiver.chains[receiver.first];
@@ -258,7 +258,7 @@ void VirtioNet::give_back_short_ones(Receiver& receiver, Virtqueue& queue) noexc
   }
 }
 
-// The buffers in hand, then our own: however long the next frame is, there is room for all of it.
+// The buffers in hand, then our own: together they have room for a frame of any length.
 std::span<const iovec> VirtioNet::pieces_of(Receiver& receiver) noexcept {
   size_t used = 0;
   receiver.presented = 0;
@@ -268,7 +268,7 @@ std::span<const iovec> VirtioNet::pieces_of(Receiver& receiver) noexcept {
       pieces_[used++] = piece;
       receiver.presented += piece.iov_len;
     }
-    // Behind a chain that did not fit nothing follows without a gap.
+    // After a chain that did not fit, the loop ends: the next chain would leave a gap.
   }
   pieces_[used++] = {.iov_base = receiver.overflow.data(), .iov_len = receiver.overflow.size()};
   return std::span{pieces_}.first(used);
@@ -286,7 +286,7 @@ VirtioNet::Progress VirtioNet::deliver(Receiver& receiver, Virtqueue& queue) noe
   for (size_t at = 0; at < frame; ++used) {
     const DescriptorChain& chain = receiver.chains[(receiver.first + used) % kMostChains];
     const auto bytes = static_cast<size_t>(std::min<uint64_t>(chain.writable_bytes(), frame - at));
-    const size_t from = std::max(at, receiver.presented);  // the first byte that is not there yet
+    const size_t from = std::max(at, receiver.presented);  // the first byte that is not in place yet
     if (from < at + bytes) {
       const auto rest = std::span{receiver.overflow}.subspan(from - receiver.presented, at + bytes - from);
       copy_to_buffers(chain.writable(), from - at, rest);
@@ -312,8 +312,8 @@ void VirtioNet::drop_received(size_t bytes) noexcept {
             "{}: a frame of {} bytes, header included, does not fit the driver's buffers", name_, bytes);
 }
 
-// What came before the driver did, or for the one before it, is not for it. Not more than a queue of the host's kernel
-// holds: what comes while this is done has no end.
+// Frames that came before this driver, or for an earlier one, are not for it. At most as many are dropped as a queue of
+// the host's kernel holds: new frames may come all the time meanwhile.
 void VirtioNet::drop_stale_frames() noexcept {
   for (uint16_t pair = 0; pair < state_.active_pairs; ++pair) {
     Receiver& receiver = receivers_[pair];
@@ -378,7 +378,7 @@ bool VirtioNet::serve_control(uint16_t index, Virtqueue& queue) noexcept {
   return true;
 }
 
-// The one command there is: how many pairs of queues are in use (5.1.6.5.5).
+// The only command: how many pairs of queues are in use (5.1.6.5.5).
 bool VirtioNet::obey(std::span<const iovec> command) noexcept {
   struct {
     uint8_t what;

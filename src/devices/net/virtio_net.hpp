@@ -18,44 +18,46 @@
 namespace rvvmm {
 
 struct VirtioNetOptions {
-  unsigned number = 0;  ///< of the device: "net0"
+  unsigned number = 0;  ///< of the device: 0 is "net0"
   MacAddress mac{};
   std::unique_ptr<NetBackend> backend;
-  /// One for each pair of the backend, which is a tap: they move the frames. Empty: we do.
+  /// One for each pair of the backend, which is a tap: vhost-net moves the frames. Empty: rvvmm moves them.
   std::vector<std::unique_ptr<VhostNet>> vhost = {};
 };
 
-/// What the driver has configured by the control queue.
+/// What the driver has configured through the control queue.
 struct VirtioNetState {
   uint16_t active_pairs = 1;
 
   friend bool operator==(const VirtioNetState&, const VirtioNetState&) = default;
 };
 
-/// Of frames that we move: vhost-net counts none.
+/// Only frames that rvvmm moves: vhost-net does not count.
 struct VirtioNetCounters {
   uint64_t received = 0;        ///< frames given to the driver
   uint64_t sent = 0;            ///< frames given to the backend
-  uint64_t receive_drops = 0;   ///< too long for the driver's buffers, no frame at all, or older than its driver
+  uint64_t receive_drops = 0;   ///< too long for the driver's buffers, not a frame at all, or older than its driver
   uint64_t transmit_drops = 0;  ///< too short, too long, refused by the host, or the link was down
 };
 
-/// Frames move on a thread of its own, "io-netN": it sleeps in epoll_wait(2) until a doorbell rings or the backend has
-/// something. A frame is read straight into the driver's buffers and written straight from them. Where the driver has
-/// no buffer the backend is not read: frames wait there, and the host sees to who has to wait. With vhost-net the
-/// kernel does all that, and the thread sleeps but for the control queue, what a driver has broken, the end of the tap,
-/// and interrupts that nobody sends for it (VirtioDevice::calls()). Where vhost-net refuses, the thread does its work.
+/// A thread of the device, "io-netN", moves the frames. It sleeps in epoll_wait(2) until a doorbell rings or the
+/// backend has something. It reads a frame directly into the driver's buffers, and writes a frame directly from them.
+/// While the driver has no buffer, it does not read the backend: frames wait there, and the host makes senders wait.
+/// With vhost-net the kernel moves the frames. Then the thread wakes only for the control queue, for a queue that the
+/// driver has broken, for the end of the tap, and for interrupts that the kernel does not deliver by itself
+/// (VirtioDevice::calls()). If vhost-net refuses, the thread moves the frames instead.
 class VirtioNet final : public ServedVirtioDevice {
  public:
   static constexpr uint16_t kQueueSize = 256;
 
-  /// Of so many pairs: two of its thread's and two of passt's; of each pair the tap's and two doorbells, and that of
-  /// the control queue. With vhost-net the news of taps, and of each pair its own and two eventfds a queue.
+  /// Host descriptors of a device with so many pairs. Two are the thread's and two are passt's. Each pair has the tap's
+  /// and two doorbells, and the control queue has a doorbell. With vhost-net there is one more for news of taps, and
+  /// each pair has one of vhost-net and two eventfds for each queue.
   static constexpr uint32_t descriptors(uint16_t pairs, bool vhost) noexcept {
     return 5 + pairs * 3U + (vhost ? 1 + pairs * 5U : 0);
   }
 
-  /// Throws SetupError where the host has no descriptor left.
+  /// Throws SetupError if the host has no descriptor left.
   explicit VirtioNet(VirtioNetOptions options);
   ~VirtioNet() override;
 
@@ -65,34 +67,34 @@ class VirtioNet final : public ServedVirtioDevice {
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
   std::span<const int> calls() const noexcept override { return calls_; }
 
-  /// Starts the thread; throws SetupError where there is none. The main thread, once.
+  /// Starts the thread; throws SetupError if that fails. Called once, by the main thread.
   void launch();
-  /// One round of what the thread does: waits at most `timeout_ms` (-1: as long as it takes) and serves what is ready.
-  /// For tests, which have no thread.
+  /// One round of the thread's work: waits at most `timeout_ms` (-1: without limit) and serves what is ready. Tests
+  /// call it, since they have no thread.
   void serve_events(int timeout_ms) noexcept;
 
   VirtioNetCounters counters() const noexcept;
   void reset() noexcept override;
   VirtioNetState state() const noexcept;
-  /// Before the driver is ready.
+  /// Call it before the driver is ready.
   void restore(const VirtioNetState& state) noexcept;
 
  private:
-  /// More would be needed only by a driver whose buffers are smaller than 1 KiB: it does without the longest frames.
+  /// Only a driver whose buffers are smaller than 1 KiB would need more. It cannot receive the longest frames.
   static constexpr size_t kMostChains = 64;
   static constexpr size_t kMostPieces = 128;
 
-  /// What a receive queue has in hand: buffers that were popped and wait for frames.
+  /// Buffers of a receive queue that were popped and wait for frames.
   struct Receiver {
     Receiver();
 
-    std::unique_ptr<iovec[]> rooms;  // of the chains
+    std::unique_ptr<iovec[]> rooms;  // the buffers of the chains
     std::vector<DescriptorChain> chains;
     size_t first = 0;
     size_t count = 0;       // chains in hand, from chains[first] on, in a ring
-    uint64_t bytes = 0;     // for which they have room
-    size_t expected = 0;    // bytes that the next frame may well have
-    size_t presented = 0;   // bytes of the chains that the last frame was read into; the rest of it is in `overflow`
+    uint64_t bytes = 0;     // that the chains in hand have room for
+    size_t expected = 0;    // the likely size of the next frame
+    size_t presented = 0;   // bytes of chains that the last read could fill; the rest of its frame is in `overflow`
     size_t frame = 0;       // bytes of a frame that waits for more buffers; 0: none
     bool is_stale = false;  // the backend may have frames from before the driver's reset
     std::vector<std::byte> overflow;
@@ -143,7 +145,7 @@ class VirtioNet final : public ServedVirtioDevice {
   const MacAddress mac_;
   const std::unique_ptr<NetBackend> backend_;
   const uint64_t features_;
-  const std::vector<std::unique_ptr<VhostNet>> vhost_;  // their eventfds stay open, whoever serves the queues
+  const std::vector<std::unique_ptr<VhostNet>> vhost_;  // their eventfds stay open all the time
   std::vector<int> calls_;
   Fd events_;
   Fd stop_;

@@ -1,4 +1,4 @@
-// Inside of the network device: how its queues are numbered, and what its thread waits for.
+// Internals of the network device: how its queues are numbered, and what its thread waits for.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace rvvmm::virtio_net_parts {
 
-/// What epoll_wait() tells us: which kind, and which number of it.
+/// What epoll_wait() returns to the thread: the kind of event, and a number within the kind.
 enum class Source : uint32_t { kStop, kDoorbell, kBackend, kCall, kVhostError, kBackendNews };
 inline uint64_t tag(Source source, uint16_t number) noexcept {
   return uint64_t{std::to_underlying(source)} << 32 | number;

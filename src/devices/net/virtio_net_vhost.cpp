@@ -1,4 +1,4 @@
-// What is left to the network device where vhost-net moves its frames.
+// The work that remains for the network device when vhost-net moves its frames.
 #include <sys/epoll.h>
 
 #include <cstdint>
@@ -22,10 +22,10 @@ bool VirtioNet::watch_vhost() noexcept {
   return all;
 }
 
-// The pairs in use, as far as they are not started yet.
+// Starts the pairs in use that are not started yet.
 void VirtioNet::start_vhost() noexcept {
-  // The control queue is ours, and which one that is the driver has decided. Others' doorbells nobody reads but vhost,
-  // which leaves what they count: they would keep us awake.
+  // We serve the control queue; the driver's features decide which queue it is. Only vhost reads the other doorbells,
+  // and it does not clear their counts: they would keep our thread awake.
   if (const auto control = control_queue()) {
     watch(doorbells()[*control], tag(Source::kDoorbell, *control), EPOLLIN);
   }
@@ -56,7 +56,7 @@ void VirtioNet::stop_vhost(uint16_t first_pair) noexcept {
 bool VirtioNet::stop_vhost_queue(uint16_t index) noexcept {
   Virtqueue* const queue = this->queue(index);
   if (queue == nullptr || !vhost_[index / 2]->stop(side_of(index), *queue)) return false;
-  // An interrupt that we have not read yet: the driver waits for it, unless it is about to be reset.
+  // An interrupt that we have not read yet: the driver waits for it, unless it is about to reset the device.
   if (take_count(calls_[index])) interrupt(index);
   return true;
 }
@@ -70,20 +70,20 @@ void VirtioNet::leave_vhost() noexcept {
 }
 
 void VirtioNet::on_call(uint16_t index) noexcept {
-  // Under the lock: who stops the device meanwhile finds the count, or what it has led to.
+  // Under the lock: a thread that stops the device meanwhile finds either the count or the interrupt.
   const LockGuard lock{mu_};
   if (!take_count(calls_[index])) return;
   interrupt(index);
 }
 
 void VirtioNet::on_vhost_error(uint16_t index) noexcept {
-  // Under the lock: a count from a driver that is gone must not break the next one's queue.
+  // Under the lock: a count from a previous driver must not break the next driver's queue.
   const LockGuard lock{mu_};
   if (!take_count(vhost_[index / 2]->error_fd(side_of(index)))) return;
-  // Without its tap vhost-net cannot send either, which is no fault of the driver's.
+  // Without its tap vhost-net cannot send either; that is not the driver's fault.
   if (lose_backend_if_gone() || !in_kernel_ || !stop_vhost_queue(index)) return;
-  needs_reset(is_transmit(index) ? "vhost-net cannot go on with what it finds in a transmit queue"
-                                 : "vhost-net cannot go on with what it finds in a receive queue");
+  needs_reset(is_transmit(index) ? "vhost-net found an error in a transmit queue"
+                                 : "vhost-net found an error in a receive queue");
 }
 
 void VirtioNet::on_backend_news() noexcept {

@@ -112,7 +112,7 @@ TEST_F(PasstTest, NamesThePackageWhereThereIsNone) {
     FAIL();
   } catch (const SetupError& error) {
     EXPECT_EQ(error.what(),
-              "user: there is no program " + folder + "/none (Debian package passt); --net tap=NAME does without");
+              "user: program " + folder + "/none not found (Debian package passt); --net tap=NAME works without it");
   }
 }
 

@@ -109,7 +109,7 @@ TEST_F(StreamBackendTest, LengthsThatAreNoneEndIt) {
     peer_writes(on_wire(std::string(length, 'x')));
     EXPECT_FALSE(receive());
     EXPECT_EQ(last, NetIo::kGone);
-    EXPECT_EQ(backend->why(), "passt sent what is no frame");
+    EXPECT_EQ(backend->why(), "passt sent something that is not a frame");
     EXPECT_FALSE(receive());
     EXPECT_EQ(last, NetIo::kGone);
   }

@@ -204,7 +204,7 @@ TEST(TapBackend, SaysWhatIsWrong) {
   in_own_network([] {
     EXPECT_EQ(failure([] { TapBackend::open("a-name-that-is-16", 1); }),
               "tap=a-name-that-is-16: an interface's name has 1 to 15 characters");
-    EXPECT_THAT(failure([] { TapBackend::open("lo", 1); }), ::testing::StartsWith("tap=lo: it is no tap interface"));
+    EXPECT_THAT(failure([] { TapBackend::open("lo", 1); }), ::testing::StartsWith("tap=lo: it is not a tap interface"));
     const auto tap = TapBackend::open("rvtap", 1);
     EXPECT_EQ(failure([] { TapBackend::open("rvtap", 1); }), "tap=rvtap: it is in use by another program");
     Fd plain{::open("/dev/net/tun", O_RDWR)};
@@ -213,7 +213,7 @@ TEST(TapBackend, SaysWhatIsWrong) {
     ASSERT_EQ(::ioctl(plain.get(), TUNSETIFF, &request), 0);
     EXPECT_THAT(failure([&] { TapBackend::inherited(plain.get()); }), ::testing::HasSubstr("IFF_VNET_HDR"));
   });
-  EXPECT_EQ(failure([] { TapBackend::inherited(1000); }), "fd=1000: it is no open descriptor of a tap interface");
+  EXPECT_EQ(failure([] { TapBackend::inherited(1000); }), "fd=1000: it is not an open descriptor of a tap interface");
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ TEST(VirtioDevices, OneDescriptorIsOneNetworkDevices) {
   Config config;
   config.nets.assign(2, {.kind = NetChoice::Kind::kTapDescriptor, .tap = {}, .fd = 1000});
   config.nets[1].fd = 1001;
-  EXPECT_EQ(problem(config), "--net fd=1000: it is no open descriptor of a tap interface");
+  EXPECT_EQ(problem(config), "--net fd=1000: it is not an open descriptor of a tap interface");
   config.nets[1].fd = 1000;
   EXPECT_EQ(problem(config), "--net fd=1000: is given twice; give each network device a tap of its own");
 }
