@@ -1,4 +1,4 @@
-// What a device on the MMIO bus is.
+// The interface of a device on the MMIO bus.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,18 @@ namespace rvvmm {
 enum class IoStatus : uint8_t {
   kOk,
   kNoRegister,  ///< nothing at this offset
-  kBadWidth,    ///< the register is not accessed like this
+  kBadWidth,    ///< the register does not allow this width
 };
 
-/// Where an access lands, for who looks at exits.
+/// What an access hits, for those who look at exits.
 struct DevicePlace {
   std::string device;
   uint64_t offset = 0;
   std::string_view reg = {};  ///< the register's name in its specification, in lower case; empty: it has none
 };
 
-/// Any hart thread may call read() and write(), several at once: a device guards itself by one mutex.
-/// Devices get offsets, never addresses; they say what is wrong and the bus decides what the guest sees.
+/// Any hart thread may call read() and write(), several at once: a device guards itself by one mutex. Devices get
+/// offsets, never addresses. They report what is wrong, and the bus decides what the guest sees.
 class Device {
  public:
   virtual ~Device() = default;
@@ -36,19 +36,19 @@ class Device {
   virtual DevicePlace place_of(uint64_t offset, bool is_write) const {
     return {.device = std::string{name()}, .offset = offset, .reg = register_name(offset, is_write)};
   }
-  /// Adds all that place_of() has for a device.
+  /// Adds all device names that place_of() can return.
   virtual void add_names(std::vector<std::string>& names) const { names.emplace_back(name()); }
-  /// Of the register at `offset` as it is read or written; empty: it has none.
+  /// The name of the register at `offset` when it is read or written; empty: it has none.
   virtual std::string_view register_name(uint64_t /*offset*/, bool /*is_write*/) const noexcept { return {}; }
 
-  /// Fills `out` (1, 2, 4 or 8 bytes, little endian) from `offset`; the whole access lies in the window.
-  /// When the answer is not kOk the content of `out` does not matter.
+  /// Fills `out` (1, 2, 4 or 8 bytes, little endian) from `offset`; the whole access is in the window.
+  /// When the result is not kOk, the content of `out` does not matter.
   virtual IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept = 0;
   virtual IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept = 0;
 
-  /// Adds its own node to the tree.
+  /// Adds the device's node to the tree.
   virtual void describe(FdtBuilder& fdt, const FdtSlot& slot) const = 0;
-  /// Adds nodes that have no address, and so lie beside the bus; they refer to its own by the slot's phandle.
+  /// Adds nodes that have no address, and so are not on the bus. They refer to the device's node by the slot's phandle.
   virtual void describe_beside_bus(FdtBuilder& /*fdt*/, const FdtSlot& /*slot*/) const {}
 };
 

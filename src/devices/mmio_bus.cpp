@@ -8,7 +8,7 @@
 namespace rvvmm {
 namespace {
 
-// What a load finds where nothing drives the bus.
+// The value of a load where nothing drives the bus.
 void fill_ones(std::span<std::byte> out) noexcept {
   std::ranges::fill(out, std::byte{0xFF});
 }
@@ -30,7 +30,7 @@ SetupError refused(const GpaRange& window, const Device& device, const std::stri
 }  // namespace
 
 void MmioBus::attach(GpaRange window, Device& device) {
-  if (frozen_) throw refused(window, device, "harts already run; devices are attached before");
+  if (frozen_) throw refused(window, device, "harts already run; attach devices before that");
   if (window.size == 0) throw refused(window, device, "the window is empty");
   if (window.size - 1 > UINT64_MAX - window.base.value) throw refused(window, device, "the window wraps at 2^64");
   for (const Slot& slot : slots_) {
@@ -57,7 +57,7 @@ std::vector<std::string> MmioBus::device_names() const {
 }
 
 std::vector<std::string> MmioBus::register_names(std::string_view device) const {
-  constexpr uint64_t kNamedBytes = 0x100;  // of a window: no device has names for what is behind
+  constexpr uint64_t kNamedBytes = 0x100;  // of a window: no device has register names beyond them
   std::vector<std::string> names;
   const auto add = [&](const DevicePlace& place) {
     if (place.device == device && !place.reg.empty() && !std::ranges::contains(names, place.reg))
@@ -72,7 +72,7 @@ std::vector<std::string> MmioBus::register_names(std::string_view device) const 
   return names;
 }
 
-// Out of the way of the accesses that are answered, which are inline.
+// Not inline: this keeps the accesses that succeed, which are inline, short.
 
 [[gnu::cold]] void MmioBus::load_missed(Gpa at, std::span<std::byte> out) noexcept {
   fill_ones(out);

@@ -16,31 +16,31 @@
 
 namespace rvvmm {
 
-/// attach() and freeze() while the machine is built, by one thread; read() and write() afterwards, by any.
-/// An access that no device takes, or that its device refuses, reads all ones and writes nothing; it is counted
-/// and logged at a limited rate.
+/// One thread calls attach() and freeze() while the machine is built; any thread calls read() and write() after that.
+/// An access that no device takes, or that its device refuses, reads all ones and writes nothing. It is counted, and
+/// logged at a limited rate.
 class MmioBus {
  public:
   /// Gives `window` to `device`, which must outlive the bus. Throws SetupError (kInternal: the address map is ours)
-  /// when the window is empty, goes beyond 2^64, or overlaps another, and after freeze(). Windows are looked through
-  /// in the order they came: the busiest device first.
+  /// when the window is empty, goes beyond 2^64, or overlaps another, and after freeze(). Windows are searched in the
+  /// order of attach(): attach the busiest device first.
   void attach(GpaRange window, Device& device);
 
   /// Ends the set-up.
   void freeze() noexcept { frozen_ = true; }
 
-  /// Fills all of `out` (1, 2, 4 or 8 bytes, little endian). The whole access has to lie in one window.
+  /// Fills all of `out` (1, 2, 4 or 8 bytes, little endian). The whole access must be in one window.
   void read(Gpa at, std::span<std::byte> out) noexcept;
   void write(Gpa at, std::span<const std::byte> in) noexcept;
 
   /// What is at an address; nullopt: nothing.
   std::optional<DevicePlace> place_of(Gpa at, bool is_write) const;
-  /// By which place_of() knows them, in the order of their windows.
+  /// The device names that place_of() can return, in the order of the windows.
   std::vector<std::string> device_names() const;
-  /// That place_of() knows of a device, each once.
+  /// The register names that place_of() can return for a device, each once.
   std::vector<std::string> register_names(std::string_view device) const;
 
-  /// Accesses that lay in no window.
+  /// Accesses outside all windows.
   uint64_t misses() noexcept { return misses_.count(); }
   /// Accesses that a device refused: no register there, or a width it does not have.
   uint64_t refusals() noexcept { return refusals_.count(); }

@@ -1,4 +1,4 @@
-// One input of the interrupt controller that several devices drive: high while one of its pins is.
+// One input of the interrupt controller that several devices drive: high while one of its pins is high.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,15 @@ class SharedLine {
  public:
   static constexpr uint32_t kMostPins = 32;
 
-  /// `controller` outlives it.
+  /// `controller` must outlive this object.
   explicit SharedLine(IrqLine& controller) noexcept : controller_(controller) {}
   SharedLine(const SharedLine&) = delete;
   SharedLine& operator=(const SharedLine&) = delete;
 
-  /// What a device drives. Called under its mutex for interrupts.
+  /// The pin that a device drives. The device calls it under its mutex for interrupts.
   class Pin final : public IrqLine {
    public:
-    /// `number`: below kMostPins, and of one pin of that line alone. The line outlives it.
+    /// `number` is below kMostPins, and no other pin of that line has it. The line must outlive the pin.
     Pin(SharedLine& line, uint32_t number) noexcept : line_(line), bit_(1U << number) {}
     void set(bool asserted) noexcept override { line_.set(bit_, asserted); }
     void assert_again() noexcept override { line_.controller_.assert_again(); }
@@ -32,7 +32,7 @@ class SharedLine {
   };
 
  private:
-  // The mutex is held while the controller is told: what it hears last must be what is true.
+  // The mutex is held while the controller is told: the last level that it hears must be the true one.
   void set(uint32_t pin, bool asserted) noexcept {
     const LockGuard lock{mu_};
     const uint32_t before = high_pins_;

@@ -9,7 +9,7 @@ namespace rvvmm {
 namespace {
 
 constexpr uint16_t kConsoleQueueSize = 64;
-/// Output served in one go; other devices have their turn then.
+/// Most output that is served in one go; then other devices have their turn.
 constexpr uint64_t kMostBytesAtOnce = 64_KiB;
 
 // 5.3.3
@@ -20,7 +20,7 @@ constexpr uint64_t kFeatureEmergencyWrite = 1ULL << 2;
 struct ConsoleConfigSpace {
   uint16_t columns = 0;
   uint16_t rows = 0;
-  uint32_t most_ports = 0;  // of use with several ports only
+  uint32_t most_ports = 0;  // only used with several ports
   uint32_t emergency_write = 0;
 };
 constexpr uint64_t kEmergencyWriteOffset = offsetof(ConsoleConfigSpace, emergency_write);
@@ -52,8 +52,8 @@ void VirtioConsole::on_start() noexcept {
   has_driver_.store(queue(kReceiveQueue) != nullptr, std::memory_order_release);
 }
 
-// Takes what the driver has made available, as far as the console has room for it: a guest that powers off behind its
-// last words gets them out.
+// Sends what the driver has made available, as far as the console has room for it: the last output of a guest that
+// powers off is not lost.
 void VirtioConsole::on_stop() noexcept {
   serve_all(kTransmitQueue);
   has_driver_.store(false, std::memory_order_release);
@@ -89,7 +89,7 @@ bool VirtioConsole::serve(uint16_t index, Virtqueue& queue) noexcept {
 bool VirtioConsole::receive(Virtqueue& queue) noexcept {
   for (uint16_t left = queue.size(); left > 0 && input_waits_ && queue.pop(chain_); --left) {
     const size_t filled = fill(chain_.writable());
-    // A buffer for which there is nothing stays the driver's offer; one that can hold nothing is of no use to it.
+    // A buffer stays available while there is no input for it. A buffer that can hold nothing goes back to the driver.
     if (filled == 0 && chain_.writable_bytes() > 0) {
       queue.undo_pop();
       break;
@@ -131,8 +131,8 @@ bool VirtioConsole::transmit(Virtqueue& queue) noexcept {
   return room;
 }
 
-/// Of a request, what the console does not have yet; false where it has no room for the rest. Where the budget ends
-/// first it is 0, as it may be where the request just fits.
+/// Sends the part of a request that the console does not have yet; false if the console has no room for the rest.
+/// `budget` is 0 afterwards if it ended first, and maybe also if the request just fits.
 bool VirtioConsole::send(std::span<const iovec> buffers, uint64_t& budget) noexcept {
   uint64_t skip = state_.sent;
   for (const iovec& buffer : buffers) {

@@ -10,23 +10,23 @@ namespace rvvmm {
 
 /// All of the device's state beyond what its transport keeps, as plain data.
 struct VirtioConsoleState {
-  uint64_t sent = 0;  ///< bytes of the next request of the transmit queue that the console has already
+  uint64_t sent = 0;  ///< bytes of the next request of the transmit queue that the console has taken already
 
   friend bool operator==(const VirtioConsoleState&, const VirtioConsoleState&) = default;
 };
 
-/// Whole buffers go to the console and come from it. Output is served by the hart that kicks: Linux's driver stands and
-/// waits for each buffer, 16 bytes of a kernel message. on_console_input() and on_output_room() are called by the
-/// thread that serves the doorbells.
+/// Whole buffers go to the console and come from it. The hart that kicks serves the output, since Linux's driver waits
+/// for each buffer (16 bytes of a kernel message). The thread that serves the doorbells calls on_console_input() and
+/// on_output_room().
 class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
  public:
   static constexpr uint16_t kReceiveQueue = 0;
   static constexpr uint16_t kTransmitQueue = 1;
 
   struct Options {
-    PatientConsoleSink& out;  ///< has on_output_room() called
-    ConsoleSource& in;        ///< has on_console_input() called
-    bool has_size = false;    ///< what shows the console has a size, though it may not be known
+    PatientConsoleSink& out;  ///< causes calls of on_output_room()
+    ConsoleSource& in;        ///< causes calls of on_console_input()
+    bool has_size = false;    ///< the console is shown by something that has a size, though the size may be unknown
   };
 
   /// Throws SetupError where the host has no descriptor left.
@@ -36,25 +36,25 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   VirtioId id() const noexcept override { return VirtioId::kConsole; }
   uint64_t features() const noexcept override;
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
-  /// The emergency write is all there is: a character, at any time. It is dropped while the console has no room.
+  /// Only the emergency write: one character, at any time. It is dropped while the console has no room.
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override;
 
   bool served_on_hart(uint16_t queue) const noexcept override { return queue == kTransmitQueue; }
   void serve_on_hart(uint16_t queue) noexcept override;
 
   void on_console_input() noexcept override;
-  /// After a try_write() that did not take all: there is room again.
+  /// There is room again, after a try_write() that did not take all.
   void on_output_room() noexcept;
-  /// Tells the driver, if it is another size than before. Any thread.
+  /// Tells the driver if the size has changed. Any thread.
   void set_size(ConsoleSize size) noexcept;
 
-  /// The console's input as long as no driver has this device, and nothing from then on: for a UART beside it, so that
-  /// each byte goes where the user means it.
+  /// The console's input while no driver has this device, and nothing after that. It is for a UART beside this device,
+  /// so that each byte goes where the user wants it.
   ConsoleSource& input_without_driver() noexcept { return input_without_driver_; }
 
   void reset() noexcept override { restore({}); }
   VirtioConsoleState state() const noexcept;
-  /// Before start().
+  /// Call it before start().
   void restore(const VirtioConsoleState& state) noexcept;
 
  private:
@@ -83,7 +83,7 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
   InputWithoutDriver input_without_driver_{*this};
   std::atomic<bool> has_driver_ = false;
   ConsoleSize size_ GUARDED_BY(mu_);
-  bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was found empty and has not spoken since
+  bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was empty, and has announced nothing since
   VirtioConsoleState state_ GUARDED_BY(mu_);
   DescriptorChain chain_ GUARDED_BY(mu_);
 };

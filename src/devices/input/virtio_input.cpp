@@ -28,7 +28,7 @@ enum Select : uint8_t { kIdName = 0x01, kIdSerial = 0x02, kIdDevices = 0x03, kEv
 struct InputConfigSpace {
   uint8_t select;
   uint8_t subselect;
-  uint8_t size;  // of what is in `data`; 0: there is nothing
+  uint8_t size;  // bytes in use of `data`; 0: none
   std::array<uint8_t, 5> reserved;
   std::array<std::byte, 128> data;
 };
@@ -43,7 +43,7 @@ constexpr DeviceIds kIds{.bus = 0x06 /* BUS_VIRTUAL of linux/input.h */, .vendor
 constexpr std::string_view kName = "rvvmm power key";
 constexpr std::string_view kSerial = "power-key";
 
-// A bit for each key that there is.
+// A bit for each key of the device.
 constexpr auto kKeyBits = [] {
   std::array<std::byte, KEY_POWER / 8 + 1> bits{};
   bits[KEY_POWER / 8] = std::byte{1 << KEY_POWER % 8};
@@ -76,7 +76,7 @@ void VirtioInput::read_config(uint64_t offset, std::span<std::byte> out) noexcep
   read_config_bytes(std::as_bytes(std::span{&config, 1}), offset, out);
 }
 
-// Both may be written in one store, and only they can be written at all.
+// One store may write both fields. The driver cannot write any other field.
 void VirtioInput::write_config(uint64_t offset, std::span<const std::byte> in) noexcept {
   const LockGuard lock{mu_};
   for (size_t i = 0; i < in.size() && offset <= 1 && offset + i <= 1; ++i) {
@@ -86,11 +86,11 @@ void VirtioInput::write_config(uint64_t offset, std::span<const std::byte> in) n
 
 bool VirtioInput::press_power() noexcept {
   const LockGuard lock{mu_};
-  // One press is enough for a driver that has not even taken all of the one before.
+  // No second press for a driver that has not taken all events of the first one.
   if (state_.events_left == 0) state_.events_left = kPress.size();
   serve_all(kEventQueue);
   if (state_.events_left < kPress.size()) return true;
-  state_.events_left = 0;  // nobody has heard of it
+  state_.events_left = 0;  // the driver has received no event
   return false;
 }
 
@@ -98,18 +98,18 @@ bool VirtioInput::serve(uint16_t index, Virtqueue& queue) noexcept {
   if (index == kEventQueue) {
     send_events(queue);
     interrupt_if_wanted(index);
-    // Buffers are of use once there are events for them.
+    // Buffers are needed only when there are events for them.
     if (state_.events_left == 0) queue.decline_kicks();
     return state_.events_left > 0;
   }
-  // What the driver would have us show, such as LEDs: there is nothing to show it with.
+  // The driver asks us to show something, such as LEDs, and this device cannot show anything.
   for (uint16_t left = queue.size(); left > 0 && queue.pop(chain_); --left)
     queue.push(chain_, 0);
   interrupt_if_wanted(index);
   return true;
 }
 
-// A buffer that is too short for an event gets what fits, and the event is lost on it.
+// A buffer that is too short for an event gets what fits; the rest of the event is lost.
 void VirtioInput::send_events(Virtqueue& queue) noexcept {
   for (; state_.events_left > 0 && queue.pop(chain_); --state_.events_left) {
     const Event& event = kPress[kPress.size() - state_.events_left];

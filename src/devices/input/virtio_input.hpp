@@ -9,9 +9,9 @@ namespace rvvmm {
 
 /// All of the device's state beyond what its transport keeps, as plain data.
 struct VirtioInputState {
-  uint8_t select = 0;       ///< what the driver asks of in the configuration space: 5.8.4
-  uint8_t subselect = 0;    ///< and of which event type
-  uint8_t events_left = 0;  ///< of a press, for which the driver had no buffers yet
+  uint8_t select = 0;       ///< what the driver selects in the configuration space: 5.8.4
+  uint8_t subselect = 0;    ///< and for which event type
+  uint8_t events_left = 0;  ///< of a press: the driver had no buffers for them yet
 
   friend bool operator==(const VirtioInputState&, const VirtioInputState&) = default;
 };
@@ -31,13 +31,13 @@ class VirtioInput final : public ServedVirtioDevice {
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept override;
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept override;
 
-  /// Presses the power key and lets go of it. True if the driver has been told: not without one, nor while it takes no
-  /// events.
+  /// Presses the power key and releases it. True if the driver has received an event: false without a driver, and while
+  /// the driver takes no events.
   bool press_power() noexcept;
 
   void reset() noexcept override { restore({}); }
   VirtioInputState state() const noexcept;
-  /// Before start().
+  /// Call it before start().
   void restore(const VirtioInputState& state) noexcept;
 
  private:

@@ -52,7 +52,7 @@ IoStatus GoldfishRtc::read(uint64_t offset, std::span<std::byte> out) noexcept {
   uint32_t value = 0;
   switch (offset) {
     case kTimeLow: {
-      // The halves are read one after the other; they must be of one moment.
+      // The halves are read one after the other; both must be of the same moment.
       const uint64_t now = guest_now();
       state_.latched_high = static_cast<uint32_t>(now >> 32);
       value = static_cast<uint32_t>(now);
@@ -107,7 +107,8 @@ void GoldfishRtc::set_alarm() noexcept {
     return;
   }
   state_.alarm_armed = true;
-  // A guest may ask for the year 2554; the timer counts in signed nanoseconds and wakes us at 2262 to look again.
+  // A guest may set an alarm in the year 2554. The timer counts signed nanoseconds: it wakes us in 2262, and we arm it
+  // again.
   constexpr auto kLast = static_cast<uint64_t>(INT64_MAX);
   const uint64_t wait = std::min(state_.alarm - now, host <= kLast ? kLast - host : 0);
   timer_.arm(std::chrono::nanoseconds{static_cast<int64_t>(host + wait)});
@@ -126,7 +127,7 @@ bool GoldfishRtc::asks_for_interrupt() noexcept {
 
 void GoldfishRtc::on_alarm() noexcept {
   const LockGuard lock{mu_};
-  // The alarm may have been moved or cleared while the loop was on its way here; the host's clock may have been set.
+  // The alarm may have been moved or cleared before this call, and the host's clock may have been set.
   if (state_.alarm_armed) set_alarm();
   update_irq();
 }

@@ -12,19 +12,19 @@
 
 namespace rvvmm {
 
-/// Wakes the device's owner at a time of the host's wall clock; it then calls on_alarm().
+/// Wakes the device's owner at a time of the host's wall clock; the owner then calls on_alarm().
 class AlarmTimer {
  public:
   virtual ~AlarmTimer() = default;
-  /// Replaces the deadline (since 1970; one that has passed expires at once), or takes it away. Any hart thread,
-  /// with the device's mutex held: calls nothing back.
+  /// Replaces the deadline (time since 1970; a deadline that has passed expires at once), or removes it. Any hart
+  /// thread calls it, with the device's mutex held: it must not call back.
   virtual void arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept = 0;
 };
 
-/// Everything that software can see of the clock or have put into it, as plain data.
+/// All that software can see of the clock or has put into it, as plain data.
 struct GoldfishRtcState {
-  uint64_t offset = 0;         ///< guest time less host time, modulo 2^64
-  uint32_t latched_high = 0;   ///< of the last read of TIME_LOW
+  uint64_t offset = 0;         ///< guest time minus host time, modulo 2^64
+  uint32_t latched_high = 0;   ///< latched by the last read of TIME_LOW
   uint32_t new_time_high = 0;  ///< waits for the write of TIME_LOW
   uint64_t alarm = 0;          ///< guest time
   bool alarm_armed = false;
@@ -41,7 +41,7 @@ class GoldfishRtc final : public Device {
 
   /// Time since 1970. Any thread; must not throw.
   using WallClock = std::function<std::chrono::nanoseconds()>;
-  /// The host's.
+  /// The host's wall clock.
   static std::chrono::nanoseconds host_time() noexcept;
 
   GoldfishRtc(IrqLine& irq, AlarmTimer& timer, WallClock clock = host_time)
@@ -54,14 +54,14 @@ class GoldfishRtc final : public Device {
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
-  /// The deadline given to the timer has come. One too early or too late does no harm.
+  /// The timer's deadline has come. A call that is too early or too late does no harm.
   void on_alarm() noexcept;
   /// Any thread.
   bool asks_for_interrupt() noexcept;
 
   GoldfishRtcState state() const noexcept;
   /// For snapshots: takes the state over, arms the timer and drives the interrupt line accordingly. The guest's clock
-  /// goes on with the host's, and an alarm whose time has passed meanwhile rings at once.
+  /// goes on with the host's. An alarm whose time has passed meanwhile fires at once.
   void restore(const GoldfishRtcState& state) noexcept;
 
  private:

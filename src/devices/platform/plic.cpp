@@ -41,10 +41,12 @@ uint32_t existing(size_t word, uint32_t sources) noexcept {
 
 Plic::Plic(uint32_t sources, std::span<HartIrqPin* const> pins) : sources_(sources), context_count_(pins.size()) {
   if (sources == 0 || sources > kMaxSources) {
-    throw SetupError{ExitStatus::kInternal, std::format("PLIC: {} sources; 1 to {} can be", sources, kMaxSources)};
+    throw SetupError{ExitStatus::kInternal,
+                     std::format("PLIC: {} sources; 1 to {} are possible", sources, kMaxSources)};
   }
   if (pins.empty() || pins.size() > kMaxContexts) {
-    throw SetupError{ExitStatus::kInternal, std::format("PLIC: {} harts; 1 to {} can be", pins.size(), kMaxContexts)};
+    throw SetupError{ExitStatus::kInternal,
+                     std::format("PLIC: {} harts; 1 to {} are possible", pins.size(), kMaxContexts)};
   }
   lines_.reserve(sources);
   for (uint32_t source = 1; source <= sources; ++source)
@@ -141,7 +143,7 @@ uint32_t Plic::claim(Context& context) noexcept {
   return source;
 }
 
-// "Interrupt Completion": a source that is not enabled for the context is ignored, and so is one that nobody has
+// "Interrupt Completion": a source that is not enabled for the context is ignored, and so is a source that is not
 // claimed.
 void Plic::complete(const Context& context, uint32_t source) noexcept {
   if (source > sources_) return;
@@ -155,11 +157,11 @@ void Plic::set_level(uint32_t source, bool asserted) noexcept {
   uint32_t& word = level_[source / 32];
   const uint32_t before = word;
   word = asserted ? word | bit_of(source) : word & ~bit_of(source);
-  // A request that has passed the gateway stays, even if its device thinks better of it.
+  // A request that has passed the gateway stays, even if its device lowers the line again.
   if (word != before && asserted) open_gateways();
 }
 
-// "Interrupt Gateways": a level that is high becomes one request; the next one only after its completion.
+// "Interrupt Gateways": a high level becomes one request; the next request comes only after its completion.
 void Plic::open_gateways() noexcept {
   bool changed = false;
   for (size_t word = 0; word < kWords; ++word) {
@@ -170,7 +172,7 @@ void Plic::open_gateways() noexcept {
   if (changed) update_pins();
 }
 
-// The pending and enabled source of the highest priority above `above`, of several the first; 0 for none.
+// The pending and enabled source of the highest priority above `above`; of several, the first; 0: none.
 uint32_t Plic::best_source(const Context& context, uint32_t above) const noexcept {
   uint32_t best = 0;
   for (uint32_t word = 0; word <= sources_ / 32; ++word) {

@@ -12,8 +12,8 @@
 
 namespace rvvmm {
 
-/// Everything that software can see of a PLIC or have put into it, and the levels at its inputs, as plain data. A bit
-/// or an element for each source.
+/// All that software can see of a PLIC or has put into it, and the levels at its inputs, as plain data. Each array has
+/// a bit or an element for each source.
 struct PlicState {
   static constexpr uint32_t kMaxSources = 1023;
   using Bits = std::array<uint32_t, 32>;
@@ -26,7 +26,7 @@ struct PlicState {
 
   std::array<uint8_t, kMaxSources + 1> priority{};
   Bits level{};
-  // A source is pending, claimed (waits for its completion), or neither: then its gateway is open.
+  // A source is pending, or claimed (it waits for its completion), or neither. If neither, its gateway is open.
   Bits pending{};
   Bits claimed{};
   std::vector<Context> contexts;  ///< by hart
@@ -34,8 +34,8 @@ struct PlicState {
   friend bool operator==(const PlicState&, const PlicState&) = default;
 };
 
-/// RISC-V PLIC 1.0.0 with level-triggered sources 1..sources and one context a hart: its supervisor mode. Any
-/// thread; guarded by mu_, and pins are driven with it held.
+/// RISC-V PLIC 1.0.0 with level-triggered sources 1..sources and one context for each hart: its supervisor mode. Any
+/// thread; guarded by mu_. Pins are driven with mu_ held.
 class Plic final : public Device {
  public:
   static constexpr uint64_t kWindowSize = 0x400'0000;
@@ -43,7 +43,7 @@ class Plic final : public Device {
   static constexpr uint32_t kMaxContexts = 15872;
   static constexpr uint32_t kMaxPriority = 7;
 
-  /// `pins` by hart; they must outlive the PLIC and call nothing back. Throws SetupError (kInternal: the board's
+  /// `pins` by hart; they must outlive the PLIC and must not call back. Throws SetupError (kInternal: the board's
   /// mistake) unless there are 1..kMaxSources sources and 1..kMaxContexts pins.
   Plic(uint32_t sources, std::span<HartIrqPin* const> pins);
   Plic(const Plic&) = delete;
@@ -66,9 +66,9 @@ class Plic final : public Device {
                            uint32_t own_phandle) const;
 
   PlicState state() const;
-  /// For snapshots: takes the state over, with what no register can hold masked away, and drives the pins accordingly.
-  /// Before the devices at its inputs are restored: they may go on working at once, and raise their lines. Harts that
-  /// `state` does not have are as after power-on.
+  /// For snapshots: takes the state over, masks away what no register can hold, and drives the pins accordingly. Call
+  /// it before the devices at its inputs are restored: they may go on working at once, and raise their lines. Harts
+  /// that `state` does not have are as after power-on.
   void restore(const PlicState& state) noexcept;
 
  private:

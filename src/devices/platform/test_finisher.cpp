@@ -33,7 +33,7 @@ IoStatus TestFinisher::write(uint64_t offset, std::span<const std::byte> in) noe
     default:
       if (unknown_.allow()) {
         log::line(log::Module::kDevices, log::Level::kInfo,
-                  "finisher: {:#x} is none of pass 0x5555, fail 0x3333, reset 0x7777; ignored", value);
+                  "finisher: {:#x} is not pass 0x5555, fail 0x3333 or reset 0x7777; ignored", value);
       }
   }
   return IoStatus::kOk;

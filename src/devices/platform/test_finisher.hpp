@@ -1,4 +1,4 @@
-// The test finisher (sifive,test1): a guest ends its machine here, with a status of its own.
+// The test finisher (sifive,test1): a guest ends its machine by it, with a status that it chooses.
 #pragma once
 
 #include "base/finish.hpp"
@@ -15,14 +15,14 @@ class TestFinisher final : public Device {
   explicit TestFinisher(FinishListener& listener) noexcept : listener_(listener) {}
 
   std::string_view name() const noexcept override { return "finisher"; }
-  /// Zero at offset 0, 2 or 4 bytes wide.
+  /// Offset 0 reads zero, 2 or 4 bytes wide.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
-  /// Two or four bytes at offset 0. The lower half says what: 0x5555 pass, 0x3333 fail, 0x7777 reset; the upper
-  /// half is the code of a failure. Anything else is ignored and logged.
+  /// Two or four bytes at offset 0. The lower half is the command: 0x5555 pass, 0x3333 fail, 0x7777 reset. The upper
+  /// half is the code of a failure. Any other command is ignored and logged.
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
-  /// How a guest without SBI's SRST powers off and resets: syscon-poweroff.yaml and syscon-reboot.yaml of the device
-  /// tree bindings.
+  /// For guests without SBI's SRST: the nodes by which they power off and reset. syscon-poweroff.yaml and
+  /// syscon-reboot.yaml of the device tree bindings.
   void describe_beside_bus(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
  private:

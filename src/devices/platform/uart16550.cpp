@@ -90,7 +90,7 @@ IoStatus Uart16550::read(uint64_t offset, std::span<std::byte> out) noexcept {
   if (offset > kScr) return IoStatus::kNoRegister;
   if (out.size() != 1) return IoStatus::kBadWidth;
   const LockGuard lock{mu_};
-  // What polling drivers read all the time, answered without a call.
+  // Polling drivers read this all the time: it is answered without a call.
   const bool nothing_new = offset == kLsr && state_.received == 0 && !input_waits_ && state_.line_errors == 0;
   out[0] = static_cast<std::byte>(nothing_new ? kTransmitterEmpty : load(offset));
   return IoStatus::kOk;
@@ -107,13 +107,13 @@ IoStatus Uart16550::write(uint64_t offset, std::span<const std::byte> in) noexce
     if (!to_console) store(offset, value);
   }
   if (!to_console) return IoStatus::kOk;
-  // Not under the mutex: the console blocks for as long as its reader does, and a hart that only reads LSR, or the
-  // event loop that brings input, must not wait for that reader with us. The event comes after the byte is out, so
-  // a driver that sends by interrupt never runs ahead of the console.
+  // Not under the mutex: the console blocks for as long as its reader does. A hart that only reads LSR, and the event
+  // loop that brings input, must not wait for that reader too. The event comes after the byte is out, so a driver that
+  // sends by interrupt never runs ahead of the console.
   out_.write(in);
   const LockGuard lock{mu_};
-  // The chip takes an earlier event back when THR is written (8.5, table 4). Here it would return at once: leaving
-  // it alone spares the interrupt line two changes a byte, each a system call.
+  // The chip takes an earlier event back when THR is written (8.5, table 4). Here the event would return at once. To
+  // leave it set saves the interrupt line two changes for each byte, each a system call.
   state_.transmitter_event = true;
   // One read of LSR belonged to this byte. A guest that looks for input between its bytes reads more often.
   if (line_reads_ > 0 && line_reads_ < kPollingReads) --line_reads_;
@@ -150,7 +150,7 @@ void Uart16550::store(uint64_t offset, uint8_t value) noexcept {
     case kLcr: return set_line_control(value);
     case kMcr: return set_modem_control(value);
     case kLsr:
-    case kMsr: return;  // status: what is written is for the chip's factory test
+    case kMsr: return;  // status: a write is for the chip's factory test
     default: state_.scr = value; return;
   }
 }
@@ -174,7 +174,7 @@ uint8_t Uart16550::interrupt_identification() noexcept {
 }
 
 uint8_t Uart16550::line_status() noexcept {
-  // One byte is enough for a driver that polls: the rest stays in the console for whoever asks next.
+  // One byte is enough for a driver that polls: the rest stays in the console for the next reader.
   if (state_.received == 0 && input_waits_ && line_read_receives()) {
     take_input(1);
     update_irq();
@@ -199,7 +199,7 @@ uint8_t Uart16550::modem_status() noexcept {
 }
 
 // A driver that starts reads LSR and RBR once or twice to empty them: a byte taken for that would be lost. So the
-// receiver counts as in use once its interrupt is on, or LSR is read more often than sending explains.
+// receiver counts as in use only once its interrupt is on, or LSR is read more often than sending explains.
 bool Uart16550::line_read_receives() noexcept {
   if ((state_.ier & kEnableData) != 0) return true;
   if (line_reads_ < kPollingReads) ++line_reads_;
@@ -214,7 +214,7 @@ void Uart16550::set_interrupt_enable(uint8_t value) noexcept {
   line_reads_ = 0;
   const auto turned_on = static_cast<uint8_t>(value & ~state_.ier);
   state_.ier = value & (kEnableData | kEnableTransmitter | kEnableLine | kEnableModem);
-  // The transmitter is empty now, and always: turning its interrupt on raises it. Drivers start sending by this.
+  // The transmitter is always empty: turning its interrupt on raises the interrupt. Drivers start sending by this.
   if ((turned_on & kEnableTransmitter) != 0) state_.transmitter_event = true;
   if ((turned_on & kEnableData) != 0) take_input(capacity());
   update_irq();
@@ -222,8 +222,8 @@ void Uart16550::set_interrupt_enable(uint8_t value) noexcept {
 
 void Uart16550::set_fifo_control(uint8_t value) noexcept {
   const bool on = (value & kFifosOn) != 0;
-  // The other bits only count together with bit 0. Switching modes empties the FIFOs of the chip; here what was
-  // typed before the driver came stays, as if the line had been slower. Asked for by name, it is dropped.
+  // The other bits count only together with bit 0. On the chip, switching modes empties the FIFOs. Here what was typed
+  // before the driver started stays, as if the line had been slower. Only an explicit clear drops it.
   state_.fcr = on ? static_cast<uint8_t>(value & (kTriggerLevel | kFifosOn)) : 0;
   line_reads_ = 0;
   if (on && (value & kClearReceiver) != 0) {
@@ -251,7 +251,7 @@ void Uart16550::set_modem_control(uint8_t value) noexcept {
   update_irq();
 }
 
-// Out of the shift register and into the receiver (8.6, MCR bit 4), cut to the word's length as on the line.
+// Moves the byte from the shift register to the receiver (8.6, MCR bit 4), cut to the word's length as on the line.
 void Uart16550::transmit_looped(uint8_t value) noexcept {
   const bool line_held = (state_.lcr & kBreak) != 0;
   if (!line_held) receive(value & static_cast<uint8_t>(0x1F << (state_.lcr & kWordLength) | 0x1F), 0);
@@ -262,7 +262,7 @@ void Uart16550::transmit_looped(uint8_t value) noexcept {
 void Uart16550::on_console_input() noexcept {
   const LockGuard lock{mu_};
   input_waits_ = true;
-  // Without this interrupt nobody may be there to take it: a guest that reads by SBI must not lose a byte to us.
+  // Without this interrupt the guest may not read the UART: a guest that reads by SBI must not lose a byte to us.
   if ((state_.ier & kEnableData) == 0) return;
   take_input(capacity());
   update_irq();
@@ -304,7 +304,7 @@ bool Uart16550::error_in_fifo() const noexcept {
 }
 
 uint8_t Uart16550::modem_lines() const noexcept {
-  if (!looped()) return kCts | kDsr | kCarrier;  // somebody always listens
+  if (!looped()) return kCts | kDsr | kCarrier;  // somebody always listens at the other end
   const uint8_t mcr = state_.mcr;
   return static_cast<uint8_t>(((mcr & kRts) != 0 ? kCts : 0) | ((mcr & kDtr) != 0 ? kDsr : 0) |
                               ((mcr & kOut1) != 0 ? kRing : 0) | ((mcr & kOut2) != 0 ? kCarrier : 0));
@@ -321,7 +321,7 @@ uint8_t Uart16550::pending_interrupt() const noexcept {
   return kIirNone;
 }
 
-// Fills the FIFO up to `up_to` bytes. What does not fit stays in the console, so nothing is ever lost.
+// Fills the FIFO up to `up_to` bytes. What does not fit stays in the console, so no input is lost.
 void Uart16550::take_input(size_t up_to) noexcept {
   if (!input_waits_ || looped() || state_.received >= up_to) return;
   std::array<std::byte, Uart16550State::kFifoSize> taken;
@@ -334,7 +334,8 @@ void Uart16550::take_input(size_t up_to) noexcept {
     receive(std::to_integer<uint8_t>(byte), 0);
 }
 
-// One element from the line; 8.4, LSR bit 1: with the FIFOs off it replaces the one not yet read, else it is lost.
+// Receives one element from the line. If the receiver is full (8.4, LSR bit 1): with the FIFOs off the new element
+// replaces the unread one, otherwise the new element is lost.
 void Uart16550::receive(uint8_t byte, uint8_t errors) noexcept {
   if (state_.received >= capacity()) {
     state_.line_errors |= kOverrun;

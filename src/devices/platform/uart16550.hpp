@@ -14,7 +14,7 @@
 
 namespace rvvmm {
 
-/// Everything that software can see of a UART or have put into it, as plain data.
+/// All that software can see of a UART or has put into it, as plain data.
 struct Uart16550State {
   static constexpr size_t kFifoSize = 16;
 
@@ -27,48 +27,49 @@ struct Uart16550State {
   uint8_t dlm = 0;
   uint8_t line_errors = 0;                  ///< LSR bits 4:1 not yet read
   uint8_t modem_changes = 0;                ///< MSR bits 3:0 not yet read
-  bool transmitter_event = false;           ///< the transmitter emptied and no read of IIR has said so
-  uint8_t received = 0;                     ///< elements in use below
+  bool transmitter_event = false;           ///< the transmitter became empty, and no read of IIR has reported it
+  uint8_t received = 0;                     ///< elements in use in the arrays below
   std::array<uint8_t, kFifoSize> bytes{};   ///< [0] is the next that RBR returns
   std::array<uint8_t, kFifoSize> errors{};  ///< LSR bits 4:2 that become visible when the byte is next
 
   friend bool operator==(const Uart16550State&, const Uart16550State&) = default;
 };
 
-/// What the guest has left of the console's input.
+/// Whether console input waits, and whether the guest takes it.
 enum class InputLeft : uint8_t { kNone, kMoves, kStandsStill };
 
-/// National Semiconductor PC16550D, as seen by software. Differences: a byte takes no time, so the transmitter is
-/// always empty and data below the trigger level raises the character timeout at once; console input never overruns
-/// and outlives switching the FIFOs on or off. Any hart thread, and the event loop for on_console_input();
+/// National Semiconductor PC16550D, as software sees it. Differences: a byte takes no time, so the transmitter is
+/// always empty, and data below the trigger level raises the character timeout at once. Console input never overruns,
+/// and it survives when the FIFOs are switched on or off. Any hart thread, and the event loop for on_console_input();
 /// guarded by mu_.
 class Uart16550 final : public Device, public ConsoleListener {
  public:
   static constexpr uint64_t kWindowSize = 0x100;
   static constexpr uint32_t kClockHz = 3686400;
-  /// Reads of LSR, beyond one for each byte sent, that tell a guest which receives by polling from one that starts.
+  /// A guest that reads LSR so often, beyond one read for each byte sent, receives by polling. A driver that only
+  /// starts reads it less often.
   static constexpr uint32_t kPollingReads = 8;
 
   /// `in` tells this device of input through on_console_input().
   Uart16550(ConsoleSink& out, ConsoleSource& in, IrqLine& irq) noexcept : out_(out), in_(in), irq_(irq) {}
 
   std::string_view name() const noexcept override { return "uart"; }
-  /// As with DLAB off.
+  /// The names with DLAB off.
   std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
   /// One byte at offsets 0 to 7; anything else is refused.
   IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
-  /// Blocks while the console does; other harts may use the device meanwhile.
+  /// Blocks while the console blocks; other harts may use the device meanwhile.
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
   void on_console_input() noexcept override;
 
-  /// Where input was taken since the last call, or there is none, does nothing. Else asserts the interrupt again if it
-  /// is asserted for input. For InputWatch.
+  /// Does nothing if input was taken since the last call, or if no input waits. Otherwise asserts the interrupt again
+  /// if it is asserted for input. For InputWatch.
   InputLeft look_after_input() noexcept;
 
   Uart16550State state() const noexcept;
-  /// For snapshots: takes the state over, with what no register can hold masked away, and drives the interrupt line
+  /// For snapshots: takes the state over, masks away what no register can hold, and drives the interrupt line
   /// accordingly.
   void restore(const Uart16550State& state) noexcept;
 
@@ -109,7 +110,7 @@ class Uart16550 final : public Device, public ConsoleListener {
 
   mutable Mutex mu_;
   Uart16550State state_ GUARDED_BY(mu_);
-  bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was found empty and has not spoken since
+  bool input_waits_ GUARDED_BY(mu_) = true;  // false: `in_` was empty, and has announced nothing since
   uint32_t line_reads_ GUARDED_BY(mu_) = 0;  // of LSR; stays at kPollingReads until IER or FCR is written
   bool irq_asserted_ GUARDED_BY(mu_) = false;
   uint64_t taken_ GUARDED_BY(mu_) = 0;  // bytes, from `in_`
