@@ -87,7 +87,7 @@ IoStatus MsixTable::write_table(uint64_t offset, std::span<const std::byte> in) 
     std::memcpy(&entries_[word], &in[at], sizeof(uint32_t));
     if (word % kEntryWords == kVectorControl) entries_[word] &= kMasked;
   }
-  // Only now, so that 8 bytes which bring data and unmask at once send the new data.
+  // Only now: when 8 bytes bring data and unmask the vector, the new data is sent.
   send_if_pending(static_cast<uint16_t>(offset / kEntrySize));
   return status;
 }
@@ -110,7 +110,7 @@ void MsixTable::restore(const MsixState& state) noexcept {
   for (size_t word = kVectorControl; word < entries_.size(); word += kEntryWords)
     entries_[word] &= kMasked;
   std::copy_n(state.pending.begin(), std::min(state.pending.size(), pending_.size()), pending_.begin());
-  // Bits of vectors that there are not would read as set for ever.
+  // Bits of vectors that do not exist would read as set forever.
   if (const size_t used = vectors() % kPendingBits; used != 0) pending_.back() &= (uint64_t{1} << used) - 1;
 }
 

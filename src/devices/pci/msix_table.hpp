@@ -11,7 +11,7 @@
 
 namespace rvvmm {
 
-/// All of it as plain data.
+/// The whole table as plain data.
 struct MsixState {
   bool enabled = false;
   bool masked = false;            ///< the whole function
@@ -33,11 +33,11 @@ class MsixTable {
   uint16_t vectors() const noexcept { return static_cast<uint16_t>(entries_.size() / kEntryWords); }
   bool enabled() const noexcept { return enabled_; }
 
-  /// MSI-X Enable and Function Mask of message control. What is pending and masked no more is sent; what is pending
-  /// when messages are switched off is dropped.
+  /// MSI-X Enable and Function Mask of message control. Sends what is pending and no longer masked. When messages are
+  /// switched off, drops what is pending.
   void set_control(bool enabled, bool masked) noexcept;
-  /// Sends that vector's message, now or when it is unmasked. Nothing while messages are off, or for a vector that
-  /// there is not.
+  /// Sends that vector's message, now or when it is unmasked. Nothing while messages are off, or for a vector that does
+  /// not exist.
   void signal(uint16_t vector) noexcept;
   /// What signal() would send at once; nullopt where it would send nothing, or not yet.
   std::optional<MsiMessage> message(uint16_t vector) const noexcept;
@@ -45,11 +45,11 @@ class MsixTable {
   /// Aligned accesses of 4 and 8 bytes.
   IoStatus read_table(uint64_t offset, std::span<std::byte> out) const noexcept;
   IoStatus write_table(uint64_t offset, std::span<const std::byte> in) noexcept;
-  /// The same; the bits are not the guest's to write.
+  /// The same; the guest cannot write these bits.
   IoStatus read_pending(uint64_t offset, std::span<std::byte> out) const noexcept;
 
   MsixState state() const;
-  /// Takes over what a table of this size can hold; sends nothing, which set_control() does.
+  /// Takes over what a table of this size can hold. Sends nothing; set_control() does that.
   void restore(const MsixState& state) noexcept;
 
  private:

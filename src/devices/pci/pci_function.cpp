@@ -40,7 +40,7 @@ constexpr uint32_t kBarFlags = 0xF;
 
 // 6.8.2.3.
 constexpr uint8_t kMsixCapability = 0x11;
-constexpr uint64_t kMsixControl = 2;  // from the capability's begin
+constexpr uint64_t kMsixControl = 2;  // from the start of the capability
 constexpr uint16_t kMsixFunctionMask = 1U << 14;
 constexpr uint16_t kMsixEnable = 1U << 15;
 
@@ -145,7 +145,7 @@ void PciFunction::write_config(uint64_t offset, std::span<const std::byte> in) n
   after_config_write(offset, in.size());
 }
 
-// Rare enough that what has changed is found by comparing.
+// Called rarely, so it finds out what has changed by comparing.
 void PciFunction::apply_config() noexcept {
   const uint16_t command = config16(kCommand);
   place_bars(command);

@@ -16,7 +16,7 @@
 
 namespace rvvmm {
 
-/// What names a function: 6.2.1.
+/// The registers that identify a function: 6.2.1.
 struct PciIdentity {
   uint16_t vendor = 0;
   uint16_t device = 0;
@@ -24,13 +24,13 @@ struct PciIdentity {
   uint32_t class_code = 0;  ///< 24 bits: base class, sub-class, interface
   uint16_t subsystem_vendor = 0;
   uint16_t subsystem = 0;
-  bool has_pin = true;  ///< it may ask for interrupts by its pin A
+  bool has_pin = true;  ///< it can ask for interrupts by its pin A
 };
 
 /// The address ranges of the host bridge; a BAR is reached in one of them or not at all.
 struct PciWindows {
   GpaRange low;   ///< below 4 GiB
-  GpaRange high;  ///< for 64-bit BARs, which can be in either
+  GpaRange high;  ///< for 64-bit BARs, which can be in either window
 
   constexpr bool contain(const GpaRange& range) const noexcept {
     return low.contains(range.base, range.size) || high.contains(range.base, range.size);
@@ -41,10 +41,10 @@ struct PciWindows {
 struct PciConnections {
   PciWindows windows;
   IrqLine& intx;           ///< its pin A
-  MsiSink* msi = nullptr;  ///< null: nobody takes messages, and the function has no MSI-X
+  MsiSink* msi = nullptr;  ///< null: messages are not possible, and the function has no MSI-X
 };
 
-/// All of a function that is not its derived class's, as plain data.
+/// The state of a function without that of its derived class, as plain data.
 struct PciFunctionState {
   std::array<std::byte, 256> config{};
   bool intx = false;  ///< it wants an interrupt, whether or not its pin may show that
@@ -53,13 +53,13 @@ struct PciFunctionState {
   friend bool operator==(const PciFunctionState&, const PciFunctionState&) = default;
 };
 
-/// Any hart thread: mu_ guards what the guest configures, irq_mu_ what decides about interrupts, so that those never
-/// wait for a hart that has the device stopped. irq_mu_ may be taken with mu_ held.
+/// Any hart thread. mu_ guards what the guest configures. irq_mu_ guards what decides about interrupts, so that they
+/// never wait for a hart that is stopping the device. irq_mu_ may be taken with mu_ held.
 class PciFunction {
  public:
   static constexpr uint8_t kBars = 6;
   static constexpr uint64_t kConfigSize = 256;  // in a space of 4 KiB: there are no extended capabilities
-  /// Of a BAR that is decoded nowhere.
+  /// The place of a BAR that is not decoded anywhere.
   static constexpr uint64_t kNowhere = UINT64_MAX;
 
   virtual ~PciFunction() = default;
@@ -73,47 +73,47 @@ class PciFunction {
   void read_config(uint64_t offset, std::span<std::byte> out) noexcept;
   void write_config(uint64_t offset, std::span<const std::byte> in) noexcept;
 
-  /// An access that lies in a BAR.
+  /// An access inside a BAR.
   IoStatus read_bar(uint8_t bar, uint64_t offset, std::span<std::byte> out) noexcept;
   IoStatus write_bar(uint8_t bar, uint64_t offset, std::span<const std::byte> in) noexcept;
 
-  /// Zero: there is no such BAR. A power of two. The same for the function's whole life.
+  /// Zero: the BAR does not exist. Otherwise a power of two. The same for the function's whole life.
   uint64_t bar_size(uint8_t bar) const noexcept { return bars_[bar].size; }
-  /// Where it is decoded now, all of it in one of the windows; kNowhere else. Changes as the guest wishes.
+  /// Where it is decoded now, completely inside one of the windows; otherwise kNowhere. The guest can change it.
   const std::atomic<uint64_t>& bar_place(uint8_t bar) const noexcept { return places_[bar]; }
 
  protected:
   PciFunction(const PciIdentity& identity, const PciConnections& connections);
 
-  // While the function is made, when nobody else is there whom a mutex would keep out.
+  // While the function is made: no other thread has it yet, so no mutex is needed.
 
-  /// A memory BAR of `size` bytes, a power of two from 16; one of 64 bits takes the next number too.
+  /// A memory BAR of `size` bytes, a power of two from 16; a 64-bit BAR takes the next number too.
   void add_bar(uint8_t bar, uint64_t size, bool wide) REQUIRES(mu_);
-  /// A capability of that id, `body` behind its id and next pointer; bits set in `writable`, which is as long, are the
-  /// guest's. Returns where it lies in configuration space.
+  /// Adds a capability with that id; `body` follows its id and next pointer. The guest can write the bits that are set
+  /// in `writable`, which is as long as `body`. Returns its offset in configuration space.
   uint8_t add_capability(uint8_t id, std::span<const std::byte> body, std::span<const std::byte> writable)
       REQUIRES(mu_);
-  /// MSI-X, with table and pending bits at these offsets of a BAR. Nothing where nobody takes messages.
+  /// MSI-X, with table and pending bits at these offsets of a BAR. Nothing if messages are not possible.
   void add_msix(uint16_t vectors, uint8_t bar, uint64_t table_offset, uint64_t pending_offset) REQUIRES(mu_, irq_mu_);
 
-  // What the derived class answers.
+  // What the derived class implements.
 
   virtual IoStatus load(uint8_t bar, uint64_t offset, std::span<std::byte> out) noexcept REQUIRES(mu_) = 0;
   virtual IoStatus store(uint8_t bar, uint64_t offset, std::span<const std::byte> in) noexcept REQUIRES(mu_) = 0;
   /// The BAR is decoded somewhere else now, or nowhere.
   virtual void bar_moved(uint8_t /*bar*/, std::optional<Gpa> /*place*/) noexcept REQUIRES(mu_) {}
-  /// Before configuration space is read and after it was written, for registers that do something.
+  /// Before configuration space is read and after it was written, for registers with side effects.
   virtual void before_config_read(uint64_t /*offset*/, size_t /*width*/) noexcept REQUIRES(mu_) {}
   virtual void after_config_write(uint64_t /*offset*/, size_t /*width*/) noexcept REQUIRES(mu_) {}
-  /// The messages of vectors, or which of them are sent, may be others now.
+  /// The messages of vectors may have changed, or which of them are sent.
   virtual void msix_changed() noexcept REQUIRES(irq_mu_) {}
 
-  // What it may do.
+  // What the derived class may use.
 
   std::span<std::byte, kConfigSize> config() noexcept REQUIRES(mu_) { return config_; }
-  /// Whether the guest lets it read and write memory.
+  /// Whether the guest allows the function to read and write memory.
   bool is_bus_master() const noexcept REQUIRES(mu_);
-  /// The same as read_bar() and write_bar().
+  /// The same as read_bar() and write_bar(), with mu_ held.
   IoStatus read_bar_locked(uint8_t bar, uint64_t offset, std::span<std::byte> out) noexcept REQUIRES(mu_);
   IoStatus write_bar_locked(uint8_t bar, uint64_t offset, std::span<const std::byte> in) noexcept REQUIRES(mu_);
 
@@ -165,8 +165,8 @@ class PciFunction {
   std::array<Bar, kBars> bars_{};
   std::array<std::atomic<uint64_t>, kBars> places_;
   MsixPlace msix_place_;
-  uint8_t last_capability_ = 0;  // where the pointer to the next one has to be written
-  uint8_t free_config_ = 0;      // where the next one goes
+  uint8_t last_capability_ = 0;  // where the pointer to the next capability is written
+  uint8_t free_config_ = 0;      // where the next capability goes
 
   std::array<std::byte, kConfigSize> config_ GUARDED_BY(mu_){};
   std::array<std::byte, kConfigSize> writable_ GUARDED_BY(mu_){};

@@ -1,4 +1,4 @@
-// What stands for the PCI host bridge itself on its bus: a function that only says what it is.
+// The PCI host bridge as a function on its own bus: it only says what it is.
 #pragma once
 
 #include "devices/pci/pci_function.hpp"
@@ -8,13 +8,13 @@ namespace rvvmm {
 /// 00:00.0, as firmware and operating systems know it from other boards. It has no BAR and no interrupt.
 class PciHostBridge final : public PciFunction {
  public:
-  /// `connections` are used for nothing.
+  /// `connections` are not used.
   explicit PciHostBridge(const PciConnections& connections) : PciFunction(kIdentity, connections) {}
 
   std::string_view name() const noexcept override { return "pci-host-bridge"; }
 
  private:
-  // The numbers of QEMU's generic host bridge (include/hw/pci/pci.h and pci-ids.rst), which stands for no hardware.
+  // The numbers of QEMU's generic host bridge (include/hw/pci/pci.h and pci-ids.rst), which is not real hardware.
   // Class: PCI Local Bus 3.0, appendix D, host bridge.
   static constexpr PciIdentity kIdentity{.vendor = 0x1B36,
                                          .device = 0x0008,

@@ -63,7 +63,7 @@ void PciRoot::attach(uint8_t device, PciFunction& function) {
   }
 }
 
-// A BAR lies at a multiple of its size, so that one comparison finds it; kNowhere is no such multiple.
+// A BAR is at a multiple of its size, so one comparison finds it; kNowhere is not such a multiple.
 PciRoot::Hit PciRoot::find(Gpa at, uint64_t width) const noexcept {
   for (const BarSlot& slot : bars_) {
     if (align_down(at.value, slot.size) != slot.place->load(std::memory_order_acquire)) continue;
@@ -81,7 +81,7 @@ IoStatus PciRoot::Ecam::read(uint64_t offset, std::span<std::byte> out) noexcept
   if (!is_config_access(offset, out.size())) return IoStatus::kBadWidth;
   PciFunction* const function = root_.functions_[offset >> kDeviceShift];
   if (function == nullptr || (offset >> kFunctionShift & kFunctionMask) != 0) {
-    std::ranges::fill(out, std::byte{0xFF});  // what tells that nobody is there: PCI Local Bus 3.0, 6.1
+    std::ranges::fill(out, std::byte{0xFF});  // means that no function is there: PCI Local Bus 3.0, 6.1
     return IoStatus::kOk;
   }
   function->read_config(offset & kRegisterMask, out);
@@ -135,7 +135,7 @@ void PciRoot::Ecam::describe(FdtBuilder& fdt, const FdtSlot& slot) const {
   std::vector<uint32_t> ranges;
   const auto add_range = [&ranges](uint32_t space, const GpaRange& window) {
     ranges.push_back(space);
-    for (const uint64_t value : {window.base.value, window.base.value, window.size})  // on the bus as for the harts
+    for (const uint64_t value : {window.base.value, window.base.value, window.size})  // same for bus and harts
       ranges.insert(ranges.end(), {upper(value), lower(value)});
   };
   add_range(kFdtMemory32, low);

@@ -35,15 +35,15 @@ class PciRoot {
   const PciWindows& windows() const noexcept { return windows_; }
   /// Pin A of that device's function.
   IrqLine& pin(uint8_t device) noexcept { return pins_[device]; }
-  /// Puts the function there, as number 0 of that device, which is free. It outlives the harts.
+  /// Attaches the function as number 0 of that device, which is free. The function outlives the harts.
   void attach(uint8_t device, PciFunction& function);
 
-  /// What belongs on the MMIO bus: at a place of kEcamSize bytes, and at each of the windows. Only the first has a node
-  /// in the device tree, which tells of all three; its interrupts are kLines inputs.
+  /// What belongs on the MMIO bus: ecam() at a place of kEcamSize bytes, the others at the windows. Only ecam() has a
+  /// node in the device tree; it describes all three. Its interrupts are kLines inputs.
   Device& ecam() noexcept { return ecam_; }
   Device& low_window() noexcept { return low_window_; }
   Device& high_window() noexcept { return high_window_; }
-  /// Whether that is in a window, and no BAR is there now. Any thread.
+  /// Whether `at` is in a window, and no BAR is there now. Any thread.
   bool is_hole(Gpa at) const noexcept;
 
  private:
@@ -63,11 +63,11 @@ class PciRoot {
    public:
     Window(const PciRoot& root, std::string_view name, Gpa base) noexcept : root_(root), name_(name), base_(base) {}
     std::string_view name() const noexcept override { return name_; }
-    /// In the BAR that is there now.
+    /// Names the function whose BAR is there now.
     DevicePlace place_of(uint64_t offset, bool is_write) const override;
-    /// Its own, and those of the functions with a BAR, once.
+    /// Its own name, and the names of the functions with a BAR, each once.
     void add_names(std::vector<std::string>& names) const override;
-    /// Where no BAR is there is no register.
+    /// A place without a BAR has no register.
     IoStatus read(uint64_t offset, std::span<std::byte> out) noexcept override;
     IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
     void describe(FdtBuilder& /*fdt*/, const FdtSlot& /*slot*/) const override {}

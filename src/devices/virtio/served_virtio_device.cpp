@@ -21,7 +21,7 @@ void ServedVirtioDevice::start(VirtioSession session) noexcept {
   const LockGuard lock{mu_};
   session_ = session;
   on_start();
-  // Requests may be there already: whoever serves them is woken as by a kick.
+  // Requests may be there already: the thread that serves them is woken as by a kick.
   for (size_t index = 0; index < doorbells_.size(); ++index)
     ring(static_cast<uint16_t>(index));
 }
@@ -59,7 +59,7 @@ Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {
 void ServedVirtioDevice::serve_all(uint16_t index) noexcept {
   Virtqueue* const queue = this->queue(index);
   if (queue == nullptr) return;
-  // Not served at once: a driver that never rests must not keep this thread.
+  // Not served at once: a driver that sends requests all the time must not keep this thread.
   if (serve(index, *queue) && queue->ask_for_kick()) ring(index);
   if (!queue->broken().empty()) session_->driver->needs_reset(queue->broken());
 }

@@ -1,4 +1,4 @@
-// A virtio device whose requests are served one at a time, by whichever thread watches its doorbells.
+// A virtio device whose requests are served one at a time, by the thread that watches its doorbells.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace rvvmm {
 
-/// Its mutex is held while requests are served, so that start() and stop() come between two of them.
+/// Its mutex is held while requests are served, so start() and stop() never come in the middle of one.
 class ServedVirtioDevice : public VirtioDevice {
  public:
   std::span<const uint16_t> queue_sizes() const noexcept final { return queue_sizes_; }
@@ -18,31 +18,32 @@ class ServedVirtioDevice : public VirtioDevice {
   void stop() noexcept final;
   VirtqueueState stopped_at(uint16_t queue) const noexcept final;
 
-  /// A doorbell is readable. Not two threads at once.
+  /// Call it when a doorbell is readable; one thread at a time.
   void on_doorbell(uint16_t queue) noexcept;
 
  protected:
-  /// Throws SetupError where the host has no descriptor left.
+  /// Throws SetupError if the host has no descriptor left.
   explicit ServedVirtioDevice(std::vector<uint16_t> queue_sizes);
 
-  /// Serves at most a queue's size of what is available in `queue`, which is number `index`. True if it could do with
-  /// more: it is called again when that comes. False while it waits for something else, and calls serve_all() itself.
+  /// Serves requests of `queue`, which is number `index`: at most as many as the queue's size. True if it can serve
+  /// more: it is called again when more come. False while it waits for something else; then it calls serve_all()
+  /// itself.
   virtual bool serve(uint16_t index, Virtqueue& queue) noexcept REQUIRES(mu_) = 0;
 
-  /// What else a device does when its driver is ready, before the first serve(), and after the last one, while it still
-  /// has its queues.
+  /// What else a device does when its driver is ready, before the first serve(); and when it stops, after the last
+  /// serve(), while it still has its queues.
   virtual void on_start() noexcept REQUIRES(mu_) {}
   virtual void on_stop() noexcept REQUIRES(mu_) {}
 
-  /// Has whoever watches the doorbell serve that queue again.
+  /// Makes the thread that watches the doorbell serve that queue again.
   void ring(uint16_t index) noexcept;
   /// The queue, or nullptr while the device is not started or the driver did not enable it.
   Virtqueue* queue(uint16_t index) noexcept REQUIRES(mu_);
-  /// Interrupts the driver, if there is one: for who has seen that it wants that.
+  /// Interrupts the driver, if there is one. For a caller that has seen that the driver wants it.
   void interrupt(uint16_t index) noexcept REQUIRES(mu_);
-  /// Behind push(): interrupts the driver if it wants that.
+  /// After push(): interrupts the driver if it wants that.
   void interrupt_if_wanted(uint16_t index) noexcept REQUIRES(mu_);
-  /// serve(), where the queue can be served now, and all that goes with it.
+  /// serve(), if the queue can be served now. Then asks for kicks, and reports a broken queue.
   void serve_all(uint16_t index) noexcept REQUIRES(mu_);
   void config_changed() noexcept REQUIRES(mu_);
   void needs_reset(std::string_view why) noexcept REQUIRES(mu_);

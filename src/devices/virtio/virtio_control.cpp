@@ -49,7 +49,7 @@ uint8_t VirtioControl::status() const noexcept {
 
 void VirtioControl::set_status(uint8_t status) noexcept {
   if (status == 0) return reset();
-  // What 2.1 has no name for, and needs-reset, which is the device's to set, a driver does not get to see set.
+  // A driver cannot set the bits that 2.1 does not name, nor needs-reset, which only the device sets.
   auto added = static_cast<uint8_t>(status & kDriverStatus & ~status_);
   if ((added & kVirtioFeaturesOk) != 0) {
     if (!acceptable(driver_features_)) added = static_cast<uint8_t>(added & ~kVirtioFeaturesOk);
@@ -104,7 +104,7 @@ void VirtioControl::forget_driver() noexcept {
 }
 
 void VirtioControl::start(std::span<const VirtqueueState> indices) noexcept {
-  // A driver that skipped a step is wrong, and one that asked for nothing we offer could not be served: 3.1.1.
+  // A driver that skipped a step is wrong. A driver that agreed on nothing that we offer could not be served: 3.1.1.
   if ((status_ & kVirtioFeaturesOk) == 0) return needs_reset("the driver is ready before its features are agreed on");
   VirtioSession session{.queues = {}, .features = driver_features_, .driver = this};
   Virtqueue::Options options{.indirect = (driver_features_ & kVirtioIndirectDescriptors) != 0,
@@ -169,7 +169,7 @@ void VirtioControl::needs_reset(std::string_view why) noexcept {
               "{}: the guest's driver has broken it: {}; it waits for a reset ({} times so far)", device_.name(), why,
               broken_lines_.count());
   }
-  // 2.1.2: told by an interrupt, where the driver has said that it is ready.
+  // 2.1.2: reported by an interrupt, if the driver has said that it is ready.
   sink_.interrupt_config();
 }
 

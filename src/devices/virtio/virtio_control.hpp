@@ -27,18 +27,18 @@ inline constexpr uint8_t kAllVirtioInterruptCauses = kVirtioQueueInterrupt | kVi
 
 /// A queue as the driver has set it up so far.
 struct VirtioQueueSetup {
-  VirtqueueLayout layout;  ///< size: the largest there is, until the driver makes it smaller
+  VirtqueueLayout layout;  ///< size: the largest possible one, until the driver makes it smaller
   bool enabled = false;
 
   friend bool operator==(const VirtioQueueSetup&, const VirtioQueueSetup&) = default;
 };
 
 /// Everything that a driver has set up or can see of a device through any transport, as plain data. What a device keeps
-/// beyond it its body names.
+/// beyond that is in the state of its body.
 struct VirtioControlState {
   struct Queue {
     VirtioQueueSetup setup;
-    VirtqueueState indices;  ///< of one the device was started with
+    VirtqueueState indices;  ///< of a queue that the device was started with
     friend bool operator==(const Queue&, const Queue&) = default;
   };
 
@@ -51,13 +51,14 @@ struct VirtioControlState {
   friend bool operator==(const VirtioControlState&, const VirtioControlState&) = default;
 };
 
-/// `address`, of which the driver has written one half.
+/// `address` after the driver has written one half of it.
 constexpr Gpa with_half(Gpa address, bool high, uint32_t half) noexcept {
   const uint64_t kept = high ? address.value & UINT32_MAX : address.value & ~uint64_t{UINT32_MAX};
   return Gpa{kept | uint64_t{half} << (high ? 32 : 0)};
 }
 
-/// How interrupts leave a transport. Any thread; takes no lock that the transport holds while it calls the device.
+/// The way of interrupts out of a transport. Any thread. Takes no lock that the transport holds while it calls the
+/// device.
 class VirtioInterruptSink {
  public:
   virtual ~VirtioInterruptSink() = default;
@@ -65,10 +66,10 @@ class VirtioInterruptSink {
   virtual void interrupt_config() noexcept = 0;
 };
 
-/// Called by its transport under the transport's mutex; the driver side by any thread.
+/// Its transport calls it under the transport's mutex; any thread calls the driver side.
 class VirtioControl final : private VirtioDriverSide {
  public:
-  /// Everything outlives it but the transport, which outlives the device's being started.
+  /// `device` and `memory` outlive this object. `sink`, the transport, lives at least until the device is stopped.
   VirtioControl(VirtioDevice& device, const GuestMemory& memory, VirtioInterruptSink& sink);
   /// Stops and resets the device.
   ~VirtioControl() override;
@@ -80,41 +81,41 @@ class VirtioControl final : private VirtioDriverSide {
   /// What device and transport offer.
   uint64_t device_features() const noexcept;
   uint64_t driver_features() const noexcept { return driver_features_; }
-  /// The same 32 bits at a time, by number; zero for words that there are not.
+  /// The same in words of 32 bits, by number; zero for words that do not exist.
   uint32_t device_features(uint32_t word) const noexcept { return word_of(device_features(), word); }
   uint32_t driver_features(uint32_t word) const noexcept { return word_of(driver_features_, word); }
-  /// 32 bits of the driver's choice: bits 0-31 for word 0, 32-63 for word 1; others are ignored, and so are all once
-  /// FEATURES_OK was accepted.
+  /// Sets 32 bits of the driver's choice: bits 0-31 for word 0, 32-63 for word 1. Other words are ignored, and so are
+  /// all words once FEATURES_OK was accepted.
   void set_driver_features(uint32_t word, uint32_t bits) noexcept;
 
   uint8_t status() const noexcept;
-  /// What the driver writes: 0 resets; a new FEATURES_OK is kept only if the choice is one the device can work with; a
-  /// new DRIVER_OK starts the device. Bits are not cleared otherwise.
+  /// What the driver writes: 0 resets; a new FEATURES_OK is kept only if the device can work with the driver's choice;
+  /// a new DRIVER_OK starts the device. Bits are not cleared otherwise.
   void set_status(uint8_t status) noexcept;
   bool started() const noexcept { return started_; }
 
   uint16_t queue_count() const noexcept { return static_cast<uint16_t>(queues_.size()); }
-  /// nullptr for a queue that there is not.
+  /// nullptr for a queue that does not exist.
   const VirtioQueueSetup* queue(uint32_t index) const noexcept;
-  /// The same, to be changed; nullptr also once the queue is enabled, when its rings must stay where they are, and
-  /// while the device works with the queues it was started with.
+  /// The same, to be changed. nullptr also once the queue is enabled, since its rings must then stay where they are,
+  /// and while the device works with the queues that it was started with.
   VirtioQueueSetup* queue_to_set_up(uint32_t index) noexcept;
-  /// Its size, as the driver wants it. One that is larger than the device's is refused when the queue is used: it must
-  /// not become another one.
+  /// Sets the size that the driver wants. A size larger than the device's is refused when the queue is used: it must
+  /// not become another size.
   void set_queue_size(uint32_t index, uint32_t size) noexcept;
-  /// Back to how it was before its first set-up.
+  /// Sets the queue back to its state before the first set-up.
   void disable_queue(uint32_t index) noexcept;
 
   /// Changes whenever the configuration space does: 2.5.1.
   uint8_t config_generation() const noexcept { return config_generation_.load(std::memory_order_acquire); }
 
-  /// A kick that KVM did not take, or was not to. Nothing for a queue that there is not, or before DRIVER_OK.
+  /// A kick that KVM did not take, or was not to take. Nothing for a queue that does not exist, or before DRIVER_OK.
   void kick(uint32_t queue) noexcept;
 
-  /// A started device is stopped for it, so that no request is in hand, and started again.
+  /// A started device is stopped for this, so that no request is in hand, and started again.
   VirtioControlState state();
   /// For snapshots, with guest memory and the device's body as they were: takes the state over, as far as a driver
-  /// could have brought it about, and starts the device if it was started. Queues beyond the device's are ignored.
+  /// could have caused it, and starts the device if it was started. Queues that the device does not have are ignored.
   void restore(const VirtioControlState& state);
 
  private:
@@ -127,7 +128,7 @@ class VirtioControl final : private VirtioDriverSide {
   void needs_reset(std::string_view why) noexcept override;
   void reset() noexcept;
   void forget_driver() noexcept;
-  /// Queues go on from `indices`, by number; those that have none from 0.
+  /// Queues continue from `indices`, by number; queues without an entry start at 0.
   void start(std::span<const VirtqueueState> indices = {}) noexcept;
   bool acceptable(uint64_t features) const noexcept;
   void reset_queue(size_t index) noexcept;

@@ -94,7 +94,7 @@ IoStatus VirtioMmio::read_register(uint64_t offset, uint32_t& value) noexcept {
     case kStatus: value = control_.status(); break;
     case kConfigGeneration: value = control_.config_generation(); break;
     default:
-      // No shared memory regions: their length reads as all ones (4.2.2).
+      // There are no shared memory regions: their length reads as all ones (4.2.2).
       if (offset < kShmLenLow || offset > kShmBaseHigh || offset % 4 != 0) return IoStatus::kNoRegister;
       value = UINT32_MAX;
   }
@@ -130,7 +130,7 @@ IoStatus VirtioMmio::write_register(uint64_t offset, uint32_t value) noexcept {
     case kQueueDriverHigh:
     case kQueueDeviceLow:
     case kQueueDeviceHigh: set_queue_address(offset, value); break;
-    case kShmSel: break;  // there are none to choose from
+    case kShmSel: break;  // there is no region to select
     default: return IoStatus::kNoRegister;
   }
   return IoStatus::kOk;
@@ -157,7 +157,7 @@ void VirtioMmio::set_queue_ready(uint32_t value) noexcept {
 
 VirtioMmioState VirtioMmio::state() {
   const LockGuard lock{mu_};
-  // The interrupts last: until it is stopped the device may raise one for what it has done.
+  // The interrupts last: until the device is stopped, it may raise one for finished requests.
   VirtioControlState control = control_.state();
   return {.control = std::move(control),
           .causes = static_cast<uint8_t>(interrupt_status()),

@@ -23,14 +23,14 @@ struct VirtioMmioState {
 class VirtioMmio final : public Device, private VirtioInterruptSink {
  public:
   static constexpr uint64_t kWindowSize = 0x1000;
-  /// QueueNotify, which takes a queue's number in 32 bits: where a doorbell can be put in the hypervisor.
+  /// QueueNotify, which takes a queue's number in 32 bits: the hypervisor can have a doorbell at this offset.
   static constexpr uint64_t kDoorbellOffset = 0x50;
 
   VirtioMmio(VirtioDevice& device, const GuestMemory& memory, IrqLine& irq)
       : irq_(irq), device_name_(device.name()), control_(device, memory, *this) {}
 
   std::string_view name() const noexcept override { return "virtio-mmio"; }
-  /// By the name of the device behind the transport.
+  /// Uses the name of the device behind the transport.
   DevicePlace place_of(uint64_t offset, bool is_write) const override;
   void add_names(std::vector<std::string>& names) const override { names.emplace_back(device_name_); }
   std::string_view register_name(uint64_t offset, bool is_write) const noexcept override;
@@ -39,9 +39,9 @@ class VirtioMmio final : public Device, private VirtioInterruptSink {
   IoStatus write(uint64_t offset, std::span<const std::byte> in) noexcept override;
   void describe(FdtBuilder& fdt, const FdtSlot& slot) const override;
 
-  /// See VirtioControl: a started device is stopped for it and started again.
+  /// See VirtioControl: a started device is stopped for this and started again.
   VirtioMmioState state();
-  /// For snapshots, behind guest memory, the interrupt controller and the device's body.
+  /// For snapshots, after guest memory, the interrupt controller and the device's body.
   void restore(const VirtioMmioState& state);
 
  private:

@@ -12,7 +12,7 @@ constexpr uint16_t kPciVendor = 0x1AF4;
 constexpr uint16_t kFirstDeviceId = 0x1040;  // 4.1.2: plus the virtio device id
 constexpr uint8_t kRevision = 1;
 
-// Base class, sub-class and interface: PCI Local Bus 3.0, appendix D. What guests have come to expect of each.
+// Base class, sub-class and interface: PCI Local Bus 3.0, appendix D. Guests expect these.
 uint32_t class_code(VirtioId id) noexcept {
   switch (id) {
     case VirtioId::kNet: return 0x02'00'00;      // Ethernet
@@ -41,10 +41,10 @@ constexpr uint8_t kCapBar = 4;
 constexpr uint8_t kCapOffset = 8;
 constexpr uint8_t kCapLength = 12;
 constexpr uint8_t kCapSize = 16;
-constexpr uint8_t kCapData = 16;  // what follows where cfg_type has more: 4.1.4.4 and 4.1.4.9
+constexpr uint8_t kCapData = 16;  // the extra field of some types: 4.1.4.4 and 4.1.4.9
 constexpr uint8_t kLongCapSize = 20;
 
-/// A capability behind its id and next pointer.
+/// A capability after its id and next pointer.
 struct CapabilityBody {
   uint8_t length = kCapSize;
   CapabilityType type = kCommonCfg;
@@ -78,7 +78,7 @@ enum CommonRegister : uint8_t {
   kCommonSize = 0x38,
 };
 
-/// Of the register that begins there; 0 where none does. 64-bit ones are two of 32 bits: 4.1.3.1.
+/// The width of the register that begins at `offset`; 0: none begins there. A 64-bit one is two of 32 bits: 4.1.3.1.
 size_t common_width(uint64_t offset) noexcept {
   if (offset == kDeviceStatus || offset == kCommonConfigGeneration) return 1;
   if (offset >= kConfigMsixVector && offset < kQueueDesc) return offset % 2 == 0 ? 2 : 0;
@@ -149,8 +149,8 @@ void VirtioPci::add_capabilities() {
   window_capability_ = add_capability(kVendorCapability, window.bytes(), mask);
 }
 
-// Access through configuration space, 4.1.4.9: for who cannot reach the BAR. The access is made each time that the data
-// is read or written.
+// Access through configuration space, 4.1.4.9: for a driver that cannot reach the BAR. Each read or write of the data
+// makes the access.
 std::optional<VirtioPci::Window> VirtioPci::window() noexcept {
   const std::byte* const capability = &config()[window_capability_];
   uint32_t offset = 0;
@@ -183,8 +183,8 @@ void VirtioPci::after_config_write(uint64_t offset, size_t width) noexcept {
   write_bar_locked(kBar, access->offset, config().subspan(window_capability_ + size_t{kCapData}, access->width));
 }
 
-// Linux takes bus mastering away, and does nothing else, before it starts another kernel by kexec: no packet may be
-// written to what was a buffer. A device that is started without it is served all the same: not all drivers ask for it.
+// Before Linux starts another kernel by kexec, it only takes bus mastering away: no packet may be written to a former
+// buffer. A device that is started without bus mastering is served all the same: not all drivers ask for it.
 void VirtioPci::follow_bus_master() noexcept {
   const bool before = std::exchange(bus_master_, is_bus_master());
   if (before && !bus_master_ && control_.started()) set_status(0);
@@ -197,7 +197,7 @@ void VirtioPci::bar_moved(uint8_t /*bar*/, std::optional<Gpa> place) noexcept {
   const std::span<const int> eventfds = device.doorbells();
   for (size_t queue = 0; queue < eventfds.size(); ++queue) {
     if (device.served_on_hart(static_cast<uint16_t>(queue))) continue;
-    // 4.1.5.2: drivers write 16 bits; what they write the address says already.
+    // 4.1.5.2: drivers write 16 bits. Their value does not matter: the address names the queue.
     const Doorbell doorbell{.at = *place + kNotifyOffset + queue * kNotifyStride,
                             .width = sizeof(uint16_t),
                             .match = std::nullopt,
@@ -217,7 +217,8 @@ void VirtioPci::connect_calls() noexcept {
     connect_call(queue, msix_message(queue_vectors_[queue]));
 }
 
-// What comes while nothing is connected the device reads, and interrupt_queue() makes it pending or has the pin tell.
+// While an eventfd is not connected the device reads it, and interrupt_queue() makes its message pending or drives the
+// pin.
 void VirtioPci::connect_call(size_t queue, const std::optional<MsiMessage>& message) noexcept {
   std::optional<MsiMessage>& connected = connected_[queue];
   if (calls_[queue] < 0 || message == connected) return;
@@ -356,7 +357,7 @@ void VirtioPci::set_status(uint8_t status) noexcept {
   set_intx(false);
 }
 
-// What the function cannot give reads back as none: 4.1.5.1.2.1.
+// A vector that the function does not have reads back as none: 4.1.5.1.2.1.
 uint16_t VirtioPci::checked_vector(uint32_t vector) const noexcept {
   return vector < msix_vectors() ? static_cast<uint16_t>(vector) : kNoVector;
 }
@@ -383,7 +384,7 @@ uint8_t VirtioPci::take_interrupt_causes() noexcept {
 
 VirtioPciState VirtioPci::state() {
   const LockGuard lock{mu_};
-  // The interrupts last: until it is stopped the device may raise one for what it has done.
+  // The interrupts last: until the device is stopped, it may raise one for finished requests.
   VirtioControlState control = control_.state();
   VirtioPciState state{.function = function_state(),
                        .control = std::move(control),

@@ -23,11 +23,11 @@ struct VirtioPciState {
   friend bool operator==(const VirtioPciState&, const VirtioPciState&) = default;
 };
 
-/// Any hart thread; see PciFunction for the mutexes. Each queue's notification lies at an address of its own, where its
-/// doorbell is as long as the BAR is in place. A guest that takes bus mastering away resets the device.
+/// Any hart thread; see PciFunction for the mutexes. Each queue's notification has an address of its own. The queue's
+/// doorbell is at that address while the BAR is in place. A guest that takes bus mastering away resets the device.
 class VirtioPci final : public PciFunction, private VirtioInterruptSink {
  public:
-  /// The BAR that has it all, and what is where in it.
+  /// The BAR that contains everything, and the offsets in it.
   static constexpr uint8_t kBar = 0;
   static constexpr uint64_t kBarSize = 32_KiB;
   static constexpr uint64_t kCommonOffset = 0x0000;
@@ -38,11 +38,11 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   static constexpr uint64_t kMsixPendingOffset = 0x6000;
   /// Bytes from one queue's notification to the next: notify_off_multiplier.
   static constexpr uint32_t kNotifyStride = 4;
-  /// The table of vectors has room for one for each of so many queues, and one for the configuration.
+  /// The table of vectors has room for so many queues with a vector each, and for the configuration's vector.
   static constexpr uint16_t kMostQueues = 511;
-  /// Vectors of a device with so many queues where each has its own.
+  /// Vectors of a device with so many queues when each queue has its own.
   static constexpr uint16_t vectors_for(size_t queues) noexcept { return static_cast<uint16_t>(queues + 1); }
-  /// Stands for no vector: 4.1.4.3.
+  /// Means that there is no vector: 4.1.4.3.
   static constexpr uint16_t kNoVector = 0xFFFF;
 
   struct Parts {
@@ -50,8 +50,8 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
     const GuestMemory& memory;
     PciConnections pci;
     DoorbellHost& doorbells;
-    /// At most so many in its MSI-X table, which needs none more than one for each queue and one for the configuration;
-    /// 0: no MSI-X. With fewer than that a driver has queues share one, or does without (4.1.5.1.2).
+    /// At most so many vectors in its MSI-X table, which never needs more than one for each queue and one for the
+    /// configuration; 0: no MSI-X. With fewer, a driver lets queues share a vector, or does without MSI-X (4.1.5.1.2).
     uint16_t vectors = MsixTable::kMostVectors;
   };
 
@@ -61,10 +61,10 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
 
   std::string_view name() const noexcept override { return name_; }
 
-  /// See VirtioControl: a started device is stopped for it and started again.
+  /// See VirtioControl: a started device is stopped for this and started again.
   VirtioPciState state();
-  /// For snapshots, behind guest memory, the interrupt controller and the device's body: takes over what a guest could
-  /// have brought about.
+  /// For snapshots, after guest memory, the interrupt controller and the device's body: takes over what a guest could
+  /// have caused.
   void restore(const VirtioPciState& state);
 
  private:
@@ -81,7 +81,7 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   void add_capabilities() REQUIRES(mu_);
   void remove_doorbells() noexcept REQUIRES(mu_);
   void follow_bus_master() noexcept REQUIRES(mu_);
-  /// Has each of the device's calls send what its queue's vector sends now, or nobody take it.
+  /// Makes each of the device's calls send what its queue's vector sends now, or disconnects it.
   void connect_calls() noexcept REQUIRES(irq_mu_);
   void connect_call(size_t queue, const std::optional<MsiMessage>& message) noexcept REQUIRES(irq_mu_);
 
@@ -93,7 +93,7 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   uint8_t take_interrupt_causes() noexcept;
   uint16_t checked_vector(uint32_t vector) const noexcept REQUIRES(irq_mu_);
 
-  /// What the configuration access capability selects, if it is an access that the BAR can have.
+  /// What the configuration access capability selects, if the BAR can have such an access.
   struct Window {
     uint64_t offset;
     uint32_t width;
@@ -109,7 +109,7 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   uint32_t driver_features_word_ GUARDED_BY(mu_) = 0;
   uint16_t queue_ GUARDED_BY(mu_) = 0;
   bool bus_master_ GUARDED_BY(mu_) = false;
-  std::vector<Doorbell> doorbells_ GUARDED_BY(mu_);  // that the host has taken
+  std::vector<Doorbell> doorbells_ GUARDED_BY(mu_);  // those that the host has accepted
 
   uint8_t causes_ GUARDED_BY(irq_mu_) = 0;
   uint16_t config_vector_ GUARDED_BY(irq_mu_) = kNoVector;
@@ -117,7 +117,7 @@ class VirtioPci final : public PciFunction, private VirtioInterruptSink {
   const std::span<const int> calls_;
   std::vector<std::optional<MsiMessage>> connected_ GUARDED_BY(irq_mu_);  // what each of calls_ sends
 
-  VirtioControl control_ GUARDED_BY(mu_);  // last: the device is stopped while all else is still there
+  VirtioControl control_ GUARDED_BY(mu_);  // last: the device is stopped while everything else still exists
 };
 
 }  // namespace rvvmm

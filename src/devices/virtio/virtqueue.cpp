@@ -9,7 +9,7 @@
 namespace rvvmm {
 namespace {
 
-// Offsets within the rings: virtio 1.2, 2.7.6 and 2.7.8. Both begin with flags and an index, 16 bits each; behind the
+// Offsets within the rings: virtio 1.2, 2.7.6 and 2.7.8. Both begin with flags and an index, 16 bits each. After its
 // entries each has one more index, for VIRTIO_F_EVENT_IDX.
 constexpr size_t kFlags = 0;
 constexpr size_t kIndex = 2;
@@ -26,8 +26,8 @@ constexpr uint16_t kNoNotify = 1;     // of the used ring's
 /// "A driver MUST NOT create a descriptor chain longer than 2^32 bytes" (2.7.5.2), and a used length has 32 bits.
 constexpr uint64_t kLongestChain = UINT32_MAX;
 
-// Guest memory that is loaded or stored once, whole, whatever the guest writes meanwhile; and by one instruction, where
-// memcpy() of who knows what alignment goes byte by byte on a RISC-V without fast misaligned access. `at` is aligned:
+// Guest memory that is loaded or stored once and whole, whatever the guest writes meanwhile. It takes one instruction:
+// a memcpy() of unknown alignment goes byte by byte on a RISC-V without fast misaligned access. `at` is aligned:
 // create() has checked the rings.
 template <typename T>
 std::atomic_ref<T> shared(std::byte* at) noexcept {
@@ -47,7 +47,7 @@ struct Virtqueue::Descriptor {
 
   static Descriptor load(std::byte* at) noexcept {
     std::array<uint64_t, 2> halves;
-    // An indirect table may lie anywhere.
+    // An indirect table may have any alignment.
     if (reinterpret_cast<uintptr_t>(at) % sizeof(uint64_t) == 0) [[likely]] {
       halves = {shared<uint64_t>(at).load(std::memory_order_relaxed),
                 shared<uint64_t>(at + sizeof(uint64_t)).load(std::memory_order_relaxed)};
@@ -66,7 +66,7 @@ struct Virtqueue::Table {
   uint32_t count;
 };
 
-// Not cleared: most chains are short, and what no chain has filled is never touched.
+// Not cleared: most chains are short, and memory that no chain has filled is never touched.
 DescriptorChain::DescriptorChain()
     : own_(std::make_unique_for_overwrite<iovec[]>(Virtqueue::kLargestSize)),
       room_(own_.get(), Virtqueue::kLargestSize) {}
@@ -108,7 +108,7 @@ std::optional<Virtqueue> Virtqueue::create(const GuestMemory& memory, const Virt
                                            std::string_view& why) {
   const uint64_t size = layout.size;
   if (size == 0 || (size & (size - 1)) != 0 || size > kLargestSize) {
-    why = "its size is no power of two up to 1024";
+    why = "its size is not a power of two up to 1024";
     return std::nullopt;
   }
   if (layout.descriptors.value % 16 != 0 || layout.driver_area.value % 2 != 0 || layout.device_area.value % 4 != 0) {
@@ -118,7 +118,7 @@ std::optional<Virtqueue> Virtqueue::create(const GuestMemory& memory, const Virt
   if (!memory.slice(layout.descriptors, size * kDescriptorSize) ||
       !memory.slice(layout.driver_area, kEntries + size * kAvailableEntry + kEvent) ||
       !memory.slice(layout.device_area, kEntries + size * kUsedEntry + kEvent)) {
-    why = "a ring does not lie in RAM";
+    why = "a ring is not in RAM";
     return std::nullopt;
   }
   return Virtqueue{memory, layout, options};
@@ -137,7 +137,7 @@ uint16_t Virtqueue::available_index() const noexcept {
   return word(available_ + kIndex).load(std::memory_order_acquire);
 }
 
-// The used index is the device's own to write; a guest that did it all the same has confused nobody but itself.
+// Only the device may write the used index. A guest that writes it all the same confuses only itself.
 void Virtqueue::take_back(uint16_t next_available) noexcept {
   set_state({.next_available = next_available, .next_used = word(used_ + kIndex).load(std::memory_order_acquire)});
 }
@@ -169,7 +169,7 @@ bool Virtqueue::collect(uint16_t head, DescriptorChain& chain) noexcept {
   Table table{.entries = descriptors_, .count = size_};
   bool in_indirect = false;
   uint32_t index = head;
-  // This ends: each round adds a buffer, of which there are at most so many, but for the one that goes on in a table.
+  // This ends: each round adds a buffer, up to a limit, except for one round, which continues in an indirect table.
   for (;;) {
     if (index >= table.count) [[unlikely]]
       return fail("a descriptor's number is beyond its table");
@@ -201,7 +201,7 @@ std::optional<Virtqueue::Table> Virtqueue::indirect_table(const Descriptor& desc
   }
   const auto bytes = memory_->slice(Gpa{descriptor.address}, descriptor.length);
   if (!bytes || descriptor.length == 0 || descriptor.length % kDescriptorSize != 0) {
-    fail("an indirect table does not lie in RAM, or is not made of descriptors");
+    fail("an indirect table is not in RAM, or is not made of descriptors");
     return std::nullopt;
   }
   return Table{.entries = bytes->data(), .count = static_cast<uint32_t>(descriptor.length / kDescriptorSize)};
@@ -210,7 +210,7 @@ std::optional<Virtqueue::Table> Virtqueue::indirect_table(const Descriptor& desc
 bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain) noexcept {
   const auto bytes = memory_->slice(Gpa{descriptor.address}, descriptor.length);
   if (!bytes) [[unlikely]]
-    return fail("a buffer does not lie in RAM");
+    return fail("a buffer is not in RAM");
   if (chain.count_ == longest_chain_ || chain.count_ == chain.room_.size()) [[unlikely]]
     return fail("a chain is longer than the queue, or loops");
   if (chain.readable_bytes_ + chain.writable_bytes_ + descriptor.length > kLongestChain) [[unlikely]]
@@ -219,7 +219,7 @@ bool Virtqueue::add_buffer(const Descriptor& descriptor, DescriptorChain& chain)
     chain.writable_bytes_ += descriptor.length;
   } else {
     if (chain.count_ != chain.readable_) [[unlikely]]
-      return fail("a buffer to read is behind one to write");
+      return fail("a readable buffer follows a writable one");
     chain.readable_bytes_ += descriptor.length;
     ++chain.readable_;
   }
@@ -240,7 +240,8 @@ void Virtqueue::show_pushed() noexcept {
 
 // 2.7.10: with event indices an interrupt is wanted when the used index passes the one that the driver named.
 bool Virtqueue::wants_interrupt() noexcept {
-  // The driver writes what it wants and then looks at the used index; we have written that, and look.
+  // The driver writes what it wants and then reads the used index. We have written that index, and now read what it
+  // wants.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const uint16_t before = std::exchange(signalled_used_, state_.next_used);
   if (before == state_.next_used) return false;
@@ -257,12 +258,12 @@ bool Virtqueue::ask_for_kick() noexcept {
   } else {
     word(used_ + kFlags).store(0, std::memory_order_relaxed);
   }
-  // The driver makes a request available and then looks at this; we have written it, and look for requests.
+  // The driver makes a request available and then reads this. We have written it, and now look for requests.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return broken_.empty() && available_index() != state_.next_available;
 }
 
-// With event indices the one that was named stays behind, which is as good.
+// With event indices, the index that was named last stays behind the requests, which has the same effect.
 void Virtqueue::decline_kicks() noexcept {
   if (!options_.event_idx) word(used_ + kFlags).store(kNoNotify, std::memory_order_relaxed);
 }

@@ -170,7 +170,7 @@ TEST_F(VirtioMmioTest, SizesThatTheQueueCannotHaveBreakItInsteadOfBecomingOthers
     const std::string said = testing::internal::GetCapturedStderr();
     // Of what comes again and again not each time is told.
     if (size < 0x1'0004U) {
-      EXPECT_NE(said.find("its size is no power of two"), std::string::npos) << size;
+      EXPECT_NE(said.find("its size is not a power of two"), std::string::npos) << size;
     }
     EXPECT_EQ(get(kStatus), kReady | 64U);
     EXPECT_FALSE(device.session);
@@ -187,7 +187,7 @@ TEST_F(VirtioMmioTest, AddressesHave64Bits) {
   put(kQueueReady, 1);
   testing::internal::CaptureStderr();
   put(kStatus, kReady);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("a ring does not lie in RAM"), std::string::npos);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("a ring is not in RAM"), std::string::npos);
 }
 
 TEST_F(VirtioMmioTest, RingsThatAreReadyAreNotMoved) {

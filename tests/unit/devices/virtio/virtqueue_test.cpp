@@ -70,7 +70,7 @@ TEST_F(VirtqueueTest, SizesArePowersOfTwoUpTo1024) {
   for (uint32_t size = 0; size <= UINT16_MAX; ++size) {
     layout.size = static_cast<uint16_t>(size);
     const bool right = std::has_single_bit(size) && size <= 1024;
-    EXPECT_EQ(why_not(memory, layout), right ? "" : "its size is no power of two up to 1024") << size;
+    EXPECT_EQ(why_not(memory, layout), right ? "" : "its size is not a power of two up to 1024") << size;
   }
 }
 
@@ -104,10 +104,10 @@ TEST_F(VirtqueueTest, RingsLieInRamToTheirLastByte) {
     layout.*place = Gpa{align_down(kRam.value + kRamSize - bytes, alignment)};
     EXPECT_EQ(why_not(memory, layout), "");
     layout.*place = layout.*place + alignment;
-    EXPECT_EQ(why_not(memory, layout), "a ring does not lie in RAM");
+    EXPECT_EQ(why_not(memory, layout), "a ring is not in RAM");
     for (const uint64_t outside : {uint64_t{0}, kRam.value - 16, kRam.value + kRamSize, UINT64_MAX - 15}) {
       layout.*place = Gpa{outside};
-      EXPECT_EQ(why_not(memory, layout), "a ring does not lie in RAM") << std::hex << outside;
+      EXPECT_EQ(why_not(memory, layout), "a ring is not in RAM") << std::hex << outside;
     }
   }
 }
@@ -408,9 +408,9 @@ struct WrongChain {
 
 constexpr FakeDescriptor kGood{.address = kBuffers, .length = 64};
 constexpr uint32_t kHuge = UINT32_MAX;
-constexpr std::string_view kNoRam = "a buffer does not lie in RAM";
+constexpr std::string_view kNoRam = "a buffer is not in RAM";
 constexpr std::string_view kBeyond = "a descriptor's number is beyond its table";
-constexpr std::string_view kBadTable = "an indirect table does not lie in RAM, or is not made of descriptors";
+constexpr std::string_view kBadTable = "an indirect table is not in RAM, or is not made of descriptors";
 constexpr std::string_view kTooLong = "a chain is longer than the queue, or loops";
 
 FakeDescriptor next(FakeDescriptor descriptor, uint16_t number) {
@@ -443,7 +443,7 @@ const std::vector<WrongChain>& wrong_chains() {
       {"second buffer outside RAM", {next(kGood, 1), to_write(at(0, 1))}, {}, kNoRam},
       {"next beyond the table", {next(kGood, kSize)}, {}, kBeyond},
       {"next far beyond the table", {next(kGood, 0xFFFF)}, {}, kBeyond},
-      {"readable behind writable", {next(to_write(kGood), 1), kGood}, {}, "a buffer to read is behind one to write"},
+      {"readable behind writable", {next(to_write(kGood), 1), kGood}, {}, "a readable buffer follows a writable one"},
       {"loop of two", {next(kGood, 1), next(kGood, 0)}, {}, kTooLong},
       {"loop of writable ones", {next(to_write(kGood), 0)}, {}, kTooLong},
       {"loop of empty ones", {next(at(kBuffers, 0), 0)}, {}, kTooLong},
@@ -475,7 +475,7 @@ const std::vector<WrongChain>& wrong_chains() {
       {"readable in a table behind writable",
        {next(to_write(kGood), 1), table_of(16)},
        {kGood},
-       "a buffer to read is behind one to write"},
+       "a readable buffer follows a writable one"},
       {"a table that makes the chain one too long",
        {next(kGood, 1), table_of(16 * kSize)},
        {next(kGood, 1), next(kGood, 2), next(kGood, 3), next(kGood, 4), next(kGood, 5), next(kGood, 6), next(kGood, 7),
