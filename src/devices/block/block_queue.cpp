@@ -18,13 +18,13 @@
 namespace rvvmm {
 namespace {
 
-/// A long batch is told of in parts, so that the guest works on one while we do the next.
+/// A long batch is reported in parts, so that the guest works on one part while we do the next.
 constexpr uint64_t kMostBytesUntold = 256_KiB;
-/// No request is begun while so much is being moved: a stop has to wait for all of it. More than any device needs to be
-/// busy.
+/// No request is begun while so many bytes are being moved: a stop has to wait for all of them. No device needs more to
+/// be busy.
 constexpr uint64_t kMostBytesInHand = 64_MiB;
 
-/// How long others had the CPU.
+/// Gives up the CPU once. Returns how long others had it.
 std::chrono::nanoseconds let_others_run() noexcept {
   const auto start = std::chrono::steady_clock::now();
   ::sched_yield();
@@ -115,11 +115,11 @@ bool BlockQueue::serve(bool slept) noexcept {
   interrupt_if_wanted();
   if (!queue_->broken().empty()) give_up(queue_->broken());
   if (given_up_) return false;
-  // What is in hand makes room when it ends, and no kick is needed until then.
+  // Requests in hand make room when they end, and no kick is needed until then.
   return may_take_more() && queue_->ask_for_kick();
 }
 
-// A disk has nothing to do until its requests are begun; memory loses nothing by a wait.
+// Only for images in memory: a wait costs them nothing, but a disk has nothing to do until its requests are begun.
 void BlockQueue::note_round(uint32_t taken, std::optional<std::chrono::nanoseconds> waited) noexcept {
   if (!image_.in_memory()) return;
   if (waited) {
@@ -147,7 +147,7 @@ BlockRequest& BlockQueue::next_request(uint16_t& tag) noexcept {
 void BlockQueue::begin(BlockRequest& request, uint16_t tag) noexcept {
   if (!request.begin(image_, *rules_)) {
     free_.push_back(tag);
-    queue_->undo_pop();  // a stop finds it where it was
+    queue_->undo_pop();  // a stop finds the request where it was
     return give_up("a request has no header, or no room for a status");
   }
   if (request.writes_up_to() > 0) {
@@ -196,8 +196,8 @@ void BlockQueue::interrupt_if_wanted() noexcept {
   if (queue_->wants_interrupt()) driver_->interrupt_queue(options_.index);
 }
 
-// Steps in flight move guest memory until they end, whether their requests are still wanted or not; and what was taken
-// from the queue cannot be put back behind what has been given back since.
+// Steps in flight move guest memory until they end, even if their requests are no longer wanted. And a request cannot
+// be put back into the queue once others that were taken after it have been answered.
 void BlockQueue::finish_stopping() noexcept {
   while (in_hand_ > 0) {
     for (const DiskIo::Completion& completion : io_->collect(true))

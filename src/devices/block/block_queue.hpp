@@ -20,11 +20,11 @@
 
 namespace rvvmm {
 
-/// start(), request_stop() and wait_stopped() by one thread at a time, which finds or leaves the queue's thread idle:
-/// what the two hand over to each other needs no lock.
+/// One thread at a time calls start(), request_stop() and wait_stopped(). It finds or leaves the queue's thread idle,
+/// so what the two threads hand over to each other needs no lock.
 class BlockQueue {
  public:
-  /// 254 segments of data, which are all that a Linux guest asks for, a header and a status.
+  /// 254 segments of data (a Linux guest asks for no more), a header and a status.
   static constexpr uint16_t kSize = 256;
 
   struct Options {
@@ -33,7 +33,7 @@ class BlockQueue {
     DiskEngine engine = DiskEngine::kAuto;
   };
 
-  /// Starts the thread. Throws SetupError where the host has no descriptor or thread left. `image` outlives it, and so
+  /// Starts the thread. Throws SetupError if the host has no descriptor or thread left. `image` outlives it, and so
   /// does `device_name`, which is for the log.
   BlockQueue(DiskImage& image, std::string_view device_name, Options options);
   ~BlockQueue();
@@ -42,15 +42,15 @@ class BlockQueue {
 
   int doorbell() const noexcept { return doorbell_.get(); }
 
-  /// `rules` and `driver` stay until wait_stopped().
+  /// `rules` and `driver` stay valid until wait_stopped() returns.
   void start(Virtqueue queue, const BlockRules& rules, VirtioDriverSide& driver) noexcept;
-  /// Until the next start(), of a request in hand only the step that is under way is finished. What is left of it is
+  /// Until the next start(), only the step under way of each request in hand is finished. The rest of the request is
   /// answered with an I/O error.
   void give_up_requests() noexcept { gives_up_requests_.store(true, std::memory_order_release); }
   /// No new request is begun; those in hand are finished and given back.
   void request_stop() noexcept;
   void wait_stopped() noexcept;
-  /// Where the queue stood then.
+  /// Where the queue stood when it was stopped.
   const VirtqueueState& stopped_at() const noexcept { return stopped_at_; }
 
  private:
@@ -58,7 +58,7 @@ class BlockQueue {
 
   void main() noexcept;
   void ring_doorbell() const noexcept;
-  /// True if there is more to do at once. `slept`: whether the thread has before.
+  /// True if there is more to do at once. `slept`: whether the thread slept before this call.
   bool serve(bool slept) noexcept;
   void note_round(uint32_t taken, std::optional<std::chrono::nanoseconds> waited) noexcept;
   BlockRequest& next_request(uint16_t& tag) noexcept;
@@ -81,18 +81,18 @@ class BlockQueue {
   std::atomic<State> state_ = State::kIdle;
   std::atomic<bool> gives_up_requests_ = false;
 
-  // The caller's while kIdle, else the thread's.
+  // These belong to the caller while kIdle, else to the thread.
   std::optional<Virtqueue> queue_;
   const BlockRules* rules_ = nullptr;
   VirtioDriverSide* driver_ = nullptr;
   VirtqueueState stopped_at_;
 
-  // The thread's.
+  // These belong to the thread.
   std::unique_ptr<DiskIo> io_;
-  // One for each request that can be in hand at once, set aside when the queue is made: its place is its tag, and
-  // nothing moves.
+  // One for each request that can be in hand at once. All are set aside when the queue is made: a request's place is
+  // its tag, and nothing moves.
   std::unique_ptr<iovec[]> rooms_;
-  std::vector<BlockRequest> requests_;  // as many as were in hand at once
+  std::vector<BlockRequest> requests_;  // as many as were ever in hand at once
   std::vector<uint16_t> free_;
   uint16_t in_hand_ = 0;
   uint64_t bytes_in_hand_ = 0;

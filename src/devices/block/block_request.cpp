@@ -65,7 +65,7 @@ void BlockRequest::begin_get_id() noexcept {
   std::array<char, VIRTIO_BLK_ID_BYTES> id{};
   if (chain_.writable_bytes() - 1 < id.size()) return fail(VIRTIO_BLK_S_IOERR);
   rules_->serial.copy(id.data(), id.size());
-  // Of a longer buffer the rest stays as it is.
+  // If the buffer is longer, its rest stays as it is.
   written_ = copy_to_buffers(chain_.writable(), 0, std::as_bytes(std::span{id}));
   length_ = chain_.writable_bytes() - 1;
 }
@@ -91,7 +91,7 @@ void BlockRequest::begin_ranges() noexcept {
     ranges_.push_back({.offset = range.sector * kSector, .length = range.num_sectors * kSector});
     writes_up_to_ = std::max(writes_up_to_, ranges_.back().offset + ranges_.back().length);
     length_ += ranges_.back().length;
-    // From the first one's beginning to the last one's end.
+    // From the beginning of the first range to the end of the last.
     if (last_part_.length == 0) last_part_.offset = ranges_.back().offset;
     last_part_.offset = std::min(last_part_.offset, ranges_.back().offset);
     last_part_.length = writes_up_to_ - last_part_.offset;
@@ -145,7 +145,7 @@ DiskStep BlockRequest::transfer_step() noexcept {
   return {.kind = step_, .offset = offset_, .length = bytes, .buffers = buffers};
 }
 
-// As much as a step may have of what is left. Buffers that lie one behind the other become one, so that there is room
+// As much of the rest as a step may have. Buffers that follow each other in memory become one, so that there is room
 // for all.
 std::span<const iovec> BlockRequest::gather_data() noexcept {
   const auto buffers = type_ == VIRTIO_BLK_T_IN ? chain_.writable() : chain_.readable();
@@ -195,7 +195,7 @@ DiskStep BlockRequest::allocate_step() noexcept {
 }
 
 void BlockRequest::step_ended(int64_t result) noexcept {
-  if (result == -EAGAIN || result == -EINTR) return;  // the same again
+  if (result == -EAGAIN || result == -EINTR) return;  // the same step again
   if (step_ == DiskStep::Kind::kAllocate) return allocation_ended(result);
   if (result < 0) return fail_on_host(static_cast<int>(-result));
   if (step_ == DiskStep::Kind::kSync) {
@@ -207,7 +207,7 @@ void BlockRequest::step_ended(int64_t result) noexcept {
   }
 }
 
-// File systems and devices can do all, some or none of it, or only for whole blocks.
+// File systems and devices can do all, some or none of it, or only with whole blocks.
 void BlockRequest::allocation_ended(int64_t result) noexcept {
   if (result >= 0) {
     ++next_range_;
@@ -239,7 +239,7 @@ void BlockRequest::fail_on_host(int error) noexcept {
 uint32_t BlockRequest::finish() noexcept {
   const uint64_t status_at = chain_.writable_bytes() - 1;
   copy_to_buffers(chain_.writable(), status_at, std::as_bytes(std::span{&status_, 1}));
-  // The length counts from the first writable byte on; a status behind data that was not written is not in it.
+  // The length counts from the first writable byte on. It does not include a status after data that was not written.
   return static_cast<uint32_t>(written_ == status_at ? written_ + 1 : written_);
 }
 

@@ -13,26 +13,26 @@
 
 namespace rvvmm {
 
-/// Ranges that one DISCARD or WRITE_ZEROES may name, and sectors of one range. Giving back is quick; zeroes may have to
-/// be written one by one, and a stop waits for all of them.
+/// The most ranges that one DISCARD or WRITE_ZEROES may name, and the most sectors of one range. To discard is quick.
+/// Zeroes may have to be written one by one, and a stop waits for all of them.
 inline constexpr uint32_t kMostDiscardRanges = 16;
 inline constexpr uint32_t kMostDiscardSectors = 1U << 21;
 inline constexpr uint32_t kMostWriteZeroesRanges = 1;
 inline constexpr uint32_t kMostWriteZeroesSectors = 1U << 16;
 
-/// What requests are answered from. The same for all queues, but for `end`.
+/// The settings by which requests are answered; the same for all queues.
 struct BlockRules {
   std::string_view serial;        ///< at most 20 bytes
-  bool writethrough = false;      ///< the driver does not flush: what is written is on the disk when it is told so
+  bool writethrough = false;      ///< the driver does not flush: a write is on the disk before it is reported done
   bool may_discard = false;       ///< VIRTIO_BLK_F_DISCARD was negotiated
   bool may_write_zeroes = false;  ///< VIRTIO_BLK_F_WRITE_ZEROES was
-  bool may_unmap = false;         ///< the user lets the guest make holes
+  bool may_unmap = false;         ///< the user allows the guest to make holes
 };
 
-/// Used again and again. The thread of one queue.
+/// Used again and again, by the thread of one queue.
 class BlockRequest {
  public:
-  /// What `room` has room for: the buffers of the longest chain, and those of a step.
+  /// `room` has this size: the buffers of the longest chain, and those of a step.
   static constexpr size_t kLongestChain = 256;
   static constexpr size_t kRoom = 2 * kLongestChain;
 
@@ -40,47 +40,47 @@ class BlockRequest {
   explicit BlockRequest(std::span<iovec, kRoom> room) noexcept
       : chain_(room.first<kLongestChain>()), step_room_(room.last<kLongestChain>()) {}
 
-  /// No step moves more, and a read or write of up to so many bytes is one step.
+  /// No step moves more. A read or write of up to so many bytes is one step.
   static constexpr uint64_t kMostBytesOfStep = 4U << 20;
 
   /// For Virtqueue::pop(), before begin().
   DescriptorChain& chain() noexcept { return chain_; }
 
-  /// Takes the request in chain() apart and checks it. False if the driver broke the protocol: there is no header, or
-  /// no room for a status. `image` and `rules` stay until the request is finished.
+  /// Takes the request in chain() apart and checks it. False if the driver broke the protocol: the header or the room
+  /// for a status is missing. `image` and `rules` stay valid until the request is finished.
   bool begin(DiskImage& image, const BlockRules& rules) noexcept;
-  /// The next thing to do, until there is none.
+  /// The next step; nullopt if there is none.
   std::optional<DiskStep> next_step() noexcept;
-  /// How the last one ended: as DiskImage::run().
+  /// How the last step ended: the result as that of DiskImage::run().
   void step_ended(int64_t result) noexcept;
-  /// What is not done yet will not be: an I/O error, unless all of it is done.
+  /// Does not do the rest: the status is an I/O error, unless all is done already.
   void give_up() noexcept;
-  /// Writes the status; the length for the used ring.
+  /// Writes the status; returns the length for the used ring.
   uint32_t finish() noexcept;
 
-  /// Byte of the disk behind the last one that the request changes; 0 for one that changes nothing.
+  /// The disk offset after the last byte that the request changes; 0 for a request that changes nothing.
   uint64_t writes_up_to() const noexcept { return writes_up_to_; }
-  /// The image ends before that, although the guest was told otherwise: a write must not make it grow again.
+  /// The image ends before that offset, although the guest knows a larger size: a write must not make it grow again.
   void refuse_shorter() noexcept { fail_on_host(kShorter); }
 
-  /// host_error() where the image has become shorter.
+  /// host_error() when the image has become shorter.
   static constexpr int kShorter = -1;
-  /// errno of the host, which the guest sees as an I/O error; 0 if there was none.
+  /// errno of the host, which the guest sees as an I/O error; 0: no error.
   int host_error() const noexcept { return host_error_; }
   /// "read", "write", ...
   std::string_view name() const noexcept;
-  /// What of the disk the last step was to move or change, or, before the first, all of the request; no bytes for a
-  /// flush.
+  /// The part of the disk that the last step was to move or change; before the first step, that of the whole request. A
+  /// flush has no bytes.
   struct Part {
     uint64_t offset = 0;
     uint64_t length = 0;
   };
   const Part& last_part() const noexcept { return last_part_; }
-  /// Bytes that it moves to or from the disk, or may have to.
+  /// Bytes that the request moves to or from the disk, or may have to move.
   uint64_t moved_bytes() const noexcept { return is_discard() ? 0 : length_; }
 
  private:
-  /// How the present range of a WRITE_ZEROES becomes zero: the first that the host can do.
+  /// How the present range of a WRITE_ZEROES becomes zero: the first way that the host supports.
   enum class Zeroing : uint8_t { kUnmap, kZeroRange, kWrite };
 
   bool is_discard() const noexcept;
@@ -109,7 +109,7 @@ class BlockRequest {
   DiskStep::Kind step_ = DiskStep::Kind::kSync;
   Part last_part_;
 
-  // What is left to transfer: from offset_ on, to or from byte data_at_ and on of the chain's buffers.
+  // What is left to transfer: from offset_ on, to or from the chain's buffers from byte data_at_ on.
   uint64_t offset_ = 0;
   uint64_t data_at_ = 0;
   uint64_t left_ = 0;
@@ -118,7 +118,7 @@ class BlockRequest {
   uint64_t writes_up_to_ = 0;
   std::span<iovec, kLongestChain> step_room_;
 
-  // Of DISCARD and WRITE_ZEROES: those from next_range_ on are not yet done.
+  // For DISCARD and WRITE_ZEROES: the ranges from next_range_ on are not yet done.
   size_t next_range_ = 0;
   Zeroing zeroing_ = Zeroing::kWrite;
   bool unmap_wanted_ = false;

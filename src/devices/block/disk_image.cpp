@@ -38,9 +38,9 @@ struct Format {
 };
 
 using namespace std::string_view_literals;
-// The first bytes of images whose content is not the disk's. A guest that writes one of these to its raw disk has made
-// it an image that no later start takes, which is better than a host file that the guest could make us open as a chain
-// of others.
+// The first bytes of image formats whose content is not the disk's. If a guest writes one of these to its raw disk, no
+// later start accepts the image. That is better than a host file that the guest could make us open as a chain of
+// others.
 constexpr std::array kFormats{
     Format{.name = "qcow2", .offset = 0, .magic = "QFI\xfb"sv},
     Format{.name = "qed", .offset = 0, .magic = "QED\0"sv},
@@ -93,7 +93,7 @@ std::string DiskImage::reason_of(int error, const std::string& path) const {
   struct stat found{};
   switch (error) {
     case ENOENT: return std::format("no such file; {}", kWanted);
-    case ENOTDIR: return std::format("a part of the path is no directory; {}", kWanted);
+    case ENOTDIR: return std::format("a part of the path is not a directory; {}", kWanted);
     case EACCES:
       if (read_only_ || ::access(path.c_str(), R_OK) != 0) return "no permission to read it";
       return "no permission to write it; add ,ro to use it read-only";
@@ -108,7 +108,7 @@ std::string DiskImage::reason_of(int error, const std::string& path) const {
 }
 
 void DiskImage::open(const std::string& path) {
-  // O_NONBLOCK: opening a FIFO read-only would wait for a writer, before we could see that it is one.
+  // O_NONBLOCK: otherwise opening a FIFO read-only would wait for a writer, before we could see that it is a FIFO.
   const int access = read_only_ ? O_RDONLY : O_RDWR;
   fd_ = Fd{::open(path.c_str(), access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!fd_) throw error(reason_of(errno, path));
@@ -116,8 +116,8 @@ void DiskImage::open(const std::string& path) {
   if (::fstat(fd_.get(), &found) != 0) throw error(std::generic_category().message(errno));
   is_regular_ = S_ISREG(found.st_mode);
   if (!is_regular_ && !S_ISBLK(found.st_mode)) throw error(std::format("{}; {}", file_kind(found.st_mode), kWanted));
-  // What was good for opening is not for I/O: io_uring would fail what cannot be done at once.
-  // When the guest read last is of no use to anybody, and costs each read; only the owner may leave it out.
+  // I/O must not have O_NONBLOCK: io_uring would fail what cannot be done at once.
+  // O_NOATIME: the access time of an image is of no use, and costs each read; only the owner may set this flag.
   const int flags = direct_ ? O_DIRECT : 0;
   if (::fcntl(fd_.get(), F_SETFL, flags | O_NOATIME) != 0 && ::fcntl(fd_.get(), F_SETFL, flags) != 0) {
     throw error(errno == EINVAL ? "its file system has no direct I/O; leave out direct"
@@ -125,10 +125,10 @@ void DiskImage::open(const std::string& path) {
   }
 }
 
-// QEMU says what it does by locks for reading on single bytes: 100 + n for what it does, 200 + n for what others must
-// not, where n is 0 for reading and 1 for writing (raw_apply_lock_bytes in its block/file-posix.c). A writer of ours
-// locks all bytes for writing, and so meets each of them. A reader leaves those of QEMU out, but for the two that a
-// reader of QEMU's has too, and asks whether somebody holds the writers' byte.
+// QEMU announces what it does by read locks on single bytes: 100 + n for what it does, 200 + n for what others must not
+// do, where n is 0 for reading and 1 for writing (raw_apply_lock_bytes in its block/file-posix.c). Our writer locks all
+// bytes for writing, and so conflicts with each of them. Our reader leaves QEMU's bytes out, except the two that a
+// reader of QEMU's has too, and asks whether the writers' byte is locked.
 void DiskImage::lock() {
   constexpr off_t kReads = 100;
   constexpr off_t kWrites = 101;
@@ -154,7 +154,7 @@ void DiskImage::lock() {
                     ? "is being written to by another virtual machine; stop that first"
                     : "is in use by another virtual machine; stop that first, or give it to all of them with ,ro");
   }
-  // A file system without locks (some network file systems): the user knows who else has it.
+  // A file system without locks (some network file systems): the user must know who else uses the image.
   log::line(log::Module::kDevices, log::Level::kInfo, "--disk {}: cannot be locked: {}", printable_path_,
             std::generic_category().message(errno));
 }
@@ -174,7 +174,7 @@ void DiskImage::find_size() {
 
 void DiskImage::look_at_size() noexcept {
   const off_t end = ::lseek(fd_.get(), 0, SEEK_END);
-  if (end < 0) return;  // what it was is the best that we know
+  if (end < 0) return;  // the old size is the best that we know
   const uint64_t size = align_down(static_cast<uint64_t>(end), logical_block_size());
   if (size == size_) return;
   log::line(log::Module::kDevices, log::Level::kInfo, "--disk {}: has {} bytes now, and had {}", printable_path_, size,
@@ -188,7 +188,7 @@ uint64_t DiskImage::size_now() const noexcept {
   return std::min(size_, static_cast<uint64_t>(found.st_size));
 }
 
-// Behind the end of a file there is nothing to be lost by it, and those that cannot say so all the same.
+// Tries it behind the end of the file, where nothing can be lost. A file system without holes reports that there too.
 bool DiskImage::can_make_holes() const {
   if (!is_regular_) return device_can_make_holes();
   const auto behind = static_cast<off_t>(align_up(size_, kBufferSize));
@@ -197,8 +197,8 @@ bool DiskImage::can_make_holes() const {
   return result != -EOPNOTSUPP && result != -ENOSYS && result != -EINVAL;
 }
 
-// A hole of a block device is what it can set to zero without being sent zeroes (Linux, block/fops.c,
-// blkdev_fallocate()). A partition has its disk's queue. Who hides sysfs is believed to have what is asked for.
+// A block device can make a hole if it can set a range to zero without being sent zeroes (Linux, block/fops.c,
+// blkdev_fallocate()). A partition has its disk's queue. If sysfs is hidden, we assume that the device can do it.
 bool DiskImage::device_can_make_holes() const {
   struct stat found{};
   if (::fstat(fd_.get(), &found) != 0) return true;
@@ -242,8 +242,8 @@ void DiskImage::find_block_size() {
 void DiskImage::find_direct_alignment(uint32_t least_block) {
   struct statx found{};
   if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &found) != 0 || (found.stx_mask & STATX_DIOALIGN) == 0) {
-    // A kernel before Linux 6.1, or a file system that does not say. A hole may be read before anybody looks at how the
-    // read is aligned, so that a disk's answer is not to be trusted below what all disks take.
+    // A kernel before Linux 6.1, or a file system that does not say. A read of a hole may succeed before its alignment
+    // is checked. So for a disk we do not trust a block size below the one that all disks accept.
     block_size_ = memory_alignment_ = std::max(probe_direct_block(), in_memory_ ? uint32_t{kSectorSize} : kPage);
   } else if (found.stx_dio_offset_align == 0) {
     throw error("has no direct I/O here; leave out direct");
@@ -252,14 +252,14 @@ void DiskImage::find_direct_alignment(uint32_t least_block) {
     memory_alignment_ = found.stx_dio_mem_align;
   }
   block_size_ = std::max(block_size_, least_block);
-  // Drivers of Linux have no use for blocks larger than a page.
+  // Linux's drivers do not use blocks larger than a page.
   if (block_size_ > kPage || !std::has_single_bit(block_size_) || !std::has_single_bit(memory_alignment_)) {
     throw error(std::format("its direct I/O works in blocks of {} bytes; leave out direct", block_size_));
   }
-  // Else its last sectors could not be written without making it longer.
+  // Otherwise the last sectors could not be written without making the image longer.
   if (size_ % block_size_ != 0) {
     throw error(
-        std::format("its size is no multiple of the {} bytes that its direct I/O works in; leave out direct, "
+        std::format("its size is not a multiple of the {} bytes that its direct I/O works in; leave out direct, "
                     "or make it so with truncate --size %{}",
                     block_size_, block_size_));
   }
@@ -270,13 +270,13 @@ void DiskImage::find_direct_alignment(uint32_t least_block) {
             printable_path_, block_size_);
 }
 
-/// The smallest block that can be read: at an offset and to memory aligned to no more than that.
+/// The smallest block that can be read, with the offset and the memory aligned to no more than its size.
 uint32_t DiskImage::probe_direct_block() {
   for (uint32_t block = kSectorSize; block <= kBufferSize / 2; block *= 2) {
     const auto got = retried([&] { return ::pread(fd_.get(), bounce_.bytes().data() + block, block, block); });
     if (got != -EINVAL) return block;
   }
-  throw error("its direct I/O takes no blocks of up to 32 KiB; leave out direct");
+  throw error("its direct I/O accepts no block size up to 32 KiB; leave out direct");
 }
 
 bool DiskImage::is_unaligned(const DiskStep& step) const noexcept {
@@ -295,7 +295,7 @@ int64_t DiskImage::run(const DiskStep& step) noexcept {
   const iovec* const buffers = step.buffers.data();
   const int count = static_cast<int>(step.buffers.size());
   switch (step.kind) {
-    // One buffer is what most requests have, and the shorter way through the kernel.
+    // Most requests have one buffer, and this is a shorter way through the kernel.
     case DiskStep::Kind::kRead:
       if (count == 1) return retried([&] { return ::pread(fd, buffers->iov_base, buffers->iov_len, offset); });
       return retried([&] { return ::preadv(fd, buffers, count, offset); });
@@ -309,9 +309,9 @@ int64_t DiskImage::run(const DiskStep& step) noexcept {
   return -EINVAL;
 }
 
-// The blocks that hold the first part of the step, as much as fits, through a buffer of our own. A request has whole
-// blocks, but its buffers may cut one, and so do the steps: for a write a block is read before, unless it is written
-// whole. Nobody else writes to it meanwhile but a guest that writes to the same block by two requests at once.
+// Does the first part of the step, as much as fits, in whole blocks through a buffer of our own. A request has whole
+// blocks, but its buffers may cut one, and so may the steps. So a write reads the blocks first, unless it writes them
+// whole. Only a guest that writes to the same block by two requests at once can write to it meanwhile.
 int64_t DiskImage::run_unaligned(const DiskStep& step) noexcept {
   const LockGuard lock{bounce_mu_};
   const std::span<std::byte> bounce = bounce_.bytes();

@@ -21,8 +21,8 @@ class DiskImage {
   struct Options {
     std::string path;
     bool read_only = false;
-    bool direct = false;                        ///< past the host's page cache (O_DIRECT)
-    uint32_t least_direct_block = kSectorSize;  ///< for tests: as if the host took no smaller blocks
+    bool direct = false;                        ///< bypasses the host's page cache (O_DIRECT)
+    uint32_t least_direct_block = kSectorSize;  ///< for tests: as if the host accepted no smaller blocks
   };
 
   /// Opens and locks the image: one writer, or any number of readers (OFD locks, as QEMU takes them too). Throws
@@ -31,37 +31,37 @@ class DiskImage {
   explicit DiskImage(const Options& options);
 
   int fd() const noexcept { return fd_.get(); }
-  /// Bytes, a multiple of logical_block_size(): what the guest has been told.
+  /// Bytes, a multiple of logical_block_size(): the size that the guest has been told.
   uint64_t size() const noexcept { return size_; }
-  /// Has size() be that of the image now, which somebody may have made longer or shorter; 0 where nothing is left of
-  /// it. While no request is served.
+  /// Sets size() to the present size of the image, which may have become longer or shorter; 0 if nothing is left of it.
+  /// Call it while no request is served.
   void look_at_size() noexcept;
-  /// The same, or less where somebody has made the file shorter since.
+  /// The same, or less if the file has become shorter since.
   uint64_t size_now() const noexcept;
   bool read_only() const noexcept { return read_only_; }
-  /// What offsets and lengths are best multiples of; with direct I/O, have to be. A power of two.
+  /// Offsets and lengths are best multiples of this; with direct I/O they must be. A power of two.
   uint32_t block_size() const noexcept { return block_size_; }
-  /// What the guest's offsets and lengths have to be multiples of: a sector, or a block where I/O is direct. To write a
-  /// part of a block we would have to read it before and write back what others may have changed since.
+  /// The guest's offsets and lengths must be multiples of this: a sector, or a block if I/O is direct. To write a part
+  /// of a block we would have to read it first, and to write back what others may have changed since.
   uint32_t logical_block_size() const noexcept { return direct_ ? block_size_ : uint32_t{kSectorSize}; }
-  /// True where I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on these,
-  /// and needs none.
+  /// True if I/O never waits for a device: the file system is memory. The kernel has no nonblocking I/O on such file
+  /// systems, and needs none.
   bool in_memory() const noexcept { return in_memory_; }
-  /// Whether what a guest discards can become a hole: the host is asked, and nothing of the image is changed.
+  /// Whether what a guest discards can become a hole. It asks the host, and changes nothing in the image.
   bool can_make_holes() const;
-  /// 64 KiB of zeroes, to write where nothing better is there.
+  /// 64 KiB of zeroes, to write when there is no better way.
   std::span<std::byte> zeroes() const noexcept { return zeroes_.bytes(); }
 
-  /// Does `step` and waits for it. Bytes that were read or written (0 at the end of the file), 0 for the other steps,
-  /// or -errno.
+  /// Does `step` and waits for it. Returns the bytes that were read or written (0 at the end of the file), 0 for the
+  /// other steps, or -errno.
   int64_t run(const DiskStep& step) noexcept;
-  /// True for a step that direct I/O would refuse, since its buffers, offset or length are not aligned; run() knows
-  /// what to do with it, others do not.
+  /// True for a step that direct I/O would refuse, since its buffers, offset or length are not aligned. Only run() can
+  /// do such a step.
   bool is_unaligned(const DiskStep& step) const noexcept;
 
   /// "--disk <path>: <what>", kBadInput.
   SetupError error(std::string_view what) const;
-  /// Fit for a line of the log.
+  /// The path, fit for a line of the log.
   std::string_view printable_path() const noexcept { return printable_path_; }
 
  private:
@@ -86,7 +86,7 @@ class DiskImage {
   uint32_t block_size_ = 4096;
   uint32_t memory_alignment_ = 1;
   Mapping zeroes_;
-  /// One at a time goes through the bounce buffer: two that change parts of one block would undo each other.
+  /// One thread at a time uses the bounce buffer: two that change parts of one block would undo each other's changes.
   Mutex bounce_mu_;
   Mapping bounce_;
 };

@@ -23,8 +23,8 @@ class BlockingDiskIo final : public DiskIo {
   const int doorbell_;
 };
 
-/// In memory nothing waits, so a ring would only be a detour, and the kernel would hand each step to a worker, since
-/// these file systems do not promise not to wait: a read of a tmpfs file is one system call here.
+/// In memory nothing waits, so a ring would only be a detour: the kernel would hand each step to a worker, since these
+/// file systems do not promise not to wait. Without a ring a read of a tmpfs file is one system call.
 bool wants_ring(const DiskImage& image, DiskEngine engine) noexcept {
   return engine == DiskEngine::kRing || (engine == DiskEngine::kAuto && !image.in_memory());
 }

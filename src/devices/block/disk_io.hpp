@@ -1,4 +1,4 @@
-// How the thread of a disk's queue does its I/O, and what it sleeps in.
+// How the thread of a disk's queue does its I/O, and how it sleeps.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace rvvmm {
 
-/// One thread's: made, used and destroyed by it.
+/// For one thread, which makes, uses and destroys it.
 class DiskIo {
  public:
   struct Completion {
@@ -19,19 +19,20 @@ class DiskIo {
   };
 
   virtual ~DiskIo() = default;
-  /// The result of a step that is over at once; nullopt for one that comes out of collect() as `tag`.
+  /// The result of a step that ends at once; nullopt for a step that comes out of collect() later, as `tag`.
   virtual std::optional<int64_t> begin(const DiskStep& step, uint16_t tag) noexcept = 0;
-  /// What has ended since. With `wait` it sleeps until something has or the doorbell has rung. Gone with the next call.
+  /// What has ended since the last call. With `wait` it sleeps until a step has ended or the doorbell has rung. The
+  /// result is valid until the next call.
   virtual std::span<const Completion> collect(bool wait) noexcept = 0;
 };
 
 enum class DiskEngine : uint8_t {
-  kAuto,      ///< whatever is best for that image on this host
+  kAuto,      ///< the best one for that image on this host
   kBlocking,  ///< each step in the queue's thread, one after another
-  kRing,      ///< io_uring where the host has it, else kBlocking
+  kRing,      ///< io_uring if the host has it, else kBlocking
 };
 
-/// `doorbell` is a blocking eventfd. Says what it came to at log level info.
+/// `doorbell` is a blocking eventfd. Logs its choice at level info.
 std::unique_ptr<DiskIo> make_disk_io(DiskImage& image, int doorbell, DiskEngine engine);
 
 }  // namespace rvvmm

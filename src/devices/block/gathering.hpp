@@ -1,4 +1,4 @@
-// When a queue's thread lets the driver go on for a moment before it takes requests.
+// Decides when a queue's thread lets the driver continue for a moment before it takes requests.
 #pragma once
 
 #include <algorithm>
@@ -7,11 +7,11 @@
 
 namespace rvvmm {
 
-/// On a host without a CPU to spare, a thread that a doorbell wakes takes the place of the hart that rang, and finds
-/// the first of the requests that it was about to make. Where several come together it is better to give the CPU back
-/// once and find them all; where they come one by one, or the guest has other things to do, it is not. Which of these
-/// it is the last rounds have shown: one that finds several makes the next one wait, and waiting that did not bring
-/// enough ends it for a while, the longer the more often.
+/// On a host without a free CPU, a thread that a doorbell wakes takes the place of the hart that rang. It finds only
+/// the first of the requests that the hart was about to make. If several requests come together, it is better to give
+/// the CPU back once and find them all. If they come one by one, or the guest has other work, it is not. The last
+/// rounds show which case it is: a round that finds several requests makes the next round wait. A wait that did not
+/// bring enough ends the waiting for a while; the more often this happens, the longer.
 class Gathering {
  public:
   bool is_due() const noexcept { return due_; }
@@ -25,7 +25,7 @@ class Gathering {
     }
   }
 
-  /// A round took so many behind a wait.
+  /// A round took so many requests after a wait.
   void took_after(uint32_t requests, std::chrono::nanoseconds waited) noexcept {
     if (requests >= kSeveral && waited <= requests * kLongestWaitForEach) {
       pause_ /= 2;
@@ -38,7 +38,7 @@ class Gathering {
 
  private:
   static constexpr uint32_t kSeveral = 3;
-  /// A driver that does nothing else needs less for each.
+  /// A driver that does nothing else needs less time for each request.
   static constexpr std::chrono::microseconds kLongestWaitForEach{50};
   static constexpr uint32_t kShortestPause = 16;  // rounds
   static constexpr uint32_t kLongestPause = 4096;

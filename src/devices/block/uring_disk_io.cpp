@@ -10,12 +10,12 @@
 namespace rvvmm {
 namespace {
 
-// Steps that wait for the next system call; one more makes that call. What is in flight is bounded by the queue.
+// Steps that wait for the next system call; one more step makes that call. The queue limits what is in flight.
 constexpr unsigned kSubmissions = 128;
 constexpr unsigned kCompletions = 1024;
 constexpr uint64_t kDoorbell = UINT64_MAX;
 
-/// The doorbell is a poll that stays armed: each kick is a completion, and nobody reads the eventfd.
+/// The doorbell is a poll that stays armed: each kick is a completion, and the eventfd is never read.
 class UringDiskIo final : public DiskIo {
  public:
   UringDiskIo(DiskImage& image, int doorbell) noexcept : image_(image), doorbell_(doorbell) {}
@@ -45,7 +45,7 @@ class UringDiskIo final : public DiskIo {
 int UringDiskIo::set_up() noexcept {
   io_uring_params parameters{};
   parameters.cq_entries = kCompletions;
-  // Completions are worked out by this thread when it asks, not by an interrupt of whatever it does (Linux 6.1).
+  // Completions are processed when this thread asks, and do not interrupt what it does (Linux 6.1).
   parameters.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   int error = ::io_uring_queue_init_params(kSubmissions, &ring_, &parameters);
   if (error == -EINVAL) {
@@ -56,10 +56,10 @@ int UringDiskIo::set_up() noexcept {
   }
   if (error != 0) return error;
   ready_ = true;
-  // Linux 5.13, which also brought polls that stay armed.
+  // Needs Linux 5.13, which also brought polls that stay armed.
   if ((parameters.features & IORING_FEAT_RSRC_TAGS) == 0) return -ENOSYS;
-  // Only spares the kernel looking the descriptor up. The image is not registered: the kernel takes a ring apart at its
-  // leisure, and would keep the image, and with it the lock on it, for a while after we are gone.
+  // This only saves the kernel the look-up of the descriptor. The image is not registered: the kernel frees a ring
+  // late, and would keep the image, and with it the lock on it, for a while after we have ended.
   ::io_uring_register_ring_fd(&ring_);
   return 0;
 }
@@ -73,7 +73,7 @@ io_uring_sqe* UringDiskIo::next_entry() noexcept {
 
 void UringDiskIo::arm_doorbell() noexcept {
   io_uring_sqe* const entry = next_entry();
-  if (entry == nullptr) return;  // the kernel takes nothing for now; tried again by the next collect()
+  if (entry == nullptr) return;  // the kernel accepts nothing for now; the next collect() tries again
   ::io_uring_prep_poll_multishot(entry, doorbell_, POLLIN);
   ::io_uring_sqe_set_data64(entry, kDoorbell);
   armed_ = true;
@@ -90,7 +90,7 @@ std::optional<int64_t> UringDiskIo::begin(const DiskStep& step, uint16_t tag) no
 
 std::span<const DiskIo::Completion> UringDiskIo::collect(bool wait) noexcept {
   if (!armed_) arm_doorbell();
-  // Errors are of the moment (a signal, no memory): the caller comes again.
+  // Errors are temporary (a signal, no memory): the caller comes again.
   if (wait) {
     ::io_uring_submit_and_wait(&ring_, 1);
   } else {

@@ -22,7 +22,8 @@ void check_options(const VirtioBlock::Options& options, const DiskImage& image) 
   if (options.queues == 0 || options.queues > VirtioBlock::kMostQueues) {
     throw image.error(std::format("queues={}: give 1 to {}", options.queues, VirtioBlock::kMostQueues));
   }
-  if (options.discard && image.read_only()) throw image.error("discard=unmap: not with ro, which changes nothing");
+  if (options.discard && image.read_only())
+    throw image.error("discard=unmap: not possible with ro, which changes nothing");
 }
 
 bool may_unmap(const VirtioBlock::Options& options, const DiskImage& image) {
@@ -59,8 +60,8 @@ VirtioBlock::~VirtioBlock() {
   stop();
 }
 
-// 5.2.4 and 5.2.5. Blocks have 512 bytes, since images are made and partitioned with these; that the host works in
-// larger ones is in the topology. Where it works in nothing less, so does the guest.
+// 5.2.4 and 5.2.5. Blocks have 512 bytes, since images are made and partitioned with these. The topology says whether
+// the host works in larger blocks. If the host accepts nothing smaller, the guest's blocks are larger too.
 void VirtioBlock::describe(const Options& options) {
   features_ = bit(VIRTIO_BLK_F_SEG_MAX) | bit(VIRTIO_BLK_F_BLK_SIZE) | bit(VIRTIO_BLK_F_FLUSH) |
               bit(VIRTIO_BLK_F_TOPOLOGY) | (options.queues > 1 ? bit(VIRTIO_BLK_F_MQ) : 0);
@@ -87,7 +88,7 @@ void VirtioBlock::describe(const Options& options) {
   config_.write_zeroes_may_unmap = 1;
 }
 
-// The fields behind these belong to features that are not offered.
+// The fields after these belong to features that are not offered.
 void VirtioBlock::read_config(uint64_t offset, std::span<std::byte> out) noexcept {
   const auto config = std::as_bytes(std::span{&config_, 1});
   read_config_bytes(config.first(offsetof(virtio_blk_config, max_secure_erase_sectors)), offset, out);

@@ -26,19 +26,19 @@ class VirtioBlock final : public VirtioDevice {
   struct Options {
     DiskImage::Options image;
     std::string serial;  ///< at most kLongestSerial bytes; what the guest reads as the disk's serial number
-    /// What the guest discards, or overwrites with zeroes and does not need, becomes a hole; where the host cannot make
-    /// holes, a line of the log says so, and the guest is offered none.
+    /// What the guest discards, or overwrites with zeroes and does not need, becomes a hole. If the host cannot make
+    /// holes, the log says so, and the guest is not offered any.
     bool discard = false;
     uint16_t queues = 1;  ///< 1 to kMostQueues, each with a thread
     DiskEngine engine = DiskEngine::kAuto;
   };
 
-  /// The image; of each queue its doorbell, and its ring.
+  /// Host descriptors: the image, and for each queue its doorbell and its ring.
   static uint32_t descriptors(const Options& options) noexcept { return 1 + options.queues * 2U; }
 
-  /// Disk number `index`. Opens the image and starts the threads, hence by the main thread before a hart runs. Throws
-  /// SetupError "--disk <path>: ..." (DiskImage, and for options out of their range), or where the host has no thread
-  /// or descriptor left.
+  /// Disk number `index`. Opens the image and starts the threads, so the main thread makes it before a hart runs.
+  /// Throws SetupError "--disk <path>: ..." (DiskImage, and for options out of their range), or if the host has no
+  /// thread or descriptor left.
   VirtioBlock(unsigned index, const Options& options);
   ~VirtioBlock() override;
 
@@ -52,7 +52,7 @@ class VirtioBlock final : public VirtioDevice {
   void give_up_requests() noexcept override;
   void stop() noexcept override;
   VirtqueueState stopped_at(uint16_t queue) const noexcept override;
-  /// The next driver, of this boot or another one, finds the image as long as it is then.
+  /// The next driver, of this boot or another one, finds the image with the size that it has then.
   void reset() noexcept override;
 
  private:

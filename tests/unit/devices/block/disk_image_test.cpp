@@ -37,7 +37,7 @@ std::string problem(const DiskImage::Options& options) {
 
 TEST(DiskImage, WhatIsNoImageIsRefusedByName) {
   EXPECT_EQ(problem(at("/tmp/rvvmm-nowhere.img")), "no such file; give a raw disk image");
-  EXPECT_EQ(problem(at("/dev/null/disk.img")), "a part of the path is no directory; give a raw disk image");
+  EXPECT_EQ(problem(at("/dev/null/disk.img")), "a part of the path is not a directory; give a raw disk image");
   EXPECT_EQ(problem(at("/tmp")), "is a directory; give a raw disk image");
   EXPECT_EQ(problem({.path = "/tmp", .read_only = true}), "is a directory; give a raw disk image");
   EXPECT_EQ(problem(at("/dev/null")), "is a character device; give a raw disk image");

@@ -728,7 +728,7 @@ TEST(VirtioBlock, OptionsOutOfRangeAreRefused) {
   EXPECT_EQ(problem([](auto& options) { options.queues = 16; }), "");
   EXPECT_EQ(problem([](auto& options) { options.queues = 17; }), "queues=17: give 1 to 16");
   EXPECT_EQ(problem([](auto& options) { options.image.read_only = options.discard = true; }),
-            "discard=unmap: not with ro, which changes nothing");
+            "discard=unmap: not possible with ro, which changes nothing");
 }
 
 }  // namespace

@@ -220,8 +220,7 @@ TEST_F(VirtioControlTest, AQueueThatCannotBeNeedsAReset) {
   control->queue_to_set_up(1)->layout.driver_area = Gpa{0x1000};
   control->queue_to_set_up(1)->enabled = true;
   const std::string said = stderr_of([&] { control->set_status(kReady); });
-  EXPECT_NE(said.find("fake0: the guest's driver has broken it: a ring is not in RAM"), std::string::npos)
-      << said;
+  EXPECT_NE(said.find("fake0: the guest's driver has broken it: a ring is not in RAM"), std::string::npos) << said;
   EXPECT_EQ(control->status(), kReady | kVirtioNeedsReset);
   EXPECT_EQ(device.starts, 0);
   // It lives again after that reset.
