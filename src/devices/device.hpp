@@ -17,7 +17,7 @@ enum class IoStatus : uint8_t {
   kBadWidth,    ///< the register does not allow this width
 };
 
-/// What an access hits, for those who look at exits.
+/// What an access hits, for reports on exits.
 struct DevicePlace {
   std::string device;
   uint64_t offset = 0;

@@ -188,7 +188,7 @@ uint64_t DiskImage::size_now() const noexcept {
   return std::min(size_, static_cast<uint64_t>(found.st_size));
 }
 
-// Tries it behind the end of the file, where nothing can be lost. A file system without holes reports that there too.
+// Tries it after the end of the file, where nothing can be lost. A file system without holes reports that there too.
 bool DiskImage::can_make_holes() const {
   if (!is_regular_) return device_can_make_holes();
   const auto behind = static_cast<off_t>(align_up(size_, kBufferSize));

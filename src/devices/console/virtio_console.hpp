@@ -29,7 +29,7 @@ class VirtioConsole final : public ServedVirtioDevice, public ConsoleListener {
     bool has_size = false;    ///< the console is shown by something that has a size, though the size may be unknown
   };
 
-  /// Throws SetupError where the host has no descriptor left.
+  /// Throws SetupError if the host has no descriptor left.
   explicit VirtioConsole(const Options& options);
 
   std::string_view name() const noexcept override { return "console"; }

@@ -22,7 +22,7 @@ class VirtioInput final : public ServedVirtioDevice {
   static constexpr uint16_t kEventQueue = 0;
   static constexpr uint16_t kStatusQueue = 1;
 
-  /// Throws SetupError where the host has no descriptor left.
+  /// Throws SetupError if the host has no descriptor left.
   VirtioInput();
 
   std::string_view name() const noexcept override { return "power-key"; }

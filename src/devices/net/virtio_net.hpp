@@ -42,9 +42,9 @@ struct VirtioNetCounters {
 
 /// A thread of the device, "io-netN", moves the frames. It sleeps in epoll_wait(2) until a doorbell rings or the
 /// backend has something. It reads a frame directly into the driver's buffers, and writes a frame directly from them.
-/// While the driver has no buffer, it does not read the backend: frames wait there, and the host makes senders wait.
-/// With vhost-net the kernel moves the frames. Then the thread wakes only for the control queue, for a queue that the
-/// driver has broken, for the end of the tap, and for interrupts that the kernel does not deliver by itself
+/// While the driver has no buffer, it does not read the backend: frames wait there, and the host decides who has to
+/// wait. With vhost-net the kernel moves the frames. Then the thread wakes only for the control queue, for a queue that
+/// the driver has broken, for the end of the tap, and for interrupts that the kernel does not deliver by itself
 /// (VirtioDevice::calls()). If vhost-net refuses, the thread moves the frames instead.
 class VirtioNet final : public ServedVirtioDevice {
  public:

@@ -39,7 +39,7 @@ class MsixTable {
   /// Sends that vector's message, now or when it is unmasked. Nothing while messages are off, or for a vector that does
   /// not exist.
   void signal(uint16_t vector) noexcept;
-  /// What signal() would send at once; nullopt where it would send nothing, or not yet.
+  /// What signal() would send at once; nullopt if it would send nothing, or not yet.
   std::optional<MsiMessage> message(uint16_t vector) const noexcept;
 
   /// Aligned accesses of 4 and 8 bytes.

@@ -121,7 +121,7 @@ class PciFunction {
   /// How many vectors there are; 0 without MSI-X.
   uint16_t msix_vectors() const noexcept REQUIRES(irq_mu_) { return msix_ ? msix_->vectors() : 0; }
   void signal_msix(uint16_t vector) noexcept REQUIRES(irq_mu_) { msix_->signal(vector); }
-  /// What signal_msix() would send now; nullopt where it would send nothing, or not yet.
+  /// What signal_msix() would send now; nullopt if it would send nothing, or not yet.
   std::optional<MsiMessage> msix_message(uint16_t vector) const noexcept REQUIRES(irq_mu_) {
     return msix_ ? msix_->message(vector) : std::nullopt;
   }

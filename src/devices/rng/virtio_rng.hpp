@@ -8,7 +8,7 @@ namespace rvvmm {
 /// The host's randomness (getrandom(2)).
 class VirtioRng final : public ServedVirtioDevice {
  public:
-  /// Throws SetupError where the host has no descriptor left.
+  /// Throws SetupError if the host has no descriptor left.
   VirtioRng() : ServedVirtioDevice({kQueueSize}) {}
 
   std::string_view name() const noexcept override { return "rng"; }

@@ -57,7 +57,7 @@ constexpr Gpa with_half(Gpa address, bool high, uint32_t half) noexcept {
   return Gpa{kept | uint64_t{half} << (high ? 32 : 0)};
 }
 
-/// The way of interrupts out of a transport. Any thread. Takes no lock that the transport holds while it calls the
+/// A transport sends its interrupts by this. Any thread. Takes no lock that the transport holds while it calls the
 /// device.
 class VirtioInterruptSink {
  public:

@@ -77,7 +77,6 @@ class VirtioDevice {
   /// queue without one, empty if no queue has one. A transport connects it to the message that it would send
   /// (MsiSink::connect_msi()), if there is a message. While it is not connected, the device reads the eventfd and calls
   /// interrupt_queue(). The same, and open, for the device's whole life.
-  /// do the rest. The same, and open, for the device's whole life.
   virtual std::span<const int> calls() const noexcept { return {}; }
 
   /// Whether kicks of that queue come to serve_on_hart(), with an exit for each, and not to its doorbell. This is for a

@@ -184,7 +184,7 @@ void VirtioPci::after_config_write(uint64_t offset, size_t width) noexcept {
 }
 
 // Before Linux starts another kernel by kexec, it only takes bus mastering away: no packet may be written to a former
-// buffer. A device that is started without bus mastering is served all the same: not all drivers ask for it.
+// buffer. A device that is started without bus mastering is served anyway: not all drivers ask for it.
 void VirtioPci::follow_bus_master() noexcept {
   const bool before = std::exchange(bus_master_, is_bus_master());
   if (before && !bus_master_ && control_.started()) set_status(0);

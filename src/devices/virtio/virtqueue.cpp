@@ -137,7 +137,7 @@ uint16_t Virtqueue::available_index() const noexcept {
   return word(available_ + kIndex).load(std::memory_order_acquire);
 }
 
-// Only the device may write the used index. A guest that writes it all the same confuses only itself.
+// Only the device may write the used index. A guest that writes it anyway confuses only itself.
 void Virtqueue::take_back(uint16_t next_available) noexcept {
   set_state({.next_available = next_available, .next_used = word(used_ + kIndex).load(std::memory_order_acquire)});
 }
