@@ -148,13 +148,12 @@ TEST_F(Panic, WaitsForWhoLooksAtABreakBehindTheLine) {
 TEST_F(Panic, MistakesAreNamed) {
   VmProcess both{options({"--on-panic", "reset", "--no-reboot"})};
   EXPECT_TRUE(both.ends_with(64));
-  EXPECT_EQ(both.errors(), "rvvmm: --on-panic: reset is what --no-reboot forbids; give one of the two\n");
+  EXPECT_EQ(both.errors(), "rvvmm: --on-panic: reset is forbidden by --no-reboot; give one of the two\n");
   VmProcess all{options({"--panic-pattern", "*"})};
   EXPECT_TRUE(all.ends_with(64));
-  EXPECT_EQ(
-      all.errors(),
-      "rvvmm: --panic-pattern: \"*\" is no part of a line that could be looked for; give up to 256 letters of one, "
-      "such as \"Kernel panic - not syncing\"\n");
+  EXPECT_EQ(all.errors(),
+            "rvvmm: --panic-pattern: \"*\" cannot be searched for in a line; give up to 256 characters of one, "
+            "such as \"Kernel panic - not syncing\"\n");
 }
 
 class LinuxPanic : public LinuxTest {};

@@ -19,7 +19,7 @@ std::optional<InputFile> open_dtb(const std::optional<std::string>& path) {
   return InputFile{"--dtb", *path, "a device tree (.dtb)", kLargestDtb};
 }
 
-/// The files of --initrd as one.
+/// Joins the files of --initrd into one.
 class JoinedInitrd {
  public:
   explicit JoinedInitrd(std::span<const InputFile> files) : files_(files) {
@@ -32,7 +32,7 @@ class JoinedInitrd {
     }
   }
 
-  /// 0: there is none.
+  /// 0: there is no initrd.
   uint64_t size() const noexcept { return size_; }
 
   /// Fills `out`, size() bytes.
@@ -48,7 +48,7 @@ class JoinedInitrd {
 
  private:
   std::span<const InputFile> files_;
-  std::vector<FilePart> places_;  // in the whole
+  std::vector<FilePart> places_;  // of each file in the joined initrd
   uint64_t size_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a guest starts from: opens kernel, initrd and device tree once, and places them in RAM at each start.
+// The images that a guest boots from. Opens kernel, initrd and device tree once, and places them in RAM at each start.
 #pragma once
 
 #include <functional>
@@ -15,28 +15,28 @@
 
 namespace rvvmm {
 
-/// Where each file of --initrd begins in a joined initrd: a kernel looks for the next archive at multiples of this, and
-/// passes over zeroes before it (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+/// Alignment of each --initrd file in the joined initrd. A kernel looks for the next archive at multiples of this, and
+/// skips zeros before it (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
 inline constexpr uint64_t kInitrdAlignment = 4;
 
 class BootImages {
  public:
-  /// Opens the files of `config`. Throws SetupError(kBadInput) when one is missing or no regular file.
+  /// Opens the files of `config`. Throws SetupError(kBadInput) if one is missing or is not a regular file.
   explicit BootImages(const Config& config);
 
-  /// Reads kernel and initrd into `memory`, whose base is a multiple of 2 MiB; also after a guest's reset, over
-  /// whatever RAM then holds. The caller makes the instruction cache see it. Throws SetupError. `dtb_bytes`: what the
-  /// device tree is going to take, asked for where RAM is too small.
+  /// Reads kernel and initrd into `memory`, whose base is a multiple of 2 MiB. After a guest's reset it overwrites the
+  /// old content of RAM. The caller makes the instruction cache coherent. `dtb_bytes` returns the size of the device
+  /// tree; it is called only if RAM is too small. Throws SetupError.
   BootLayout load(
       const GuestMemory& memory, const std::function<uint64_t()>& dtb_bytes = [] { return kDtbRoom; }) const;
 
-  /// What is called again and again while load() runs; it may throw to end that.
+  /// load() calls `checkpoint` again and again; it may throw to end load().
   void set_checkpoint(const std::function<void()>& checkpoint);
 
-  /// At what level to say that something which was given is odd: a guest that resets itself again and again must not
-  /// fill the log.
+  /// The log level for remarks about odd input. It is lower after the first start, because a guest that resets itself
+  /// again and again must not fill the log.
   log::Level odd_input() const noexcept { return loaded_ ? log::Level::kInfo : log::Level::kWarn; }
-  /// All is loaded, and said.
+  /// Everything is loaded, and all remarks are logged.
   void set_loaded() const noexcept { loaded_ = true; }
 
   /// The file of --dtb; null without that option.
@@ -51,8 +51,8 @@ class BootImages {
   mutable bool loaded_ = false;
 };
 
-/// Copies `tree` to the place that find_dtb_place() picks for it and its free room, and returns that. Throws SetupError
-/// (kBadInput) where there is none.
+/// Copies `tree` to the place that find_dtb_place() picks for the tree and its free room. Returns that place. Throws
+/// SetupError (kBadInput) if RAM has no such place.
 Gpa place_dtb(const GuestMemory& memory, const BootLayout& layout, const DeviceTree& tree);
 
 }  // namespace rvvmm

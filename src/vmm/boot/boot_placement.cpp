@@ -9,8 +9,8 @@
 namespace rvvmm {
 namespace {
 
-// Loaders and kernels of some age look no further (Linux, Documentation/arch/riscv/boot.rst); used unless what must fit
-// does not.
+// Old loaders and kernels do not look above this (Linux, Documentation/arch/riscv/boot.rst). Images go higher only if
+// they do not fit below.
 constexpr uint64_t kLowRam = 3_GiB;
 
 struct Wanted {
@@ -18,7 +18,7 @@ struct Wanted {
   uint64_t alignment;
 };
 
-/// The highest place in the first `top` bytes of RAM that shares no byte with `taken`, whose ranges lie in RAM.
+/// The highest place in the first `top` bytes of RAM that does not overlap `taken`. All ranges of `taken` are in RAM.
 std::optional<Gpa> highest_free(const GpaRange& ram, std::span<const GpaRange> taken, uint64_t top, Wanted wanted) {
   for (uint64_t limit = top;;) {
     if (wanted.size > limit) return std::nullopt;
@@ -29,7 +29,7 @@ std::optional<Gpa> highest_free(const GpaRange& ram, std::span<const GpaRange> t
   }
 }
 
-/// The highest place above the kernel, in low RAM if possible: kernels do not all use what lies below them.
+/// The highest place above the kernel, in low RAM if possible. Not below: some kernels do not use the RAM below them.
 std::optional<Gpa> highest_above_kernel(const GpaRange& ram, std::span<const GpaRange> taken, const GpaRange& kernel,
                                         Wanted wanted) {
   for (const uint64_t top : {std::min(ram.size, kLowRam), ram.size}) {
@@ -39,8 +39,8 @@ std::optional<Gpa> highest_above_kernel(const GpaRange& ram, std::span<const Gpa
   return std::nullopt;
 }
 
-/// The top of the block that the kernel ends in. A kernel may use some RAM behind its end before it knows better, a
-/// first stack for one: at least half of the block stays between the two.
+/// The top of the block that the kernel ends in. A kernel may use some RAM behind its end before it reads the device
+/// tree, for example as its first stack. So at least half of the block stays free between kernel and tree.
 std::optional<Gpa> beside_kernel(const GpaRange& ram, const BootLayout& layout, uint64_t size) {
   const Gpa kernel_end = layout.kernel.end();
   const Gpa block_end = ram.base + align_up(kernel_end - ram.base, kDtbBlock);
@@ -70,7 +70,7 @@ std::optional<GpaRange> find_initrd_place(const GpaRange& ram, const GpaRange& k
     taken[1] = {.base = *dtb, .size = kDtbBlock};
     at = highest_above_kernel(ram, taken, kernel, wanted);
   }
-  // With little RAM the device tree takes some pages that are left instead of a block.
+  // If RAM is small, the device tree gets some free pages instead of a whole block.
   if (!at) at = highest_free(ram, std::span{taken}.first(1), ram.size, wanted);
   return at ? std::optional{GpaRange{.base = *at, .size = size}} : std::nullopt;
 }
@@ -86,7 +86,7 @@ std::optional<Gpa> find_dtb_place(const GpaRange& ram, const BootLayout& layout,
 }
 
 uint64_t least_ram(Gpa ram_base, BootLayout layout, const BootSizes& sizes) {
-  // Nobody knows what such a kernel uses behind its last byte: an end that is too near would not be seen.
+  // The RAM that such a kernel uses behind its last byte is unknown. A place that is too near would stay unnoticed.
   if (!layout.kernel_is_whole) layout.kernel.size += kDtbBlock;
   const uint64_t kernel = align_up(layout.kernel.end() - ram_base, kPageSize);
   const auto [less, more] = std::minmax({align_up(sizes.initrd, kPageSize), align_up(sizes.dtb, kPageSize)});

@@ -1,4 +1,4 @@
-// The RAM that boot images are placed in, and the one way to say that it is too small.
+// The RAM that boot images are placed in, and the error that it is too small.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,20 @@
 
 namespace rvvmm {
 
-/// More RAM than any machine has: a file that asks for more is damaged, and below it sums cannot overflow.
+/// More RAM than any machine has. A file that asks for more is damaged; sums of smaller values cannot overflow.
 inline constexpr uint64_t kLargestRam = uint64_t{1} << 48;
 
 struct BootRoom {
   const GuestMemory& memory;
-  /// What else must find room beside the kernel: for the advice only.
+  /// Sizes of the images beside the kernel. Only the advice in the error message uses them.
   uint64_t initrd_bytes = 0;
   std::function<uint64_t()> dtb_bytes = [] { return uint64_t{0}; };
-  /// At what level to say that a file is odd: a guest that resets itself again and again must not fill the log.
+  /// The log level for remarks about an odd file. A guest that resets itself again and again must not fill the log.
   log::Level odd_file = log::Level::kWarn;
 
-  /// "--mem 64M: <what> needs 70 MiB from 0x80200000, give at least --mem 74M", kBadInput: the least that all of it
-  /// fits in. `kernel`: where it goes, which is not below RAM, and what of RAM it takes; `is_whole`: all that it uses.
+  /// "--mem 64M: <what> needs 70 MiB from 0x80200000, give at least --mem 74M", kBadInput. The advised size
+  /// has room for all images. `kernel`: the range that the kernel takes, not below RAM; `is_whole`: the kernel uses
+  /// nothing outside that range.
   SetupError too_small_for_kernel(const GpaRange& kernel, bool is_whole) const;
   /// The same for `size` bytes behind a kernel that fits.
   SetupError too_small(std::string_view what, uint64_t size, const BootLayout& layout) const;

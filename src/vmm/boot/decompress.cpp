@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kInputChunk = 256_KiB;
 constexpr size_t kSkipChunk = 64_KiB;
-constexpr size_t kLargestStep = 1_MiB;  // between two looks whether to go on
+constexpr size_t kLargestStep = 1_MiB;  // between two calls of the checkpoint
 
 class PlainStream final : public ByteStream {
  public:
@@ -40,7 +40,7 @@ class PlainStream final : public ByteStream {
   uint64_t position_ = 0;
 };
 
-/// A window on the compressed bytes that moves forward through the file.
+/// A window on the compressed bytes. It moves forward through the file.
 class CompressedInput {
  public:
   CompressedInput(const InputFile& file, FilePart part)
@@ -73,7 +73,7 @@ class CompressedInput {
   size_t end_ = 0;
 };
 
-/// What all compressed streams share: walking forwards, and the words for damage.
+/// The common part of all compressed streams: forward reading, and the error messages for damaged data.
 class CompressedStream : public ByteStream {
  public:
   CompressedStream(const InputFile& file, FilePart part, std::string_view format)
@@ -100,8 +100,8 @@ class CompressedStream : public ByteStream {
   }
 
  protected:
-  /// Goes on: produces output, consumes input, finishes or throws. Returns the bytes put into `out`, which has room for
-  /// 1 to kLargestStep.
+  /// Makes progress: produces output, consumes input, finishes or throws. Returns how many bytes it wrote to `out`.
+  /// `out` has room for 1 to kLargestStep bytes.
   virtual size_t step(std::span<std::byte> out) = 0;
 
   void finish() noexcept { finished_ = true; }
@@ -125,7 +125,7 @@ class CompressedStream : public ByteStream {
   bool finished_ = false;
 };
 
-/// RFC 1952, with several members as gzip(1) takes them. zlib checks length and CRC of each.
+/// RFC 1952. Takes several members, as gzip(1) does. zlib checks length and CRC of each member.
 class GzipStream final : public CompressedStream {
  public:
   GzipStream(const InputFile& file, FilePart part) : CompressedStream(file, part, "gzip") {
@@ -139,7 +139,7 @@ class GzipStream final : public CompressedStream {
  protected:
   size_t step(std::span<std::byte> out) override {
     const auto in = input_.peek(1);
-    // zlib's interface lacks a const here; it does not write its input.
+    // zlib does not write its input, but its interface lacks the const.
     zlib_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(in.data()));
     zlib_.avail_in = static_cast<uInt>(in.size());
     zlib_.next_out = reinterpret_cast<Bytef*>(out.data());
@@ -149,7 +149,7 @@ class GzipStream final : public CompressedStream {
     if (result == Z_STREAM_END) {
       end_member();
     } else if (result == Z_BUF_ERROR) {
-      throw cut_short();  // room for output was there, so what lacked is input
+      throw cut_short();  // there was room for output, so input is missing
     } else if (result == Z_MEM_ERROR) {
       throw std::bad_alloc{};
     } else if (result != Z_OK) {
@@ -170,7 +170,7 @@ class GzipStream final : public CompressedStream {
     finish();
   }
 
-  // As gzip(1) does: zeros are what is left of a tape's block or a partition. Whatever else follows is damage.
+  // Like gzip(1): zeros fill the rest of a tape block or a partition. Any other bytes mean that the file is damaged.
   void skip_padding() {
     for (auto rest = input_.peek(1); !rest.empty(); rest = input_.peek(1)) {
       if (std::ranges::any_of(rest, [](std::byte byte) { return byte != std::byte{0}; })) throw trailing_garbage();
@@ -181,8 +181,8 @@ class GzipStream final : public CompressedStream {
   z_stream zlib_{};
 };
 
-/// RFC 8878, with several frames. The window is bounded by libzstd's own default (128 MiB), which takes all
-/// that the kernel's build makes.
+/// RFC 8878. Takes several frames. libzstd's default limits the window to 128 MiB, which is enough for all files that
+/// the kernel's build makes.
 class ZstdStream final : public CompressedStream {
  public:
   ZstdStream(const InputFile& file, FilePart part) : CompressedStream(file, part, "zstd"), zstd_(ZSTD_createDStream()) {
@@ -208,7 +208,7 @@ class ZstdStream final : public CompressedStream {
     void operator()(ZSTD_DStream* stream) const noexcept { ZSTD_freeDStream(stream); }
   };
 
-  /// False, and finished, at the end of the input.
+  /// At the end of the input: finishes and returns false.
   bool begin_frame() {
     const auto next = input_.peek(sizeof(uint32_t));
     if (next.empty()) {

@@ -1,4 +1,4 @@
-// The content of an input file as a stream of bytes, whether it lies there plain or compressed.
+// The content of an input file as a stream of bytes, whether the file is plain or compressed.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +18,21 @@ struct FilePart {
   uint64_t size = 0;
 };
 
-/// Delivers content straight into the caller's memory: there is no copy between for a plain file, and none of
-/// ours for a compressed one. Throws SetupError where the data is corrupt, cut short or followed by garbage.
+/// Delivers content directly into the caller's memory. A plain file is not copied in between; for a compressed file
+/// only the library may copy. Throws SetupError if the data is corrupt, cut short or followed by garbage.
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
 
-  /// Fills `out` with what comes next; returns less than its size only at the end of the content.
+  /// Fills `out` with the next bytes; returns less than its size only at the end of the content.
   virtual size_t read(std::span<std::byte> out) = 0;
 
-  /// Goes to byte `offset` of the content, which must not be past its end. Compressed content is only ever
-  /// walked forwards: false, and nothing done, for an offset that has gone by.
+  /// Goes to byte `offset` of the content, which must not be past its end. Compressed content is only read forwards.
+  /// For an offset before the current position, seek() does nothing and returns false.
   virtual bool seek(uint64_t offset) = 0;
 };
 
-/// `file` must outlive the stream; `part` must lie in it.
+/// `file` must outlive the stream; `part` must be inside the file.
 std::unique_ptr<ByteStream> open_stream(const InputFile& file, FilePart part, Compression compression);
 
 }  // namespace rvvmm

@@ -24,10 +24,10 @@ constexpr uint32_t kLevelHigh = 4;
 constexpr uint64_t kImsicPage = 4_KiB;
 constexpr size_t kRngSeedBytes = 64;
 constexpr uint32_t kTreeVersion = 17;  // Devicetree Specification 0.4, 5.2
-/// COMMAND_LINE_SIZE of Linux on RISC-V, with the zero at its end, in 6.12 (arch/riscv/include/uapi/asm/setup.h).
+/// COMMAND_LINE_SIZE of Linux 6.12 on RISC-V, with the zero at its end (arch/riscv/include/uapi/asm/setup.h).
 constexpr size_t kShortestCommandLine = 1024;
 
-/// What /chosen tells the guest for its random numbers, and for where it puts itself: different at each boot.
+/// The seeds in /chosen, for the guest's random numbers and its KASLR. They are different at each boot.
 class Seeds {
  public:
   Seeds() {
@@ -46,14 +46,14 @@ class Seeds {
   std::array<std::byte, kRngSeedBytes + sizeof(uint64_t)> bytes_;
 };
 
-/// Extensions in the two forms that kernels read: one string, and a list.
+/// ISA extensions in the two forms that kernels read: one string, and a list.
 struct IsaText {
   std::string string;
   std::vector<std::string_view> list;
 };
 
 IsaText isa_text(const CpuDescription& cpu, bool with_aia) {
-  // KVM gives a guest neither the hypervisor extension nor machine level, whatever the host has.
+  // KVM gives a guest neither the hypervisor extension nor machine mode, even if the host has them.
   const auto hidden = [&](std::string_view name) {
     return name.empty() || name == "h" || name == "smaia" || (name == "ssaia" && !with_aia);
   };
@@ -86,7 +86,7 @@ class FdtImage {
   explicit FdtImage(const FdtInputs& inputs)
       : inputs_(inputs), aia_(std::get_if<FdtAia>(&inputs.irqchip)), irqchip_(fdt_.new_phandle()) {}
 
-  /// Chosen comes first: it is what a kernel looks for before it looks at anything else.
+  /// /chosen comes first, because a kernel looks for it first.
   std::vector<std::byte> build() && {
     fdt_.u32("#address-cells", 2);
     fdt_.u32("#size-cells", 2);
@@ -216,7 +216,8 @@ class FdtImage {
     return cells;
   }
 
-  /// riscv,imsics.yaml. Index bits are left out: Linux takes as many as the number of harts needs, as KVM is told.
+  /// riscv,imsics.yaml. The index bits are left out: Linux uses as many as the number of harts needs, and KVM is
+  /// configured with the same number.
   void imsics() {
     const Gpa base = aia_->layout.imsic_base;
     const auto scope = fdt_.node("interrupt-controller", base.value);
@@ -250,10 +251,10 @@ class FdtImage {
   }
 
   const FdtInputs& inputs_;
-  const FdtAia* aia_;  // null: there is a PLIC
+  const FdtAia* aia_;  // null: the machine has a PLIC
   FdtBuilder fdt_;
   uint32_t irqchip_;
-  uint32_t imsic_ = 0;  // none where there is a PLIC
+  uint32_t imsic_ = 0;  // 0 if the machine has a PLIC
   std::vector<uint32_t> hart_intcs_;
   std::vector<FdtSlot> slots_;  // of the devices
 };
@@ -265,7 +266,7 @@ SetupError too_large(const FdtInputs& inputs, size_t size) {
   if (with_one > kLargestDtb) {
     return {ExitStatus::kUsage, "--append: is too long; a guest kernel maps a device tree of at most 2 MiB"};
   }
-  // Nodes of low harts have shorter names: their share is rounded up.
+  // Nodes of harts with low numbers have shorter names, so the size per hart is rounded up.
   constexpr size_t kNames = 16;
   const size_t each = (size - with_one) / (inputs.harts - 1) + kNames;
   return {ExitStatus::kUsage,
@@ -274,15 +275,15 @@ SetupError too_large(const FdtInputs& inputs, size_t size) {
                       inputs.harts, size / 1_KiB, 1 + (kLargestDtb - with_one) / each)};
 }
 
-/// `bytes` are all of a tree that is as large as its header says, and at most kLargestDtb. What it takes in RAM is at
-/// least `at_least`.
+/// `bytes` are a whole tree of at most kLargestDtb bytes; its header has the right size. The result takes at least
+/// `at_least` bytes of RAM.
 DeviceTree with_room(std::vector<std::byte> bytes, uint64_t at_least = 0) {
   const uint64_t size = std::min(std::max(bytes.size() + kDtbRoom, at_least), kLargestDtb);
   fdt_set_totalsize(bytes.data(), static_cast<uint32_t>(size));
   return {.bytes = std::move(bytes), .size = size};
 }
 
-/// Throws what libfdt says about our own edit of the user's tree.
+/// Throws libfdt's error, if `error` is one, for rvvmm's edit of the user's tree.
 void amend(const InputFile& file, int error) {
   if (error < 0) throw file.error(std::format("its /chosen cannot be set: {}", fdt_strerror(error)));
 }
@@ -304,7 +305,7 @@ void set_chosen(const InputFile& file, void* dtb, const UserDtbInputs& inputs) {
     const std::string text{inputs.bootargs};
     amend(file, fdt_setprop(dtb, chosen, "bootargs", text.c_str(), static_cast<int>(text.size() + 1)));
   }
-  // A tree that --dump-dtb wrote, or that was taken from a running machine, tells of that one's initrd and seeds.
+  // A tree from --dump-dtb or from a running machine contains the initrd and seeds of that machine.
   if (inputs.initrd) {
     amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-start", inputs.initrd->base.value));
     amend(file, fdt_setprop_u64(dtb, chosen, "linux,initrd-end", inputs.initrd->end().value));
@@ -346,7 +347,7 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
   std::vector<std::byte> original(size);
   file.read(0, original);
   if (size < sizeof(fdt_header) || fdt_magic(original.data()) != FDT_MAGIC) {
-    throw file.error("is no flattened device tree; give a .dtb, as dtc makes it from source");
+    throw file.error("is not a flattened device tree; give a .dtb, such as dtc makes from source");
   }
   const uint32_t said = fdt_totalsize(original.data());
   if (said > size) {
@@ -355,7 +356,7 @@ DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs) {
   if (const int error = fdt_check_full(original.data(), size); error != 0) {
     throw file.error(std::format("is a damaged device tree: {}", fdt_strerror(error)));
   }
-  // What a newer one has more would be lost when we write ours into it.
+  // libfdt writes a tree of version 17, so the additions of a newer version would be lost.
   if (const uint32_t version = fdt_version(original.data()); version > kTreeVersion) {
     throw file.error(std::format("is a device tree of version {}; {} is the newest known", version, kTreeVersion));
   }
@@ -385,7 +386,7 @@ std::vector<std::string> oddities_of(const DeviceTree& tree, std::string_view ap
   if (bytes >= kShortestCommandLine) {
     lines.push_back(
         std::format("--append{}: the guest's command line has {} bytes; Linux takes the first {} or 2047 "
-                    "of them, by version, and drops the rest without a word",
+                    "of them, by version, and silently drops the rest",
                     user_dtb == nullptr ? "" : ", or bootargs of --dtb", bytes, kShortestCommandLine - 1));
   }
   if (user_dtb == nullptr) return lines;

@@ -1,4 +1,4 @@
-// The device tree that the guest gets: made from the machine (build_fdt), or the user's own file, amended.
+// The guest's device tree: made for the machine (build_fdt), or the user's file with changes (load_user_dtb).
 #pragma once
 
 #include <cstddef>
@@ -18,19 +18,19 @@
 
 namespace rvvmm {
 
-/// The largest tree that Linux maps at boot (Documentation/arch/riscv/boot.rst), and the largest --dtb takes.
+/// The largest tree that Linux maps at boot (Documentation/arch/riscv/boot.rst), and the largest that --dtb takes.
 inline constexpr uint64_t kLargestDtb = 2_MiB;
 
-/// What is left free behind a tree, as far as kLargestDtb goes: firmware edits the tree where it lies, as U-Boot does,
-/// which takes 12 KiB before it hands it on.
+/// Free room behind a tree, as long as the total stays within kLargestDtb. Firmware such as U-Boot edits the tree in
+/// place; U-Boot adds 12 KiB before it passes the tree on.
 inline constexpr uint64_t kDtbRoom = 64_KiB;
 
 struct DeviceTree {
-  std::vector<std::byte> bytes;  ///< without the free room, in which anything may stand
-  uint64_t size = 0;             ///< with it: the totalsize in its header
+  std::vector<std::byte> bytes;  ///< without the free room, whose content does not matter
+  uint64_t size = 0;             ///< with the free room: totalsize in the header
 };
 
-/// Bytes of an APLIC's window as KVM has it.
+/// Size of KVM's APLIC window.
 inline constexpr uint64_t kAplicSize = 16_KiB;
 
 /// The in-kernel AIA as set_up_aia() made it.
@@ -39,8 +39,8 @@ struct FdtAia {
   AiaProperties properties;
 };
 
-/// A PLIC describes itself: given the harts' "riscv,cpu-intc" phandles, by hart, and the phandle it must carry.
-/// Called with /soc open.
+/// A PLIC writes its own node. It gets the "riscv,cpu-intc" phandles, indexed by hart, and the phandle for its node.
+/// Called while the /soc node is open.
 struct FdtPlic {
   std::function<void(FdtBuilder& fdt, std::span<const uint32_t> hart_intcs, uint32_t own_phandle)> describe;
 };
@@ -49,7 +49,7 @@ struct FdtDevice {
   const Device* device = nullptr;
   GpaRange window;
   std::optional<Gsi> gsi;  ///< none: the device has no interrupt
-  uint32_t inputs = 1;     ///< how many it has, from gsi on
+  uint32_t inputs = 1;     ///< number of interrupt inputs, the first one is gsi
 };
 
 struct FdtInputs {
@@ -63,8 +63,8 @@ struct FdtInputs {
   std::string_view stdout_path;        ///< "/soc/serial@10000000"; empty: no console in the tree
 };
 
-/// The whole tree, with fresh random seeds. Throws SetupError where memory or the host's randomness ends, and
-/// (kUsage, with the most harts that would do) where it is larger than kLargestDtb.
+/// The whole tree, with fresh random seeds. Throws SetupError if memory or the host's random source fails. Throws
+/// SetupError (kUsage), with the largest possible number of harts, if the tree is larger than kLargestDtb.
 DeviceTree build_fdt(const FdtInputs& inputs);
 
 /// What the machine adds to the user's own tree.
@@ -73,19 +73,19 @@ struct UserDtbInputs {
   std::string_view bootargs;       ///< set in /chosen unless empty
 };
 
-/// The file of --dtb, checked and amended, with fresh random seeds in its /chosen; every other node and property stays
-/// as it is, and free room where it has more than kDtbRoom. Throws SetupError(kBadInput) when it is no whole,
-/// well-formed device tree of at most kLargestDtb.
+/// Checks the file of --dtb and changes its /chosen, also with fresh random seeds. Every other node and property stays
+/// unchanged. So does its free room, if that is more than kDtbRoom. Throws SetupError(kBadInput) if the file is not a
+/// whole, well-formed device tree of at most kLargestDtb.
 DeviceTree load_user_dtb(const InputFile& file, const UserDtbInputs& inputs);
 
-/// What the kernel of a guest with `harts` harts will find odd about its tree, in a line each: a command line that is
-/// longer than some kernels take, and, of a tree that is the user's own, harts that are others than the machine's.
-/// `user_dtb`: its file; null: the tree is ours, and its command line is `append`.
+/// The problems that a kernel may have with this tree, one line each: a command line that is too long for some kernels,
+/// and, in a user's tree, a missing /cpus or a number of harts that differs from `harts`. `user_dtb`: the user's file;
+/// null: build_fdt() made the tree, with the command line `append`.
 std::vector<std::string> oddities_of(const DeviceTree& tree, std::string_view append, const InputFile* user_dtb,
                                      uint32_t harts);
 
-/// Writes the tree for --dump-dtb, its free room as zeroes. Throws SetupError naming the option and the file, of which
-/// no part is left then.
+/// Writes the tree for --dump-dtb, with zeros for its free room. Throws SetupError that names the option and the file,
+/// and leaves no partial file.
 void dump_dtb(const std::string& path, const DeviceTree& tree);
 
 }  // namespace rvvmm

@@ -8,7 +8,8 @@
 namespace rvvmm {
 namespace {
 
-// Segments of a kernel start within its first 100 MiB; a few compressed bytes can stand for terabytes.
+// Segments of a kernel start within its first 100 MiB. The limit is needed because a few compressed bytes can expand to
+// terabytes.
 constexpr uint64_t kMostSkipped = 256_MiB;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A kernel's bytes after decompression: its first ones at hand to find out what it is, the rest read into place.
+// A kernel's bytes after decompression. The first bytes are kept to detect the format; the rest is read into place.
 #pragma once
 
 #include <array>
@@ -21,17 +21,19 @@ class KernelContent {
   /// The first bytes: 4 KiB, or all if there are fewer.
   std::span<const std::byte> head() const noexcept { return std::span{head_}.first(head_size_); }
 
-  /// All bytes of a plain file's part; nullopt for compressed content, which tells only by being read.
+  /// Size of a plain file's part. nullopt for compressed content, whose size is known only after reading it.
   std::optional<uint64_t> size() const noexcept { return size_; }
 
-  /// Fills `out` from `offset` of the content; returns less than its size only at the end. Throws SetupError for
-  /// bytes of compressed content behind the head that have gone by, or that lie so far ahead that it must be a trap.
+  /// Fills `out` from `offset` of the content; returns less than its size only at the end. For compressed content it
+  /// throws SetupError if the bytes are behind the head and before the current position, or if they are so far ahead
+  /// that the file must be malicious.
   size_t read(uint64_t offset, std::span<std::byte> out);
 
-  /// Reads to the end of compressed content, so that its checksum is seen, but gives up after `most` bytes: false.
+  /// Reads to the end of compressed content, so that its checksum is verified. Gives up after `most` bytes and returns
+  /// false.
   bool drain(uint64_t most);
 
-  /// Zeroes `out`, which the content says nothing about.
+  /// Fills `out`, for which there is no content, with zeros.
   void clear(std::span<std::byte> out) const;
 
   SetupError error(std::string_view what) const { return file_.error(what); }

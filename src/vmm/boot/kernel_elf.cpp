@@ -15,9 +15,9 @@
 namespace rvvmm {
 namespace {
 
-// A kernel has a handful; a table of thousands is damage.
+// A kernel has a few program headers. A table of thousands means a damaged file.
 constexpr uint32_t kMostProgramHeaders = 512;
-// Debug sections follow the segments of an unstripped kernel; compressed ones are read only for their checksum.
+// Debug sections follow the segments of an unstripped kernel. In a compressed file they are read for the checksum only.
 constexpr uint64_t kMostBehindSegments = 1_GiB;
 
 std::string machine_text(uint16_t machine) {
@@ -68,7 +68,7 @@ Elf64_Ehdr checked_header(const KernelContent& content) {
   return header;
 }
 
-/// True if [offset, offset + size) can lie in the content, as far as its size is known before it is read.
+/// True if [offset, offset + size) can be inside the content, as far as its size is known before reading.
 bool may_hold(const KernelContent& content, uint64_t offset, uint64_t size) noexcept {
   const uint64_t whole = content.size().value_or(kLargestRam);
   return offset <= whole && size <= whole - offset;
@@ -86,7 +86,7 @@ void check_segment(const KernelContent& content, const Elf64_Phdr& segment) {
   if (!may_hold(content, segment.p_offset, segment.p_filesz)) throw damaged("lies outside the file");
 }
 
-/// The segments that take up memory, by physical address; no two share a byte.
+/// The segments that take up memory, sorted by physical address. They do not overlap.
 std::vector<Elf64_Phdr> load_segments(KernelContent& content, const Elf64_Ehdr& header) {
   std::vector<Elf64_Phdr> table(header.e_phnum);
   const auto bytes = std::as_writable_bytes(std::span{table});
@@ -107,7 +107,7 @@ std::vector<Elf64_Phdr> load_segments(KernelContent& content, const Elf64_Ehdr& 
   return table;
 }
 
-/// Where the lowest segment goes; the others keep their distance from it.
+/// The range of all segments in RAM. They move together, so the distances between them stay the same.
 GpaRange place(const KernelContent& content, const std::vector<Elf64_Phdr>& segments, const BootRoom& room) {
   const GpaRange ram = room.memory.range();
   const Gpa linked{segments.front().p_paddr};
@@ -117,18 +117,18 @@ GpaRange place(const KernelContent& content, const std::vector<Elf64_Phdr>& segm
   }
   GpaRange range{.base = linked, .size = size};
   if (!ram.contains(linked, 1)) {
-    // The place in the page is kept: it is what the smallest alignments in the kernel rest on.
+    // The offset in the page stays the same, because small alignments in the kernel depend on it.
     range.base = ram.base + kDefaultTextOffset + linked.value % 4_KiB;
     if (!ram.contains(range.base, range.size)) throw room.too_small_for_kernel(range, true);
     const bool surprising = linked >= ram.base && linked - ram.base <= kLargestRam;
     log::line(log::Module::kLoader, surprising ? room.odd_file : log::Level::kInfo,
-              "ELF kernel linked for {:#x}, which is no RAM: loaded at {:#x}", linked.value, range.base.value);
+              "ELF kernel linked for {:#x}, which is not RAM: loaded at {:#x}", linked.value, range.base.value);
   }
   if (!ram.contains(range.base, range.size)) throw room.too_small_for_kernel(range, true);
   return range;
 }
 
-/// e_entry is a virtual address in a kernel that is linked for its own page tables, a physical one in others.
+/// e_entry is a virtual address if the kernel is linked for its own page tables, else a physical address.
 Gpa entry_point(const KernelContent& content, const Elf64_Ehdr& header, const std::vector<Elf64_Phdr>& segments,
                 Gpa base) {
   for (const auto address : {&Elf64_Phdr::p_vaddr, &Elf64_Phdr::p_paddr}) {
@@ -138,12 +138,12 @@ Gpa entry_point(const KernelContent& content, const Elf64_Ehdr& header, const st
       const Gpa entry = base + (segment.p_paddr - segments.front().p_paddr) + (header.e_entry - segment.*address);
       if (entry.value % kInstructionAlignment == 0) return entry;
       throw content.error(
-          std::format("ELF entry point {:#x} is odd, as no instruction's address may be: the file is "
+          std::format("ELF entry point {:#x} is odd; instructions have even addresses: the file is "
                       "damaged",
                       header.e_entry));
     }
   }
-  throw content.error(std::format("ELF entry point {:#x} lies in no segment: the file is damaged", header.e_entry));
+  throw content.error(std::format("ELF entry point {:#x} is not in any segment: the file is damaged", header.e_entry));
 }
 
 }  // namespace
@@ -159,7 +159,7 @@ LoadedKernel load_elf(KernelContent& content, const BootRoom& room) {
   const uint64_t linked = segments.front().p_paddr;
   const Gpa entry = entry_point(content, header, segments, range.base);
 
-  // Compressed content comes only once, in the file's order.
+  // Compressed content can be read only once, in the file's order.
   std::ranges::sort(segments, {}, &Elf64_Phdr::p_offset);
   for (const Elf64_Phdr& segment : segments) {
     const Gpa at = range.base + (segment.p_paddr - linked);

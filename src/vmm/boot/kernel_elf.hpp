@@ -9,11 +9,12 @@
 
 namespace rvvmm {
 
-/// True if the content starts as any ELF file does.
+/// True if the content starts with the ELF magic number.
 bool is_elf(std::span<const std::byte> head) noexcept;
 
-/// Copies the PT_LOAD segments to their physical addresses and clears what they own beyond the file. If the lowest of
-/// them is not in RAM, all move so that it lands at kDefaultTextOffset. Throws SetupError as load_kernel().
+/// Copies the PT_LOAD segments to their physical addresses and clears the memory that the file has no bytes for.
+/// If the lowest segment is not in RAM, all segments move so that the lowest one starts at kDefaultTextOffset, with its
+/// offset in the page. Throws SetupError as load_kernel() does.
 LoadedKernel load_elf(KernelContent& content, const BootRoom& room);
 
 }  // namespace rvvmm

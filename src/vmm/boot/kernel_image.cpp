@@ -33,7 +33,7 @@ struct ImageHeader {
 static_assert(sizeof(ImageHeader) == 64);
 
 constexpr uint64_t kFlagBigEndian = 1;
-// Documentation/arch/riscv/boot.rst, "Kernel location": of 64-bit kernels.
+// Documentation/arch/riscv/boot.rst, "Kernel location": the alignment of 64-bit kernels.
 constexpr uint64_t kLinuxAlignment = 2_MiB;
 constexpr size_t kMagicAt = offsetof(ImageHeader, magic);
 constexpr size_t kMagic2At = offsetof(ImageHeader, magic2);
@@ -59,7 +59,7 @@ bool has_at(Bytes head, size_t offset, std::string_view magic) noexcept {
 struct ForeignFormat {
   size_t offset;
   std::string_view magic;
-  std::string_view what;  ///< the whole complaint
+  std::string_view what;  ///< the whole error message
 };
 
 constexpr std::string_view kHdrS = "HdrS";
@@ -102,8 +102,8 @@ bool is_portable_executable(Bytes head) noexcept {
   return has_at(head, header_at, "PE\0\0"sv);
 }
 
-/// Copies all content to `at`, as far as RAM goes, and returns its size. `is_whole`: the kernel uses nothing behind it
-/// that its header does not tell of.
+/// Copies all content to `at` and returns its size. Throws if RAM is too small. `is_whole`: the header states all RAM
+/// that the kernel uses.
 uint64_t read_all(KernelContent& content, const BootRoom& room, Gpa at, bool is_whole) {
   const GpaRange ram = room.memory.range();
   const uint64_t known = content.size().value_or(1);
@@ -132,21 +132,20 @@ LoadedKernel load_image(KernelContent& content, const BootRoom& room) {
   }
   if (header.text_offset % kInstructionAlignment != 0) {
     throw content.error(
-        std::format("Image header asks for offset {:#x}, which is odd, as no instruction's address may "
-                    "be: the file is damaged",
+        std::format("Image header asks for offset {:#x}, which is odd; instructions have even "
+                    "addresses: the file is damaged",
                     header.text_offset));
   }
   if (header.text_offset % kLinuxAlignment != 0) {
-    log::line(
-        log::Module::kLoader, room.odd_file,
-        "kernel Image header asks for offset {:#x}, which is no multiple of 2 MiB: Linux stops there without a word",
-        header.text_offset);
+    log::line(log::Module::kLoader, room.odd_file,
+              "kernel Image header asks for offset {:#x}, which is not a multiple of 2 MiB: Linux silently stops there",
+              header.text_offset);
   }
   if (const uint32_t major = header.version >> 16; major != 0) {
     log::line(log::Module::kLoader, room.odd_file, "kernel Image header is version {}.{}, 0.2 is known: going on",
               major, header.version & 0xffff);
   }
-  // RAM starts at a multiple of 2 MiB, so the kernel is as far from one as text_offset asks.
+  // RAM starts at a multiple of 2 MiB, so the kernel gets the offset from such a multiple that text_offset asks for.
   const GpaRange ram = room.memory.range();
   const Gpa at = ram.base + header.text_offset;
   const uint64_t needed = std::max(header.image_size, content.size().value_or(1));
@@ -163,7 +162,7 @@ LoadedKernel load_blob(KernelContent& content, const BootRoom& room) {
   return {.entry = at, .range = {.base = at, .size = size}, .range_is_whole = false};
 }
 
-/// Content that is not compressed, or not any more.
+/// Loads content that is plain or already decompressed.
 LoadedKernel load_content(KernelContent& content, const BootRoom& room) {
   const Bytes head = content.head();
   if (is_image(head)) return load_image(content, room);
@@ -177,8 +176,8 @@ LoadedKernel load_content(KernelContent& content, const BootRoom& room) {
   const LoadedKernel blob = load_blob(content, room);
   log::line(log::Module::kLoader, room.odd_file, "{}",
             content
-                .error(std::format("no known kernel format, loaded as it is at {:#x}; --kernel-format raw says that it "
-                                   "is meant so",
+                .error(std::format("no known kernel format, loaded as it is at {:#x}; --kernel-format raw says that "
+                                   "this is intended",
                                    blob.entry.value))
                 .what());
   return blob;

@@ -23,11 +23,11 @@ namespace {
 
 namespace po = boost::program_options;
 
-// The parser takes each word off the front of an array, so its time grows with the square of this. All devices that
-// there is room for, and every other option, are some 200 words.
+// The parser removes each word from the front of an array, so its time grows with the square of this number. The
+// largest useful command line, with all possible devices and every other option, has about 200 words.
 constexpr size_t kMostWords = 1024;
 
-// False for an option that certainly is in none of `args`.
+// False: `args` certainly do not contain the option.
 bool may_be_in(std::span<const char* const> args, const OptionSpec& spec) noexcept {
   return std::ranges::any_of(args, [&](std::string_view arg) {
     if (arg.starts_with("--")) return arg.substr(2).starts_with(spec.name);
@@ -35,15 +35,15 @@ bool may_be_in(std::span<const char* const> args, const OptionSpec& spec) noexce
   });
 }
 
-// Only the options that may occur: the parser compares each word with each option several times, which would be a
-// fifth of all that rvvmm does before the guest runs.
+// Describes only the options that may occur. The parser compares each word with each option several times; with all
+// options that would take a fifth of the time before the guest runs.
 po::options_description describe_options(std::span<const char* const> args) {
   po::options_description description;
   for (const OptionSpec& spec : option_table()) {
     if (!may_be_in(args, spec)) continue;
     std::string names{spec.name};
     if (spec.short_name != 0) names.append({',', spec.short_name});
-    // Boost owns the semantic; values are parsed by option_values, which words its errors for people.
+    // Boost owns the semantic. option_values parses the values, because its error messages are readable.
     description.add_options()(names.c_str(), new po::untyped_value(spec.argument.empty()));
   }
   return description;
@@ -61,17 +61,17 @@ SetupError explain(const po::invalid_command_line_syntax& problem) {
   }
 }
 
-// What the parser took for an option but is none of ours, or not meant as the one that it took it for.
+// Refuses a word that the parser took for an option although it is not an option of rvvmm, or was meant as another.
 void refuse_stranger(const po::option& option) {
-  // A switch before others in one word, -hV: the parser gives the word to the last of them.
+  // Several switches in one word, such as -hV: the parser gives the word's text to the last switch only.
   if (option.original_tokens.empty() && option.position_key < 0 && !option.unregistered) return;
   const std::string token = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
   if (option.position_key >= 0) {
-    throw usage(std::format("{}: is no option; to boot a kernel, give --kernel FILE", in_quotes(token)));
+    throw usage(std::format("{}: is not an option; to boot a kernel, give --kernel FILE", in_quotes(token)));
   }
   const std::string_view typed = std::string_view{token}.substr(std::min(token.find_first_not_of('-'), token.size()));
   const std::string_view name = typed.substr(0, typed.find('='));
-  // "-kernel Image", as other programs have it, would be read as "-k ernel" and a stray word.
+  // Other programs accept "-kernel Image". Here the parser reads it as "-k ernel" and a stray word.
   const bool long_with_one_dash = !token.starts_with("--") && name.size() > 1 && find_option(name) != nullptr;
   if (!option.unregistered && !long_with_one_dash) return;
   const std::string shown = shortened(std::string_view{token}.substr(0, token.find('=')));
@@ -85,8 +85,8 @@ bool is_option_token(std::string_view token) noexcept {
   return token.size() == 2 && token[0] == '-' && std::ranges::any_of(option_table(), has_short_name);
 }
 
-// The parser takes the next word for the argument even if it is the next option: "--kernel --smp 2". Who means such a
-// word writes --append=--smp.
+// The parser takes the next word as the argument even if that word is an option: "--kernel --smp 2". A user who wants
+// such an argument writes --append=--smp.
 void refuse_swallowed_option(const po::option& option, const std::string& where) {
   if (option.original_tokens.size() < 2 || !is_option_token(option.original_tokens[1])) return;
   const std::string next = shortened(option.original_tokens[1]);
@@ -95,9 +95,8 @@ void refuse_swallowed_option(const po::option& option, const std::string& where)
 
 std::vector<Setting> parse_arguments(std::span<const char* const> args) {
   if (args.size() > kMostWords) {
-    throw usage(
-        std::format("{}: word {} of the command line, which may have {}; the rest may stand in a file of --config",
-                    in_quotes(args[kMostWords]), kMostWords + 1, kMostWords));
+    throw usage(std::format("{}: word {} of the command line, which may have {}; put the rest in a file of --config",
+                            in_quotes(args[kMostWords]), kMostWords + 1, kMostWords));
   }
   const po::options_description description = describe_options(args);
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
@@ -169,7 +168,7 @@ void apply(Config& config, const Setting& setting) {
     case OptionId::kVersion:
     case OptionId::kList:
     case OptionId::kCompletion:
-    case OptionId::kCount: break;  // not about the machine
+    case OptionId::kCount: break;  // these do not configure the machine
   }
 }
 

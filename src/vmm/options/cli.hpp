@@ -24,12 +24,12 @@ struct ListSbi {};
 
 using ParseResult = std::variant<Config, PrintText, PrintVersion, ListSbi, ReportRequest>;
 
-/// `args` without the program's name. Reads the file of --config, and opens nothing else: whether the files and
-/// the sizes suit the host is for others to say. Throws SetupError (kUsage) with one line that names the
-/// option, or FILE:LINE and the key.
+/// `args` come without the program's name. Reads the file of --config and opens no other file. Does not check whether
+/// the files and sizes suit the host; the code that uses them does. Throws SetupError (kUsage) with one line that names
+/// the option, or FILE:LINE and the key.
 ParseResult parse_command_line(std::span<const char* const> args);
 
-/// "rvvmm <version>", then `host_facts` (lines about KVM, may be empty), each line ended.
+/// "rvvmm <version>", then `host_facts` (lines about KVM, may be empty). Each line ends with a newline.
 std::string version_text(std::string_view host_facts);
 
 }  // namespace rvvmm

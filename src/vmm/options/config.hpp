@@ -16,7 +16,7 @@
 
 namespace rvvmm {
 
-/// What the file of --kernel is: found from its content, or a blob to be loaded as it is.
+/// The format of the --kernel file: detected from its content, or a blob that is loaded unchanged.
 enum class KernelFormat : uint8_t { kAuto, kRaw };
 
 enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
@@ -24,15 +24,15 @@ enum class IrqchipChoice : uint8_t { kAuto, kAia, kPlic };
 /// How the guest reaches virtio devices.
 enum class Transport : uint8_t { kPci, kMmio };
 
-/// What the guest's console is to the guest.
+/// The device that the guest sees as its console.
 enum class ConsoleDevice : uint8_t { kUart, kVirtio };
-/// And where the host reads and types it.
+/// Where the host shows the console's output and takes its input from.
 enum class ConsoleWhere : uint8_t { kTerminal, kPty, kSocket, kFile, kNull };
 
 struct ConsoleChoice {
   ConsoleDevice device = ConsoleDevice::kUart;
   ConsoleWhere where = ConsoleWhere::kTerminal;  ///< stdin and stdout, terminal or not
-  std::string path = {};                         ///< of a socket or file
+  std::string path = {};                         ///< of the socket or file
 
   friend bool operator==(const ConsoleChoice&, const ConsoleChoice&) = default;
 };
@@ -40,30 +40,30 @@ struct ConsoleChoice {
 struct TraceFile {
   std::string path;  ///< "-": stderr
   bool json = false;
-  bool registers = false;  ///< of the hart, with each exit
+  bool registers = false;  ///< adds the hart's registers to each exit
 
   friend bool operator==(const TraceFile&, const TraceFile&) = default;
 };
 
 /// What happens at a break.
 enum class OnBreak : uint8_t {
-  kPrompt,    ///< the machine stops, and the user is asked at the terminal
-  kContinue,  ///< a line
-  kDump,      ///< a line and the registers
-  kExit,      ///< these, then rvvmm ends
+  kPrompt,    ///< the machine stops, and the terminal shows a prompt
+  kContinue,  ///< prints a line
+  kDump,      ///< prints a line and the registers
+  kExit,      ///< prints a line and the registers, then rvvmm ends
 };
 
 /// What happens when the guest panics.
 enum class OnPanic : uint8_t {
   kExit,   ///< rvvmm ends with ExitStatus::kGuestSystemFailure
   kReset,  ///< the guest boots again
-  kStop,   ///< the machine stands still, to be looked at
+  kStop,   ///< the machine stays stopped, so that the user can inspect it
 };
 
 struct Config {
   std::string kernel;
   KernelFormat kernel_format = KernelFormat::kAuto;
-  std::vector<std::string> initrds;  ///< one behind the other
+  std::vector<std::string> initrds;  ///< joined in this order
   std::string append;                ///< the guest kernel's command line
   uint64_t mem_bytes = 256_MiB;
   RamOptions ram;
@@ -78,21 +78,21 @@ struct Config {
   bool no_reboot = false;  ///< a guest's reset ends rvvmm with ExitStatus::kGuestReset
   ConsoleChoice console;
   std::optional<std::string> dtb;       ///< given to the guest instead of the generated tree
-  std::optional<std::string> dump_dtb;  ///< write the tree here and end
-  std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: anywhere
+  std::optional<std::string> dump_dtb;  ///< write the tree to this file and end
+  std::vector<uint32_t> cpu_affinity;   ///< host CPUs; vCPU i runs on element i modulo the size; empty: any CPU
   std::vector<std::pair<log::Module, log::Level>> log_levels;
   std::optional<std::string> log_file;
   uint64_t guest_log_limit = GuestLog::kUsualLimit;  ///< bytes
   std::optional<std::string> boot_timeline;
   std::optional<std::string> profile;  ///< "-": a table on stderr
   std::optional<std::string> symbols;
-  std::optional<std::string> trace;  ///< which exits, as ExitMatcher has them
+  std::optional<std::string> trace;  ///< which exits, in the syntax of ExitMatcher
   std::optional<TraceFile> trace_file;
-  std::optional<std::string> breaks;         ///< which exits, as ExitMatcher has them
-  std::optional<OnBreak> on_break;           ///< none: kPrompt where there is a terminal, else kDump
-  std::vector<std::string> panic_patterns;   ///< parts of a console line that says so
-  std::optional<OnPanic> on_panic;           ///< none: what the guest asks for, and kExit for a line
-  std::optional<std::string> flight_record;  ///< where to; "off"
+  std::optional<std::string> breaks;         ///< which exits, in the syntax of ExitMatcher
+  std::optional<OnBreak> on_break;           ///< none: kPrompt if there is a terminal, else kDump
+  std::vector<std::string> panic_patterns;   ///< parts of a console line that reports a panic
+  std::optional<OnPanic> on_panic;           ///< none: what the guest asks for, and kExit for a panic line
+  std::optional<std::string> flight_record;  ///< the file's path, or "off"
 };
 
 }  // namespace rvvmm

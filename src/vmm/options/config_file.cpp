@@ -33,7 +33,7 @@ std::string read_whole(const std::string& path) {
     file.read(0, std::as_writable_bytes(std::span{text}));
     return text;
   } catch (const SetupError& problem) {
-    throw SetupError{ExitStatus::kUsage, problem.what()};  // not one of the guest's files
+    throw SetupError{ExitStatus::kUsage, problem.what()};  // kBadInput is only for the guest's files
   }
 }
 
@@ -51,7 +51,7 @@ Setting parse_line(std::string_view line, const std::string& path, size_t number
   return {.spec = spec, .value = std::string{trimmed(line.substr(equals + 1))}, .where = std::move(where)};
 }
 
-// A configuration has neither: they are a sign of another kind of file.
+// A very long line or a NUL byte shows that the file is not a configuration.
 void refuse_binary(std::string_view line, const std::string& path, size_t number) {
   if (line.size() > kMaxConfigLine) {
     throw wrong_line(path, number, std::format("longer than {} bytes", kMaxConfigLine));
@@ -59,7 +59,7 @@ void refuse_binary(std::string_view line, const std::string& path, size_t number
   if (line.contains('\0')) throw wrong_line(path, number, "holds a NUL byte; a configuration is text");
 }
 
-// Some editors put a mark in front, U+FEFF, which shows how the text is encoded.
+// Some editors write a byte order mark, U+FEFF, at the start. It shows how the text is encoded.
 std::string_view without_mark(std::string_view text, const std::string& path) {
   constexpr std::string_view kUtf8 = "\xef\xbb\xbf";
   constexpr std::array<std::string_view, 2> kUtf16{"\xff\xfe", "\xfe\xff"};
@@ -75,7 +75,7 @@ std::string_view without_mark(std::string_view text, const std::string& path) {
 std::vector<Setting> read_config_file(const std::string& path) {
   const std::string whole = read_whole(path);
   std::vector<Setting> settings;
-  std::array<size_t, static_cast<size_t>(OptionId::kCount)> seen{};  // line, 0: not yet
+  std::array<size_t, static_cast<size_t>(OptionId::kCount)> seen{};  // line number; 0: not seen yet
   size_t number = 0;
   for (std::string_view rest = without_mark(whole, path); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());

@@ -9,7 +9,7 @@
 
 namespace rvvmm {
 
-/// One option as it was given, not yet looked into.
+/// One option as the user wrote it; its value is not parsed yet.
 struct Setting {
   const OptionSpec* spec;
   std::string value;
@@ -19,9 +19,9 @@ struct Setting {
 inline constexpr uint64_t kMaxConfigFile = 64_KiB;
 inline constexpr size_t kMaxConfigLine = 4_KiB;
 
-/// The file's settings, in its order, each key at most once unless it is repeatable. A line whose first printable
-/// character is '#' is a comment; spaces around key and value do not count; a switch takes true or false. Throws
-/// SetupError (kUsage) that names the file, and the line where there is one.
+/// Returns the file's settings in the order of the file. A key may occur once, unless its option is repeatable. A line
+/// whose first printable character is '#' is a comment. Spaces around key and value are ignored. A switch takes true or
+/// false. Throws SetupError (kUsage) that names the file, and the line if the error is in one.
 std::vector<Setting> read_config_file(const std::string& path);
 
 }  // namespace rvvmm

@@ -17,7 +17,7 @@ void check_rules(const Config& config) {
       {config.on_break && !config.breaks, "--on-break: there is nothing to stop at; give --break too"},
       {config.symbols && !config.profile, "--symbols: there is nothing to name; give --profile too"},
       {config.on_panic == OnPanic::kReset && config.no_reboot,
-       "--on-panic: reset is what --no-reboot forbids; give one of the two"},
+       "--on-panic: reset is forbidden by --no-reboot; give one of the two"},
       {config.kernel.empty(), "--kernel: missing; give a RISC-V kernel image, for example --kernel Image"},
   };
   for (const Rule& rule : rules)

@@ -22,7 +22,7 @@ SetupError wrong_suboption(const Suboption& option, std::string_view what) {
 uint16_t parse_queues(const Suboption& option, uint16_t most) {
   const auto queues = parse_decimal<uint32_t>(option.value);
   if (!queues || *queues == 0 || *queues > most) {
-    throw wrong_suboption(option, std::format("is no number of queues; give 1 to {}", most));
+    throw wrong_suboption(option, std::format("is not a number of queues; give 1 to {}", most));
   }
   return static_cast<uint16_t>(*queues);
 }
@@ -33,7 +33,7 @@ std::string parse_serial(const Suboption& option) {
                                               VirtioBlock::kLongestSerial));
   }
   for (const char c : option.value) {
-    if (c < ' ' || c > '~') throw wrong_suboption(option, "is no serial number; give printable ASCII characters");
+    if (c < ' ' || c > '~') throw wrong_suboption(option, "is not a serial number; give printable ASCII characters");
   }
   return option.value;
 }
@@ -41,20 +41,20 @@ std::string parse_serial(const Suboption& option) {
 MacAddress parse_mac(const Suboption& option) {
   MacAddress mac{};
   const std::string& text = option.value;
-  constexpr size_t kLength = 17;  // two digits a byte, a colon between two
+  constexpr size_t kLength = 17;  // two digits for each byte, and colons between bytes
   bool is_one = text.size() == kLength;
   for (size_t i = 0; is_one && i < mac.size(); ++i) {
     const char* const digits = text.data() + 3 * i;
     const auto [end, error] = std::from_chars(digits, digits + 2, mac[i], 16);
     is_one = error == std::errc{} && end == digits + 2 && (i + 1 == mac.size() || *end == ':');
   }
-  if (!is_one) throw wrong_suboption(option, "is no MAC address; give one like 52:54:00:12:34:56");
+  if (!is_one) throw wrong_suboption(option, "is not a MAC address; give one like 52:54:00:12:34:56");
   if ((mac[0] & 1) != 0) throw wrong_suboption(option, "is a multicast address; its first byte must be even");
-  if (mac == MacAddress{}) throw wrong_suboption(option, "is no card's address; give one like 52:54:00:12:34:56");
+  if (mac == MacAddress{}) throw wrong_suboption(option, "is not a valid address; give one like 52:54:00:12:34:56");
   return mac;
 }
 
-// 0 where it is none.
+// 0 if `text` is not a port number.
 uint16_t port_of(std::string_view text) noexcept {
   const auto port = parse_decimal<uint32_t>(text);
   return port && *port <= UINT16_MAX ? static_cast<uint16_t>(*port) : uint16_t{0};
@@ -66,7 +66,7 @@ bool is_address(const std::string& text) noexcept {
          ::inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
 }
 
-// As QEMU writes them: tcp:[HOSTADDRESS:]HOSTPORT-:GUESTPORT, an IPv6 address in brackets.
+// QEMU's syntax: tcp:[HOSTADDRESS:]HOSTPORT-:GUESTPORT, with an IPv6 address in brackets.
 PortForward parse_forward(const Suboption& option) {
   PortForward forward{.udp = option.value.starts_with("udp:")};
   const std::string_view rest = std::string_view{option.value}.substr(std::min<size_t>(option.value.size(), 4));
@@ -83,7 +83,7 @@ PortForward parse_forward(const Suboption& option) {
   const bool address_is_right = forward.host_address.empty() || is_address(forward.host_address);
   if (!known || !address_is_right || forward.host_port == 0 || forward.guest_port == 0) {
     throw wrong_suboption(option,
-                          "is no forwarded port; give one like tcp:2222-:22 (of the host, of the guest), or "
+                          "is not a forwarded port; give one like tcp:2222-:22 (host port, guest port), or "
                           "tcp:127.0.0.1:2222-:22");
   }
   return forward;
@@ -110,7 +110,7 @@ constexpr std::array kNetSuboptions{
 int parse_descriptor(const Suboption& option) {
   const auto fd = parse_decimal<uint32_t>(option.value);
   if (!fd || *fd > INT32_MAX)
-    throw wrong_suboption(option, "is no number of a descriptor; give that of an open tap, such as 3");
+    throw wrong_suboption(option, "is not a descriptor number; give the number of an open tap, such as 3");
   return static_cast<int>(*fd);
 }
 
@@ -145,7 +145,7 @@ VirtioBlock::Options parse_disk(const std::string& where, std::string_view text)
   }
   if (const Suboption* const discard = given.find("discard")) {
     if (discard->value != "unmap" && discard->value != "ignore") {
-      throw wrong_suboption(*discard, "is nothing to do with discarded blocks; give unmap or ignore");
+      throw wrong_suboption(*discard, "is not a way to handle discarded blocks; give unmap or ignore");
     }
     disk.discard = discard->value == "unmap";
   }

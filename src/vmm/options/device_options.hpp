@@ -1,4 +1,4 @@
-// Values of the options that make devices, as people write them, checked and typed.
+// Parses and checks the values of the options that make devices.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@
 
 namespace rvvmm {
 
-/// --net: who is at the other end of the guest's cable.
+/// --net: what a network device of the guest is connected to.
 struct NetChoice {
   enum class Kind : uint8_t { kUser, kTap, kTapDescriptor };
 
   Kind kind = Kind::kUser;
   std::string tap;                         ///< kTap: the interface's name
-  int fd = -1;                             ///< kTapDescriptor: one that we inherited
+  int fd = -1;                             ///< kTapDescriptor: an inherited descriptor
   std::vector<PortForward> forwards = {};  ///< kUser
-  std::optional<MacAddress> mac = {};      ///< none: one that stays the same
-  uint16_t queues = 1;                     ///< kTap: pairs of them
-  std::optional<bool> vhost = {};          ///< the kernel moves a tap's frames; none: where it can
+  std::optional<MacAddress> mac = {};      ///< none: a computed one that stays the same
+  uint16_t queues = 1;                     ///< kTap: number of queue pairs
+  std::optional<bool> vhost = {};          ///< the kernel moves a tap's frames; none: if it can
 };
 
 /// Both throw SetupError (kUsage): "<where>: <what is wrong>; <what would be right>".

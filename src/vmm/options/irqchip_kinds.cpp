@@ -8,7 +8,7 @@
 namespace rvvmm {
 namespace {
 
-/// Asked of the number alone: KVM itself says so after it has made them all, which takes seconds.
+/// Compares only the numbers. KVM reports the same error only after it has made all vCPUs, which takes seconds.
 bool aia_has_room(IrqchipChoice choice, uint32_t harts, uint32_t most) {
   if (harts <= most) return true;
   if (choice == IrqchipChoice::kAia) {

@@ -1,4 +1,4 @@
-// Which interrupt controllers a machine may have.
+// Selects the interrupt controllers that a machine may have.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace rvvmm {
 
-/// What to try for `choice` and that many harts, best first. Throws SetupError (kUsage) where an AIA was asked for and
-/// has no room for them.
+/// The kinds to try for `choice` and `harts`, best first. Throws SetupError (kUsage) if the user asked for an AIA and
+/// an AIA has no room for `harts`.
 std::vector<IrqchipKind> irqchip_kinds(IrqchipChoice choice, uint32_t harts, const Hypervisor& hypervisor);
 
 }  // namespace rvvmm

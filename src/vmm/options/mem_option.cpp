@@ -22,7 +22,7 @@ HugePages parse_huge_pages(const Suboption& option) {
   if (option.value == "off") return HugePages::kOff;
   if (option.value == "2M") return HugePages::k2MiB;
   if (option.value == "1G") return HugePages::k1GiB;
-  throw wrong_value(option.where, option.value, "is no kind of huge pages; give 2M, 1G, thp or off");
+  throw wrong_value(option.where, option.value, "is not a kind of huge pages; give 2M, 1G, thp or off");
 }
 
 uint64_t parse_bytes(const std::string& where, const Suboptions& options) {
@@ -34,12 +34,12 @@ uint64_t parse_bytes(const std::string& where, const Suboptions& options) {
   return parse_size(size->where, size->value);
 }
 
-/// What cannot go together, or would silently mean nothing.
+/// Refuses combinations that contradict each other or would have no effect.
 void check(const std::string& where, const MemOption& mem) {
   const bool pool = mem.ram.huge_pages == HugePages::k2MiB || mem.ram.huge_pages == HugePages::k1GiB;
   const uint64_t page = mem.ram.huge_pages == HugePages::k1GiB ? 1_GiB : 2_MiB;
   if (pool && mem.bytes % page != 0) {
-    throw usage(std::format("{}: {} is no multiple of huge pages of {}; give {}", where, mem_text(mem.bytes),
+    throw usage(std::format("{}: {} is not a multiple of huge pages of {}; give {}", where, mem_text(mem.bytes),
                             mem_text(page), mem_text(align_up(mem.bytes, page))));
   }
   if (mem.ram.merge && (pool || mem.ram.shared)) {
@@ -52,7 +52,7 @@ void check(const std::string& where, const MemOption& mem) {
 
 MemOption parse_mem(const std::string& where, std::string_view text) {
   if (text.find_first_of(",=") == std::string_view::npos) return {.bytes = parse_size(where, text), .ram = {}};
-  // "hugepges=2M" is a misspelt suboption and no size.
+  // "hugepges=2M" is a misspelt suboption, not a size.
   const bool with_head = !text.substr(0, text.find(',')).contains('=');
   const Suboptions options{where, text, kKnown, with_head};
   MemOption mem{.bytes = parse_bytes(where, options), .ram = {}};

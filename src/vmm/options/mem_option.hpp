@@ -16,8 +16,8 @@ struct MemOption {
   friend bool operator==(const MemOption&, const MemOption&) = default;
 };
 
-/// "2G", "size=2G,hugepages=2M|1G|thp|off,shared,prefault,merge". Throws SetupError (kUsage) as those of
-/// option_values.hpp do.
+/// "2G", "size=2G,hugepages=2M|1G|thp|off,shared,prefault,merge". Throws SetupError (kUsage) as the
+/// functions of option_values.hpp do.
 MemOption parse_mem(const std::string& where, std::string_view text);
 
 }  // namespace rvvmm

@@ -16,7 +16,7 @@ constexpr std::string_view kDevices = "Devices";
 constexpr std::string_view kRun = "Running";
 constexpr std::string_view kInfo = "About";
 
-// "NAME=off" of each SBI extension, which is what is mostly wanted, each behind a space.
+// A space and "NAME=off" for each SBI extension. Users mostly switch extensions off.
 constexpr std::string_view kOff = "=off";
 constexpr auto kSbiWordBytes = [] {
   constexpr size_t kSize = [] {
@@ -129,7 +129,7 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .name = "transport",
      .argument = "KIND",
      .group = kDevices,
-     .help = "of virtio devices: pci (default) or mmio",
+     .help = "for virtio devices: pci (default) or mmio",
      .completion = Completion::kWords,
      .words = "pci mmio"},
     {.id = OptionId::kRng, .name = "rng", .group = kDevices, .help = "a device that gives the host's randomness"},
@@ -166,7 +166,7 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .name = "boot-timeline",
      .argument = "FILE",
      .group = kRun,
-     .help = "write to FILE when what happened",
+     .help = "write the times of boot events to FILE",
      .completion = Completion::kFile},
     {.id = OptionId::kProfile,
      .name = "profile",
@@ -184,18 +184,18 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .name = "trace",
      .argument = "EXITS",
      .group = kRun,
-     .help = "a line for each of these: sbi:dbcn.*,mmio:uart"},
+     .help = "print each of these exits: sbi:dbcn.*,mmio:uart"},
     {.id = OptionId::kTraceFile,
      .name = "trace-file",
      .argument = "FILE[,...]",
      .group = kRun,
-     .help = "instead of stderr; also json, registers",
+     .help = "write the trace to FILE; also json, registers",
      .completion = Completion::kFile},
     {.id = OptionId::kBreak,
      .name = "break",
      .argument = "EXITS",
      .group = kRun,
-     .help = "stop at these, and ask at the terminal"},
+     .help = "stop at these exits, and ask at the terminal"},
     {.id = OptionId::kOnBreak,
      .name = "on-break",
      .argument = "WHAT",
@@ -207,7 +207,7 @@ constexpr std::array<OptionSpec, static_cast<size_t>(OptionId::kCount)> kTable{{
      .name = "panic-pattern",
      .argument = "TEXT",
      .group = kRun,
-     .help = "a part of a line on the console of who panics",
+     .help = "text of a console line that reports a panic",
      .repeatable = true},
     {.id = OptionId::kOnPanic,
      .name = "on-panic",
@@ -274,7 +274,7 @@ void add_option_help(std::string& out, const OptionSpec& spec) {
   }
 }
 
-// One arm of the script's "case": what may follow this option.
+// One arm of the script's "case": the words that may follow this option.
 std::string completion_arm(const OptionSpec& spec) {
   const std::string pattern =
       spec.short_name != 0 ? std::format("--{}|-{}", spec.name, spec.short_name) : std::format("--{}", spec.name);

@@ -1,5 +1,5 @@
-// Every option of the command line and of the configuration file: the one table behind the parser, --help and
-// the completion.
+// Every option of the command line and of the configuration file. The parser, --help and the completion all use this
+// table.
 #pragma once
 
 #include <cstdint>
@@ -58,11 +58,11 @@ struct OptionSpec {
   char short_name = 0;             ///< 0: none
   std::string_view argument = {};  ///< what --help shows for it; empty: the option is a switch
   std::string_view group;          ///< heading in --help; options of a group follow each other
-  std::string_view help;           ///< '\n' starts a line of its own
+  std::string_view help;           ///< '\n' starts a new line
   Completion completion = Completion::kNone;
   std::string_view words = {};  ///< for kWords, separated by spaces
-  bool in_file = true;          ///< may stand in a configuration file
-  bool repeatable = false;      ///< may be given more than once; the command line's replace those of the file
+  bool in_file = true;          ///< allowed in a configuration file
+  bool repeatable = false;      ///< allowed more than once; values of the command line replace values of the file
 };
 
 /// In the order of --help.

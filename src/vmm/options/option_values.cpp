@@ -17,10 +17,10 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint32_t kMaxCpu = 4095;  // no host has more; keeps "0-4000000000" from filling our memory
+constexpr uint32_t kMaxCpu = 4095;  // no host has more; "0-4000000000" must not fill the memory
 constexpr size_t kMaxShown = 100;
 
-// Calls `use` with each part between commas, the empty ones too.
+// Calls `use` with each part between commas, including empty parts.
 template <typename Use>
 void for_each_part(std::string_view text, Use use) {
   for (size_t begin = 0; begin <= text.size();) {
@@ -41,13 +41,13 @@ std::string names_of(Enum last) {
 
 log::Level parse_level(const std::string& where, std::string_view text) {
   if (const auto level = log::level_named(text)) return *level;
-  throw wrong_value(where, text, std::format("is no log level; levels are {}", names_of(log::Level::kOff)));
+  throw wrong_value(where, text, std::format("is not a log level; levels are {}", names_of(log::Level::kOff)));
 }
 
 log::Module parse_module(const std::string& where, std::string_view text) {
   if (const auto module = log::module_named(text)) return *module;
   constexpr auto kLast = static_cast<log::Module>(static_cast<int>(log::Module::kCount) - 1);
-  throw wrong_value(where, text, std::format("is no log module; modules are {}", names_of(kLast)));
+  throw wrong_value(where, text, std::format("is not a log module; modules are {}", names_of(kLast)));
 }
 
 std::string did_you_mean(std::string_view typed, std::string_view prefix, std::span<const std::string_view> names) {
@@ -63,11 +63,12 @@ size_t parse_sbi_name(const std::string& where, std::string_view text) {
     names.push_back(extension.name);
   }
   const std::string advice = did_you_mean(text, "", names);
-  throw wrong_value(where, text,
-                    "is no SBI extension that can be switched" + (advice.empty() ? "; see rvvmm --list sbi" : advice));
+  throw wrong_value(
+      where, text,
+      "is not an SBI extension that can be switched" + (advice.empty() ? "; see rvvmm --list sbi" : advice));
 }
 
-// Bits by which a suffix shifts; no suffix is MiB.
+// How many bits the suffix shifts the number to the left. No suffix means MiB.
 std::optional<int> suffix_shift(std::string_view suffix) noexcept {
   if (suffix.empty()) return 20;
   if (suffix.size() > 1) return std::nullopt;
@@ -114,7 +115,7 @@ std::string suggestion(std::string_view typed, std::string_view prefix, bool in_
 
 uint32_t parse_smp(const std::string& where, std::string_view text) {
   const auto harts = parse_decimal<uint32_t>(text);
-  if (!harts || *harts == 0) throw wrong_value(where, text, "is no number of harts; give a number from 1");
+  if (!harts || *harts == 0) throw wrong_value(where, text, "is not a number of harts; give a number from 1");
   return *harts;
 }
 
@@ -122,7 +123,7 @@ uint64_t parse_bytes(const std::string& where, std::string_view text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const std::optional<int> shift = suffix_shift(text.substr(digits));
   if (digits == 0 || !shift) {
-    throw wrong_value(where, text, "is no size; give a number of MiB, or one with suffix K, M, G or T");
+    throw wrong_value(where, text, "is not a size; give a number of MiB, or one with suffix K, M, G or T");
   }
   const auto number = parse_decimal<uint64_t>(text.substr(0, digits));
   if (!number || *number > std::numeric_limits<uint64_t>::max() >> *shift) {
@@ -134,7 +135,7 @@ uint64_t parse_bytes(const std::string& where, std::string_view text) {
 uint64_t parse_size(const std::string& where, std::string_view text) {
   const uint64_t bytes = parse_bytes(where, text);
   if (bytes == 0 || bytes % kPageSize != 0) {
-    throw wrong_value(where, text, "is no RAM size; give a multiple of 4K that is not 0");
+    throw wrong_value(where, text, "is not a RAM size; give a multiple of 4K that is not 0");
   }
   return bytes;
 }
@@ -142,23 +143,23 @@ uint64_t parse_size(const std::string& where, std::string_view text) {
 KernelFormat parse_kernel_format(const std::string& where, std::string_view text) {
   if (text == "auto") return KernelFormat::kAuto;
   if (text == "raw") return KernelFormat::kRaw;
-  throw wrong_value(where, text, "is no kernel format that can be asked for; give auto or raw");
+  throw wrong_value(where, text, "is not a kernel format that can be chosen; give auto or raw");
 }
 
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text) {
   if (text == "auto") return IrqchipChoice::kAuto;
   if (text == "aia") return IrqchipChoice::kAia;
   if (text == "plic") return IrqchipChoice::kPlic;
-  throw wrong_value(where, text, "is no interrupt controller; give auto, aia or plic");
+  throw wrong_value(where, text, "is not an interrupt controller; give auto, aia or plic");
 }
 
 Transport parse_transport(const std::string& where, std::string_view text) {
   if (text == "pci") return Transport::kPci;
   if (text == "mmio") return Transport::kMmio;
-  throw wrong_value(where, text, "is no transport of virtio devices; give pci or mmio");
+  throw wrong_value(where, text, "is not a transport of virtio devices; give pci or mmio");
 }
 
-// In any order: the device, and where it goes.
+// Takes the device and the place in any order.
 ConsoleChoice parse_console(const std::string& where, std::string_view text) {
   static constexpr std::array kWords{SuboptionSpec{.name = "uart"},
                                      SuboptionSpec{.name = "virtio"},
@@ -169,7 +170,7 @@ ConsoleChoice parse_console(const std::string& where, std::string_view text) {
   const Suboptions options{where, text, kWords, true};
   if (!options.head().empty() || options.all().empty()) {
     throw wrong_value(where, options.head(),
-                      "is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
+                      "is not a console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or null");
   }
   ConsoleChoice choice;
   const Suboption* device = nullptr;
@@ -187,7 +188,7 @@ ConsoleChoice parse_console(const std::string& where, std::string_view text) {
     if (option.name == "socket") choice.where = ConsoleWhere::kSocket;
     if (option.name == "file") choice.where = ConsoleWhere::kFile;
     if (option.name == "null") choice.where = ConsoleWhere::kNull;
-    choice.path += option.value;  // only one has any
+    choice.path += option.value;  // at most one suboption has a value
   }
   return choice;
 }
@@ -197,11 +198,11 @@ SbiChoices parse_sbi_choices(const std::string& where, std::string_view text) {
   for_each_part(text, [&](std::string_view part) {
     const size_t equals = std::min(part.find('='), part.size());
     const std::string_view value = part.substr(std::min(equals + 1, part.size()));
-    if (part.empty()) throw wrong_value(where, part, "is no choice; give a list like dbcn=off,mpxy=on");
+    if (part.empty()) throw wrong_value(where, part, "is not a choice; give a list like dbcn=off,mpxy=on");
     const size_t row = parse_sbi_name(where, part.substr(0, equals));
     const SbiSwitch& extension = kSbiSwitches[row];
     if (value != "on" && value != "off") {
-      throw wrong_value(where, part, std::format("is no choice; give {0}=on or {0}=off", extension.name));
+      throw wrong_value(where, part, std::format("is not a choice; give {0}=on or {0}=off", extension.name));
     }
     if (choices.chosen(row) != SbiSetting::kLeave) {
       throw usage(std::format("{}: {} given twice", where, extension.name));
@@ -219,7 +220,7 @@ std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view 
     const auto last = dash == part.size() ? first : parse_decimal<uint32_t>(part.substr(dash + 1));
     if (!first || !last || *last < *first || *last > kMaxCpu) {
       throw wrong_value(where, part,
-                        std::format("is no CPU or range of CPUs from 0 to {}; give a list like 0,2,4-7", kMaxCpu));
+                        std::format("is not a CPU or range of CPUs from 0 to {}; give a list like 0,2,4-7", kMaxCpu));
     }
     for (uint32_t cpu = *first; cpu <= *last; ++cpu)
       cpus.push_back(cpu);
@@ -254,15 +255,15 @@ OnBreak parse_on_break(const std::string& where, std::string_view text) {
   if (text == "continue") return OnBreak::kContinue;
   if (text == "dump") return OnBreak::kDump;
   if (text == "exit") return OnBreak::kExit;
-  throw wrong_value(where, text, "is nothing to do at a break; give prompt, continue, dump or exit");
+  throw wrong_value(where, text, "is not an action for a break; give prompt, continue, dump or exit");
 }
 
 std::string parse_panic_pattern(const std::string& where, std::string_view text) {
   constexpr size_t kLongest = 256;
   if (text.find_first_not_of("* \t") == std::string_view::npos || text.size() > kLongest || text.contains('\n')) {
     throw wrong_value(where, text,
-                      "is no part of a line that could be looked for; give up to 256 letters of one, such as \"Kernel "
-                      "panic - not syncing\"");
+                      "cannot be searched for in a line; give up to 256 characters of one, such as \"Kernel panic - "
+                      "not syncing\"");
   }
   return std::string{text};
 }
@@ -271,7 +272,7 @@ OnPanic parse_on_panic(const std::string& where, std::string_view text) {
   if (text == "exit") return OnPanic::kExit;
   if (text == "reset") return OnPanic::kReset;
   if (text == "stop") return OnPanic::kStop;
-  throw wrong_value(where, text, "is nothing to do at a panic; give exit, reset or stop");
+  throw wrong_value(where, text, "is not an action for a panic; give exit, reset or stop");
 }
 
 TraceFile parse_trace_file(const std::string& where, std::string_view text) {
@@ -293,7 +294,7 @@ bool parse_switch(const std::string& where, std::string_view text) {
 }
 
 std::string parse_path(const std::string& where, std::string_view text) {
-  if (text.empty()) throw wrong_value(where, text, "is no file; give a path");
+  if (text.empty()) throw wrong_value(where, text, "is not a file; give a path");
   return std::string{text};
 }
 

@@ -1,4 +1,4 @@
-// Values of options as people write them, checked and typed, and how messages show what was written.
+// Parses and checks the values of options, and formats those values for messages.
 #pragma once
 
 #include <charconv>
@@ -16,12 +16,12 @@
 
 namespace rvvmm {
 
-/// What is wrong with how we were called, kUsage.
+/// An error of the command line or configuration file: kUsage.
 SetupError usage(const std::string& message);
-/// The same for a value that was written: "<where>: "<text>" <what is wrong; what would be right>".
+/// The same for a value: "<where>: "<text>" <what is wrong; what would be right>".
 SetupError wrong_value(const std::string& where, std::string_view text, std::string_view expected);
 
-/// Digits only, all of them: no sign, no spaces, no 0x.
+/// `text` must be decimal digits only: no sign, no spaces, no 0x.
 template <typename Number>
 std::optional<Number> parse_decimal(std::string_view text) noexcept {
   Number value = 0;
@@ -30,45 +30,45 @@ std::optional<Number> parse_decimal(std::string_view text) noexcept {
   return value;
 }
 
-/// `text` on one line, printable; what is behind 100 characters becomes "...".
+/// `text` on one line, in printable characters. Text after 100 characters becomes "...".
 std::string shortened(std::string_view text);
 /// shortened(), between double quotes.
 std::string in_quotes(std::string_view text);
 
-/// "; did you mean <prefix><name>?" for the option whose name is nearest to `typed`, or nothing.
-/// `in_file`: only options that may stand in a configuration file.
+/// "; did you mean <prefix><name>?" for the option whose name is nearest to `typed`; empty if no name is near.
+/// `in_file`: only options that are allowed in a configuration file.
 std::string suggestion(std::string_view typed, std::string_view prefix, bool in_file);
 
 /// All throw SetupError (kUsage): "<where>: <what is wrong>; <what would be right>".
 
-/// 1..2^32-1 in decimal; what KVM takes is checked where KVM is asked.
+/// 1..2^32-1 in decimal. The limit of KVM is checked later, when the machine is made.
 uint32_t parse_smp(const std::string& where, std::string_view text);
-/// Bytes, a multiple of 4 KiB and not 0: a decimal number of MiB, or of the unit of its suffix K, M, G, T (also
-/// in lower case; powers of 1024).
+/// Bytes: a decimal number of MiB, or of the unit of its suffix K, M, G, T (also in lower case; powers of 1024).
 uint64_t parse_bytes(const std::string& where, std::string_view text);
+/// The same, but a multiple of 4 KiB and not 0.
 uint64_t parse_size(const std::string& where, std::string_view text);
 KernelFormat parse_kernel_format(const std::string& where, std::string_view text);
 IrqchipChoice parse_irqchip(const std::string& where, std::string_view text);
 Transport parse_transport(const std::string& where, std::string_view text);
-/// "virtio,socket=PATH": the device, uart or virtio, and where it goes, one of them at least, in any order.
+/// "virtio,socket=PATH": the device (uart or virtio) and the place, in any order; at least one of the two.
 ConsoleChoice parse_console(const std::string& where, std::string_view text);
 /// "dbcn=off,mpxy=on": names of kSbiSwitches, each once.
 SbiChoices parse_sbi_choices(const std::string& where, std::string_view text);
 /// "0,2,4-7"; numbers below 4096, at least one.
 std::vector<uint32_t> parse_cpu_list(const std::string& where, std::string_view text);
-/// "debug", "kvm=trace,sbi=debug", "warn,kvm=trace": a level alone is for all modules; later ones win.
+/// "debug", "kvm=trace,sbi=debug", "warn,kvm=trace": a level alone applies to all modules; later parts win.
 std::vector<std::pair<log::Module, log::Level>> parse_log_spec(const std::string& where, std::string_view text);
-/// Which exits: what ExitMatcher takes.
+/// Which exits, in the syntax of ExitMatcher.
 std::string parse_trace(const std::string& where, std::string_view text);
 OnBreak parse_on_break(const std::string& where, std::string_view text);
 /// A part of a console line.
 std::string parse_panic_pattern(const std::string& where, std::string_view text);
 OnPanic parse_on_panic(const std::string& where, std::string_view text);
-/// "FILE,json,registers"; registers only with json.
+/// "FILE,json,registers"; "registers" needs "json".
 TraceFile parse_trace_file(const std::string& where, std::string_view text);
 /// true or false.
 bool parse_switch(const std::string& where, std::string_view text);
-/// A path: anything but empty.
+/// Any text that is not empty.
 std::string parse_path(const std::string& where, std::string_view text);
 
 }  // namespace rvvmm

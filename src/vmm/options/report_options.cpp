@@ -17,7 +17,7 @@ constexpr std::string_view kReportHelp =
     "rvvmm report: shows what --profile wrote. Usage: rvvmm report FILE [OPTION]...\n"
     "\n"
     "      --against FILE          compare with an older profile: what got slower\n"
-    "      --html FILE             write a page, which needs nothing else to be shown\n"
+    "      --html FILE             write an HTML page that needs no other files\n"
     "  -h, --help                  this text\n"
     "\n"
     "Examples:\n"

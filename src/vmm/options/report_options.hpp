@@ -13,12 +13,12 @@ struct PrintText;
 struct ReportRequest {
   std::string file = {};
   std::optional<std::string> against = {};  ///< an older profile
-  std::optional<std::string> html = {};     ///< write a page here
+  std::optional<std::string> html = {};     ///< write an HTML page to this file
 
   friend bool operator==(const ReportRequest&, const ReportRequest&) = default;
 };
 
-/// `args` behind "report". Throws SetupError (kUsage).
+/// `args` are the words after "report". Throws SetupError (kUsage).
 std::variant<ReportRequest, PrintText> parse_report(std::span<const char* const> args);
 
 }  // namespace rvvmm

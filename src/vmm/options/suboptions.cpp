@@ -10,7 +10,7 @@
 namespace rvvmm {
 namespace {
 
-// What lies between single commas; of double ones one is left.
+// Splits `text` at single commas. Two commas in a row become one comma of the value.
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> parts(1);
   for (size_t i = 0; i < text.size(); ++i) {

@@ -13,7 +13,7 @@ namespace rvvmm {
 enum class SuboptionKind : uint8_t {
   kFlag,           ///< "ro"
   kValue,          ///< "serial=abc"
-  kRepeatedValue,  ///< the same, as often as one likes
+  kRepeatedValue,  ///< the same, any number of times
 };
 
 struct SuboptionSpec {
@@ -23,22 +23,22 @@ struct SuboptionSpec {
 
 struct Suboption {
   std::string name;
-  std::string value;  ///< of a flag: empty
+  std::string value;  ///< empty for a flag
   std::string where;  ///< how messages name it: "--disk: serial"
 };
 
 class Suboptions {
  public:
-  /// Takes `text` apart at its commas; two of them in a row are one that belongs to the value. `with_head`: what comes
-  /// first, unless it is a known suboption, is head(). Throws SetupError (kUsage), which names `where` and the part,
-  /// for what is not in `known`, has a value it should not have or lacks one, or comes twice.
+  /// Splits `text` at its commas; two commas in a row are one comma of the value. `with_head`: the first part becomes
+  /// head(), unless it is a known suboption. Throws SetupError (kUsage), which names `where` and the part, if a
+  /// suboption is not in `known`, has an unexpected value, lacks its value, or occurs twice.
   Suboptions(const std::string& where, std::string_view text, std::span<const SuboptionSpec> known, bool with_head);
 
-  /// Empty where none was given.
+  /// Empty if none was given.
   const std::string& head() const noexcept { return head_; }
   /// In the order in which they were written.
   std::span<const Suboption> all() const noexcept { return all_; }
-  /// nullptr if it was not given; the first if it may come more than once.
+  /// nullptr if it was not given; the first one if it was given more than once.
   const Suboption* find(std::string_view name) const noexcept;
 
  private:

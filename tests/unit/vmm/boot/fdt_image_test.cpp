@@ -560,7 +560,7 @@ TEST_F(UserDtb, HartsThatAreDisabledAreNone) {
 TEST_F(UserDtb, CommandLineThatLinuxCutsIsSaid) {
   constexpr std::string_view kWhat =
       "the guest's command line has 1024 bytes; Linux takes the first 1023 or 2047 of "
-      "them, by version, and drops the rest without a word";
+      "them, by version, and silently drops the rest";
   const std::string tree = as_text(Machine{}.tree());
   EXPECT_THAT(oddities(tree, 1, std::string(1023, 'x')), ElementsAre());
   EXPECT_THAT(oddities(tree, 1, std::string(1024, 'x')), ElementsAre(kWhat));
@@ -580,8 +580,8 @@ TEST_F(UserDtb, NewerVersionThanThereIsIsRefused) {
 
 TEST_F(UserDtb, FileThatIsNoTreeIsRefused) {
   EXPECT_THAT(refusal("/dts-v1/; / { compatible = \"something longer than a header\"; };"),
-              HasSubstr("is no flattened device tree; give a .dtb, as dtc makes it from source"));
-  EXPECT_THAT(refusal("x"), HasSubstr("is no flattened device tree"));
+              HasSubstr("is not a flattened device tree; give a .dtb, such as dtc makes from source"));
+  EXPECT_THAT(refusal("x"), HasSubstr("is not a flattened device tree"));
 }
 
 TEST_F(UserDtb, EveryCutIsRefused) {

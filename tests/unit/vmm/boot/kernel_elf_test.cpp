@@ -204,7 +204,7 @@ TEST_F(KernelElf, SegmentsFarApartAreDamage) {
 
 TEST_F(KernelElf, EntryOutsideTheSegmentsIsDamage) {
   EXPECT_THAT(refusal(elf({{.paddr = 0x8020'0000, .content = "code"}}, 0x8020'0004)),
-              HasSubstr("ELF entry point 0x80200004 lies in no segment"));
+              HasSubstr("ELF entry point 0x80200004 is not in any segment"));
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ TEST_F(KernelImage, OffsetThatLinuxDoesNotTakeIsSaid) {
   }
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(load(image(64, {.text_offset = 1_MiB, .image_size = 1_MiB})).entry, kRamBase + 1_MiB);
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("offset 0x100000, which is no multiple of 2 MiB"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("offset 0x100000, which is not a multiple of 2 MiB"));
 }
 
 TEST_F(KernelImage, HeaderFieldsThatOverflowAreDamage) {

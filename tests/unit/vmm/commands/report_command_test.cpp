@@ -61,7 +61,7 @@ TEST(ReportCommand, MistakesAreNamed) {
   EXPECT_EQ(refusal_of({"a", "--agains", "b"}), "--agains: unknown option of report; did you mean --against?");
   EXPECT_EQ(refusal_of({"a", "--zzz"}), "--zzz: unknown option of report; see rvvmm report --help");
   EXPECT_EQ(refusal_of({"a", "--html"}), "--html: its argument is missing; see rvvmm report --help");
-  EXPECT_EQ(refusal_of({"a", "--html="}), "--html: \"\" is no file; give a path");
+  EXPECT_EQ(refusal_of({"a", "--html="}), "--html: \"\" is not a file; give a path");
   EXPECT_EQ(refusal_of({"a", "--html=b", "--html=c"}), "--html: given twice");
 }
 

@@ -119,7 +119,7 @@ TEST(CommandLine, KernelFormatIsAutoOrRaw) {
   EXPECT_EQ(config_of({"--kernel-format", "raw"}).kernel_format, KernelFormat::kRaw);
   EXPECT_EQ(config_of({"--kernel-format", "auto"}).kernel_format, KernelFormat::kAuto);
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--kernel-format", "elf"}),
-            "--kernel-format: \"elf\" is no kernel format that can be asked for; give auto or raw");
+            "--kernel-format: \"elf\" is not a kernel format that can be chosen; give auto or raw");
 }
 
 TEST(CommandLine, ShortFormsAndEqualsSigns) {
@@ -150,12 +150,12 @@ TEST(CommandLine, ConsoleThatIsNoneIsExplained) {
   const auto refusal = [](const char* text) { return refusal_of({"--kernel", "Image", "--console", text}); };
   EXPECT_EQ(
       refusal("serial"),
-      "--console: \"serial\" is no console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or "
+      "--console: \"serial\" is not a console; give uart or virtio, or where it goes: pty, socket=PATH, file=PATH or "
       "null");
-  EXPECT_EQ(refusal("").find("--console: \"\" is no console"), 0U);
+  EXPECT_EQ(refusal("").find("--console: \"\" is not a console"), 0U);
   EXPECT_EQ(refusal("virtio,pty,null"), "--console: pty and null: it can go to one place only; leave one out");
   EXPECT_EQ(refusal("pty,virtio,uart"), "--console: virtio and uart: it is one device only; leave one out");
-  EXPECT_EQ(refusal("serial,pty").find("--console: \"serial\" is no console; give uart"), 0U);
+  EXPECT_EQ(refusal("serial,pty").find("--console: \"serial\" is not a console; give uart"), 0U);
   EXPECT_EQ(refusal("socket=a,socket=b"), "--console: socket: given twice");
   EXPECT_EQ(refusal("virtio,socket"), "--console: socket: has no value; write socket=VALUE");
   EXPECT_EQ(refusal("file="), "--console: file: has no value; write file=VALUE");
@@ -171,7 +171,7 @@ TEST(CommandLine, AppendMayBeEmptyAndMayLookLikeAnOption) {
 
 TEST(CommandLine, NoKernelSaysWhatToGive) {
   EXPECT_EQ(refusal_of({}), "--kernel: missing; give a RISC-V kernel image, for example --kernel Image");
-  EXPECT_THAT(refusal_of({"--kernel", ""}), HasSubstr("--kernel: \"\" is no file"));
+  EXPECT_THAT(refusal_of({"--kernel", ""}), HasSubstr("--kernel: \"\" is not a file"));
 }
 
 TEST(CommandLine, UnknownOptionSuggestsTheNearest) {
@@ -191,9 +191,9 @@ TEST(CommandLine, LongOptionWithOneDashIsExplained) {
 }
 
 TEST(CommandLine, StrayWordIsRefusedWithAdvice) {
-  EXPECT_EQ(refusal_of({"Image"}), "\"Image\": is no option; to boot a kernel, give --kernel FILE");
-  EXPECT_THAT(refusal_of({"--kernel", "Image", "--", "x"}), HasSubstr("is no option"));
-  EXPECT_THAT(refusal_of({""}), HasSubstr("is no option"));
+  EXPECT_EQ(refusal_of({"Image"}), "\"Image\": is not an option; to boot a kernel, give --kernel FILE");
+  EXPECT_THAT(refusal_of({"--kernel", "Image", "--", "x"}), HasSubstr("is not an option"));
+  EXPECT_THAT(refusal_of({""}), HasSubstr("is not an option"));
 }
 
 TEST(CommandLine, MissingArgumentIsNamed) {
@@ -220,7 +220,7 @@ TEST(CommandLine, AnEndlessOneIsRefusedAtOnce) {
   EXPECT_EQ(std::get<Config>(parse(args)).panic_patterns.size(), 511U);
   args.emplace_back("--no-reboot");
   EXPECT_EQ(refusal_of(args),
-            "\"--no-reboot\": word 1025 of the command line, which may have 1024; the rest may stand in a file of "
+            "\"--no-reboot\": word 1025 of the command line, which may have 1024; put the rest in a file of "
             "--config");
 }
 
@@ -235,7 +235,7 @@ TEST(CommandLine, GivenTwiceIsRefused) {
 
 TEST(CommandLine, BadHartCountsAreRefused) {
   for (const char* text : {"0", "-1", "1e9", "4x", "", " 4", "0x4", "4294967296", "99999999999999999999"}) {
-    EXPECT_THAT(refusal_of({"--kernel", "Image", "--smp", text}), HasSubstr("is no number of harts")) << text;
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--smp", text}), HasSubstr("is not a number of harts")) << text;
   }
   EXPECT_EQ(config_of({"--smp", "4294967295"}).smp, 4294967295U);
 }
@@ -255,7 +255,7 @@ TEST(CommandLine, SizesHaveUnits) {
 
 TEST(CommandLine, BadSizesAreRefused) {
   for (const char* text : {"12Q", "-1", "", "M", "1.5G", "1GB", "0x100", "1e3", " 1", "+1"}) {
-    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("is no size")) << text;
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("is not a size")) << text;
   }
   for (const char* text : {"0", "0G", "1K", "4095K", "5K"}) {
     EXPECT_THAT(refusal_of({"--kernel", "Image", "--mem", text}), HasSubstr("multiple of 4K")) << text;
@@ -270,7 +270,7 @@ TEST(CommandLine, IrqchipIsOneOfThree) {
   EXPECT_EQ(config_of({"--irqchip", "aia"}).irqchip, IrqchipChoice::kAia);
   EXPECT_EQ(config_of({"--irqchip", "auto"}).irqchip, IrqchipChoice::kAuto);
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--irqchip", "gic"}),
-            "--irqchip: \"gic\" is no interrupt controller; give auto, aia or plic");
+            "--irqchip: \"gic\" is not an interrupt controller; give auto, aia or plic");
 }
 
 /// "dbcn=off mpxy=on" of what was chosen.
@@ -295,15 +295,15 @@ TEST(CommandLine, SbiExtensionsAreSwitchedOneByOne) {
 
 TEST(CommandLine, BadSbiChoicesSayWhatIsRight) {
   const auto refuse = [](const char* text) { return refusal_of({"--kernel", "Image", "--sbi", text}); };
-  EXPECT_EQ(refuse("dbnc=off"), "--sbi: \"dbnc\" is no SBI extension that can be switched; did you mean dbcn?");
-  EXPECT_EQ(refuse("x=off"), "--sbi: \"x\" is no SBI extension that can be switched; see rvvmm --list sbi");
-  EXPECT_THAT(refuse("=off"), HasSubstr("\"\" is no SBI extension"));
-  EXPECT_THAT(refuse("DBCN=off"), HasSubstr("\"DBCN\" is no SBI extension"));
-  EXPECT_EQ(refuse("dbcn"), "--sbi: \"dbcn\" is no choice; give dbcn=on or dbcn=off");
+  EXPECT_EQ(refuse("dbnc=off"), "--sbi: \"dbnc\" is not an SBI extension that can be switched; did you mean dbcn?");
+  EXPECT_EQ(refuse("x=off"), "--sbi: \"x\" is not an SBI extension that can be switched; see rvvmm --list sbi");
+  EXPECT_THAT(refuse("=off"), HasSubstr("\"\" is not an SBI extension"));
+  EXPECT_THAT(refuse("DBCN=off"), HasSubstr("\"DBCN\" is not an SBI extension"));
+  EXPECT_EQ(refuse("dbcn"), "--sbi: \"dbcn\" is not a choice; give dbcn=on or dbcn=off");
   for (const char* text : {"dbcn=", "dbcn=no", "dbcn=on=off", "dbcn=ON", "dbcn=off "})
-    EXPECT_THAT(refuse(text), HasSubstr("is no choice; give dbcn=on or dbcn=off")) << text;
+    EXPECT_THAT(refuse(text), HasSubstr("is not a choice; give dbcn=on or dbcn=off")) << text;
   for (const char* text : {"", ",", "dbcn=off,", ",dbcn=off", "dbcn=off,,sta=off"})
-    EXPECT_THAT(refuse(text), HasSubstr("\"\" is no choice; give a list like dbcn=off,mpxy=on")) << text;
+    EXPECT_THAT(refuse(text), HasSubstr("\"\" is not a choice; give a list like dbcn=off,mpxy=on")) << text;
   EXPECT_EQ(refuse("dbcn=off,sta=off,dbcn=off"), "--sbi: dbcn given twice");
   EXPECT_EQ(refuse("dbcn=off,dbcn=on"), "--sbi: dbcn given twice");
   EXPECT_LT(refuse(std::string(100'000, 'x').c_str()).size(), 250U);
@@ -316,7 +316,7 @@ TEST(CommandLine, AffinityListsHaveRanges) {
 
 TEST(CommandLine, BadAffinityListsAreRefused) {
   for (const char* text : {"", ",", "1,", "a", "3-1", "-1", "1-", "1--2", "4096", "0-4294967295", "1 2"}) {
-    EXPECT_THAT(refusal_of({"--kernel", "Image", "--cpu-affinity", text}), HasSubstr("is no CPU")) << text;
+    EXPECT_THAT(refusal_of({"--kernel", "Image", "--cpu-affinity", text}), HasSubstr("is not a CPU")) << text;
   }
 }
 
@@ -329,13 +329,14 @@ TEST(CommandLine, LogLevelsMixAndTheLaterWins) {
 
 TEST(CommandLine, BadLogSpecsListWhatIsRight) {
   const auto refuse = [](const char* text) { return refusal_of({"--kernel", "Image", "--log-level", text}); };
-  EXPECT_EQ(refuse("loud"), "--log-level: \"loud\" is no log level; levels are trace, debug, info, warn, error, off");
+  EXPECT_EQ(refuse("loud"),
+            "--log-level: \"loud\" is not a log level; levels are trace, debug, info, warn, error, off");
   EXPECT_EQ(refuse("cpu=info"),
-            "--log-level: \"cpu\" is no log module; modules are vmm, kvm, sbi, devices, loader, guest");
-  EXPECT_THAT(refuse("kvm=loud"), HasSubstr("\"loud\" is no log level"));
-  EXPECT_THAT(refuse("kvm="), HasSubstr("\"\" is no log level"));
-  EXPECT_THAT(refuse(""), HasSubstr("\"\" is no log level"));
-  EXPECT_THAT(refuse("info,"), HasSubstr("\"\" is no log level"));
+            "--log-level: \"cpu\" is not a log module; modules are vmm, kvm, sbi, devices, loader, guest");
+  EXPECT_THAT(refuse("kvm=loud"), HasSubstr("\"loud\" is not a log level"));
+  EXPECT_THAT(refuse("kvm="), HasSubstr("\"\" is not a log level"));
+  EXPECT_THAT(refuse(""), HasSubstr("\"\" is not a log level"));
+  EXPECT_THAT(refuse("info,"), HasSubstr("\"\" is not a log level"));
 }
 
 TEST(CommandLine, MessagesStayOneLineWhateverIsTyped) {
@@ -454,7 +455,7 @@ TEST_F(ConfigFile, UnknownKeyNamesTheLineAndTheNearest) {
 }
 
 TEST_F(ConfigFile, BadValueNamesTheLine) {
-  EXPECT_THAT(refusal("# x\nsmp = 0\n"), HasSubstr(path() + ":2: smp: \"0\" is no number of harts"));
+  EXPECT_THAT(refusal("# x\nsmp = 0\n"), HasSubstr(path() + ":2: smp: \"0\" is not a number of harts"));
   EXPECT_THAT(refusal("no-reboot = yes\n"), HasSubstr(":1: no-reboot: \"yes\" is neither true nor false"));
 }
 
@@ -463,7 +464,7 @@ TEST_F(ConfigFile, SbiChoicesOfTheCommandLineReplaceThoseOfTheFile) {
   EXPECT_EQ(chosen(std::get<Config>(parse({"--config", file})).sbi), "dbcn=off sta=off");
   EXPECT_EQ(chosen(std::get<Config>(parse({"--config", file, "--sbi", "mpxy=on"})).sbi), "mpxy=on");
   EXPECT_EQ(refusal("sbi = dbnc=off\n"),
-            path() + ":1: sbi: \"dbnc\" is no SBI extension that can be switched; did you mean dbcn?");
+            path() + ":1: sbi: \"dbnc\" is not an SBI extension that can be switched; did you mean dbcn?");
   EXPECT_THAT(refusal("list = sbi\n"), HasSubstr("only on the command line"));
 }
 
@@ -482,7 +483,7 @@ TEST_F(ConfigFile, OptionsOfTheCommandLineAreNoKeys) {
 
 TEST_F(ConfigFile, MissingFileIsNamed) {
   EXPECT_THAT(refusal_of({"--config", path()}), HasSubstr(path() + ": no such file"));
-  EXPECT_THAT(refusal_of({"--config", ""}), HasSubstr("--config: \"\" is no file"));
+  EXPECT_THAT(refusal_of({"--config", ""}), HasSubstr("--config: \"\" is not a file"));
 }
 
 TEST_F(ConfigFile, DirectoryAndFifoAreRefused) {
@@ -543,7 +544,7 @@ TEST(Cli, BreaksAndWhatHappensThere) {
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--on-break", "dump"}),
             "--on-break: there is nothing to stop at; give --break too");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--break", "sbi", "--on-break", "stop"}),
-            "--on-break: \"stop\" is nothing to do at a break; give prompt, continue, dump or exit");
+            "--on-break: \"stop\" is not an action for a break; give prompt, continue, dump or exit");
 }
 
 TEST(Cli, PanicsAndWhatHappensThen) {
@@ -553,12 +554,12 @@ TEST(Cli, PanicsAndWhatHappensThen) {
   EXPECT_EQ(config_of({"--on-panic", "reset"}).on_panic, OnPanic::kReset);
   EXPECT_EQ(config_of({}).on_panic, std::nullopt);
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--on-panic", "halt"}),
-            "--on-panic: \"halt\" is nothing to do at a panic; give exit, reset or stop");
+            "--on-panic: \"halt\" is not an action for a panic; give exit, reset or stop");
   EXPECT_EQ(refusal_of({"--kernel", "Image", "--on-panic", "reset", "--no-reboot"}),
-            "--on-panic: reset is what --no-reboot forbids; give one of the two");
+            "--on-panic: reset is forbidden by --no-reboot; give one of the two");
   for (const std::string& pattern : {std::string{}, std::string{"**"}, std::string{"a\nb"}, std::string(257, 'x')})
     EXPECT_THAT(refusal_of({"--kernel", "Image", "--panic-pattern", pattern.c_str()}),
-                HasSubstr("is no part of a line that could be looked for"));
+                HasSubstr("cannot be searched for in a line"));
 }
 
 }  // namespace

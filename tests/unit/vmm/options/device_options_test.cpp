@@ -47,15 +47,16 @@ TEST(ParseDisk, EverySuboption) {
 }
 
 TEST(ParseDisk, MistakesAreNamed) {
-  EXPECT_EQ(disk_error(""), "--disk: \"\" is no file; give a path");
-  EXPECT_EQ(disk_error("ro"), "--disk: \"\" is no file; give a path");
-  EXPECT_EQ(disk_error("a,queues=0"), "--disk: queues: \"0\" is no number of queues; give 1 to 16");
-  EXPECT_EQ(disk_error("a,queues=17"), "--disk: queues: \"17\" is no number of queues; give 1 to 16");
+  EXPECT_EQ(disk_error(""), "--disk: \"\" is not a file; give a path");
+  EXPECT_EQ(disk_error("ro"), "--disk: \"\" is not a file; give a path");
+  EXPECT_EQ(disk_error("a,queues=0"), "--disk: queues: \"0\" is not a number of queues; give 1 to 16");
+  EXPECT_EQ(disk_error("a,queues=17"), "--disk: queues: \"17\" is not a number of queues; give 1 to 16");
   EXPECT_EQ(disk_error("a,discard=yes"),
-            "--disk: discard: \"yes\" is nothing to do with discarded blocks; give unmap or ignore");
+            "--disk: discard: \"yes\" is not a way to handle discarded blocks; give unmap or ignore");
   EXPECT_EQ(disk_error("a,serial=123456789012345678901"),
             "--disk: serial: \"123456789012345678901\" is too long; a disk has a serial number of at most 20 bytes");
-  EXPECT_EQ(disk_error("a,serial=\x01"), "--disk: serial: \"?\" is no serial number; give printable ASCII characters");
+  EXPECT_EQ(disk_error("a,serial=\x01"),
+            "--disk: serial: \"?\" is not a serial number; give printable ASCII characters");
   EXPECT_EQ(disk_error("a,drect"), "--disk: \"drect\": unknown suboption; did you mean direct?");
 }
 
@@ -98,25 +99,26 @@ TEST(ParseNet, MistakesAreNamed) {
   EXPECT_EQ(net_error("usr"), "--net: \"usr\": unknown suboption; did you mean user?");
   EXPECT_EQ(net_error("tap=x,hostfwd=tcp:1-:2"), "--net: hostfwd: only with user");
   EXPECT_EQ(net_error("user,queues=2"), "--net: queues: only with tap=NAME");
-  EXPECT_EQ(net_error("tap=x,queues=17"), "--net: queues: \"17\" is no number of queues; give 1 to 16");
-  EXPECT_EQ(net_error("fd=-1"), "--net: fd: \"-1\" is no number of a descriptor; give that of an open tap, such as 3");
+  EXPECT_EQ(net_error("tap=x,queues=17"), "--net: queues: \"17\" is not a number of queues; give 1 to 16");
+  EXPECT_EQ(net_error("fd=-1"),
+            "--net: fd: \"-1\" is not a descriptor number; give the number of an open tap, such as 3");
   EXPECT_EQ(net_error("user,vhost=on"), "--net: vhost: only with tap=NAME or fd=N");
   EXPECT_EQ(net_error("tap=x,vhost=yes"), "--net: vhost: \"yes\" is neither on nor off");
   EXPECT_EQ(net_error("tap=x,vhost"), "--net: vhost: has no value; write vhost=VALUE");
   for (const char* const mac : {"52:54:00:12:34", "52:54:00:12:34:56:78", "5254:00:12:34:56", "52-54-00-12-34-56",
                                 "5:54:00:12:34:56", "g2:54:00:12:34:56", "52:54:00:12:34:5"}) {
     EXPECT_EQ(net_error(std::string{"user,mac="} + mac),
-              std::string{"--net: mac: \""} + mac + "\" is no MAC address; give one like 52:54:00:12:34:56");
+              std::string{"--net: mac: \""} + mac + "\" is not a MAC address; give one like 52:54:00:12:34:56");
   }
   EXPECT_EQ(net_error("user,mac=53:54:00:12:34:56"),
             "--net: mac: \"53:54:00:12:34:56\" is a multicast address; its first byte must be even");
   EXPECT_EQ(net_error("user,mac=00:00:00:00:00:00"),
-            "--net: mac: \"00:00:00:00:00:00\" is no card's address; give one like 52:54:00:12:34:56");
+            "--net: mac: \"00:00:00:00:00:00\" is not a valid address; give one like 52:54:00:12:34:56");
   for (const char* const forward : {"2222-:22", "tcp:2222", "tcp:0-:22", "tcp:1-:65536", "tcp:-:22", "sctp:1-:2",
                                     "tcp:1.2.3:1-:2", "tcp:localhost:1-:2"}) {
     EXPECT_EQ(net_error(std::string{"user,hostfwd="} + forward),
               std::string{"--net: hostfwd: \""} + forward +
-                  "\" is no forwarded port; give one like tcp:2222-:22 (of the host, of the guest), or "
+                  "\" is not a forwarded port; give one like tcp:2222-:22 (host port, guest port), or "
                   "tcp:127.0.0.1:2222-:22");
   }
 }
