@@ -15,7 +15,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kLargestProfile = 256UL << 20;  // of a file: ours have some hundred kilobytes a hart
+constexpr uint64_t kLargestProfile = 256UL << 20;  // bytes; files of rvvmm have some hundred kilobytes for each hart
 
 std::string read_text(const std::string& option, const std::string& path) {
   const InputFile file{option, path, "a file that --profile wrote"};

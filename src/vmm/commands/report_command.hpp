@@ -1,4 +1,4 @@
-// `rvvmm report`: draws a profile again, compares two, makes a page of one.
+// `rvvmm report`: prints a profile, compares two profiles, or makes an HTML page of a profile.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace rvvmm {
 
-/// What goes to stdout. Throws SetupError: kBadInput for the files that are read, kUsage or kInternal for --html.
+/// Returns the text for stdout. Throws SetupError: kBadInput for the input files, kUsage or kInternal for --html.
 std::string run_report(const ReportRequest& request);
 
 }  // namespace rvvmm

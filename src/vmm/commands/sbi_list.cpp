@@ -12,8 +12,8 @@
 namespace rvvmm {
 namespace {
 
-/// Every SBI extension that rvvmm has, on a machine with one hart and nothing else: to be listed and probed for, not to
-/// be called.
+/// All SBI extensions of rvvmm, for a machine with one hart and nothing else. They can be listed and probed, but not
+/// called.
 class BareTable : private ConsoleSink,
                   private ConsoleSource,
                   private FinishListener,
@@ -52,12 +52,12 @@ class BareTable : private ConsoleSink,
   SbiDispatcher sbi_;
 };
 
-/// A probe asks for one EID. A range is there if it is switched on.
+/// A probe asks for one EID only. A range of EIDs counts as present if it is switched on.
 bool is_range_of_many(const SbiSwitch& extension) noexcept {
   return extension.forwarding == SbiForwarding::kAll && extension.eids.first != extension.eids.last;
 }
 
-/// The first EID of each row of kSbiSwitches, then base.
+/// The first EID of each row of kSbiSwitches, then the EID of the base extension.
 std::vector<uint64_t> eids_to_probe() {
   std::vector<uint64_t> eids;
   eids.reserve(kSbiSwitches.size() + 1);
@@ -92,7 +92,7 @@ std::string answerers(const SbiListRow& row) {
   return row.rvvmm_answers ? "rvvmm" : "nobody";
 }
 
-/// As the specification writes it: the ranges of 0x08000000 and above with all digits.
+/// The specification's notation: EIDs from 0x01000000 on have all eight digits.
 std::string eid_text(uint64_t eid) {
   return eid >> 24 == 0 ? std::format("0x{:X}", eid) : std::format("0x{:08X}", eid);
 }
@@ -110,7 +110,7 @@ std::vector<SbiListRow> survey_sbi(Hypervisor& hypervisor) {
                                 .eids = kSbiBase.eids,
                                 .version = kSbiBase.version,
                                 .kernel_answers = found.present.back(),
-                                .rvvmm_answers = found.present.back(),  // a probe of what lies in the ranges below
+                                .rvvmm_answers = found.present.back(),  // answers probes of the ranges below
                                 .by_default = "on",
                                 .what = kSbiBase.what}};
   for (size_t row = 0; row < kSbiSwitches.size(); ++row) {

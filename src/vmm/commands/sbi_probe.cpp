@@ -9,7 +9,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr Gpa kDoor{0x1000};  // below RAM, so that each access leaves the guest
+constexpr Gpa kDoor{0x1000};  // below RAM, so that each access causes an exit
 
 constexpr std::array<uint32_t, 7> kProbeCode{
     0x0005'0413,  //    mv   s0, a0

@@ -1,4 +1,4 @@
-// Asks a host which SBI extensions a guest finds on it: in a VM that is thrown away.
+// Asks a host which SBI extensions a guest finds on it, in a temporary VM.
 #pragma once
 
 #include <array>
@@ -14,18 +14,18 @@
 namespace rvvmm {
 
 struct SbiFindings {
-  std::vector<bool> present;                                     ///< what sbi_probe_extension says, EID by EID
-  std::array<std::optional<bool>, kSbiSwitches.size()> is_on{};  ///< KVM's switches; nullopt: it has none such
+  std::vector<bool> present;                                     ///< the answer of sbi_probe_extension for each EID
+  std::array<std::optional<bool>, kSbiSwitches.size()> is_on{};  ///< KVM's switches; nullopt: KVM has no such switch
 };
 
-/// Makes a VM of one vCPU over `memory`, whose first page it overwrites, and has it probe `eids`, of which there is
-/// one at least. The switches alone do not tell: a kernel built without what is behind one has it all the same. `sbi`
-/// answers what KVM leaves to us. Throws SetupError.
+/// Makes a VM with one vCPU over `memory`, overwrites its first page with the guest, and lets the guest probe `eids`
+/// (at least one). The switches alone are not enough: KVM has a switch even if the kernel was built without the feature
+/// behind it. `sbi` answers the calls that KVM forwards to rvvmm. Throws SetupError.
 SbiFindings probe_sbi(Hypervisor& hypervisor, const GuestMemory& memory, const SbiChoices& choices, SbiDispatcher& sbi,
                       std::span<const uint64_t> eids);
 
-/// The guest of the probe. It loads an EID from the address in a0, which is no memory's, probes it, stores the answer
-/// there, and begins anew.
+/// The guest of the probe. It loads an EID from the address in a0, which is outside RAM, probes the EID, stores the
+/// answer at the same address, and repeats this.
 std::span<const uint32_t> probe_code() noexcept;
 
 }  // namespace rvvmm

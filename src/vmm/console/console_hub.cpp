@@ -93,7 +93,7 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
   if (on_output_) [[unlikely]]
     on_output_(bytes);
   while (!bytes.empty()) {
-    // Not what fits now and the rest later: that would cut it in two write(2), with another hart's bytes between them.
+    // Does not split a batch into two write(2) calls: bytes of another hart could come between them.
     const size_t take = std::min(bytes.size(), kOutputCapacity);
     const bool room = take <= kOutputCapacity - filled_ || wait_for_space(take);
     if (!room || stopping_.load(std::memory_order_relaxed)) {
@@ -167,12 +167,12 @@ bool ConsoleHub::writer_waits() noexcept {
 
 void ConsoleHub::limit_waits(bool limited) noexcept {
   const LockGuard lock{mu_};
-  launch_if_asked_for();  // whoever was asked may not come to it any more
+  launch_if_asked_for();  // the main thread may have no chance any more to call launch()
   give_up_at_ = limited ? std::optional{std::chrono::steady_clock::now() + kFlushLimit} : std::nullopt;
   space_.notify_all();
 }
 
-// Wakes the thread only where it would not look by itself: it sleeps, or it waits for company that is now complete.
+// Wakes the thread only if it would not notice the bytes soon: it sleeps, or it gathers and has gathered enough now.
 void ConsoleHub::append(std::span<const std::byte> bytes) noexcept {
   const size_t before = filled_;
   std::memcpy(buffers_[filling_].data() + before, bytes.data(), bytes.size());
@@ -226,18 +226,19 @@ size_t ConsoleHub::write_out(std::span<const std::byte> bytes) noexcept {
       bytes = bytes.subspan(static_cast<size_t>(written));
       continue;
     }
-    // Somebody who shares the descriptor may have made it non-blocking; undoing that would be as rude.
+    // Another process that shares the descriptor may have made it non-blocking. Undoing that could disturb that
+    // process.
     const bool again = errno == EINTR || (errno == EAGAIN && wait_writable());
     if (again) continue;
     if (reader_ == Reader::kComesAndGoes) return 0;
     reader_gone_ = true;
     log::line(log::Module::kVmm, log::Level::kWarn,
-              "console output: {}; the guest goes on and its output is dropped from here", std::strerror(errno));
+              "console output: {}; the guest goes on and its output is dropped from now on", std::strerror(errno));
   }
   return reader_gone_ ? 0 : bytes.size();
 }
 
-// A pty that nobody has open takes some KiB and then no more, without an error: a write to it would wait for ever.
+// If no process has the pty open, it takes some KiB and then no more, without an error. A write would block forever.
 bool ConsoleHub::wait_for_reader() noexcept {
   pollfd waiting{.fd = output_fd_, .events = POLLOUT, .revents = 0};
   if (::poll(&waiting, 1, -1) < 0) return errno == EINTR;
@@ -274,7 +275,7 @@ void ConsoleHub::stop() noexcept {
     stopping_ = true;
     work_.notify_all();
     space_.notify_all();
-    // A signal that comes just before the thread enters write(2) is lost on it, hence one after the other.
+    // A signal that comes just before the thread enters write(2) has no effect, so this sends signals repeatedly.
     if (state_ == ThreadState::kNotStarted || state_ == ThreadState::kAskedFor) state_ = ThreadState::kFinished;
     const auto finished = [this]() REQUIRES(mu_) { return state_ == ThreadState::kFinished; };
     while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
@@ -295,7 +296,7 @@ void ConsoleHub::tell_what_is_lost() noexcept {
 }
 
 size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
-  // What a UART's status register asks all the time.
+  // Fast path: reads of a UART's status register call this all the time.
   if (out.empty() || input_count_.load(std::memory_order_acquire) == 0) return 0;
   bool room_again = false;
   size_t count = 0;
@@ -307,7 +308,7 @@ size_t ConsoleHub::read(std::span<std::byte> out) noexcept {
     std::memcpy(out.data() + until_wrap, ring_.data(), count - until_wrap);
     ring_head_ = (ring_head_ + count) % kInputCapacity;
     const size_t left = input_count_.fetch_sub(count, std::memory_order_release) - count;
-    // Not at the first free byte: the loop would be woken again for each byte of a long paste.
+    // Not at the first free byte: each byte of a long paste would wake the loop again.
     if (left <= kInputCapacity / 2) room_again = std::exchange(input_was_full_, false);
   }
   if (room_again && on_input_room_) on_input_room_();

@@ -27,7 +27,7 @@ class StandardConsole final : public ConsolePlace {
 
 class FileConsole final : public ConsolePlace {
  public:
-  // The reader of a pipe is waited for once it has come.
+  // If the file is a FIFO, a reader must exist at start. Later writes wait for the reader.
   explicit FileConsole(const std::string& path) : file_("--console: file", path, OutputFile::Start::kAtEnd) {}
   int output_fd() const noexcept override { return file_.fd(); }
 
@@ -55,7 +55,7 @@ std::unique_ptr<ConsolePlace> open_console_place(const ConsoleChoice& choice) {
 }
 
 bool go_to_the_same_place(int one, int other) noexcept {
-  // The terminal itself, of which each name has a node of its own.
+  // Compares the terminals: each name of a terminal has a different inode.
   unsigned int first_terminal = 0;
   unsigned int second_terminal = 0;
   if (::ioctl(one, TIOCGDEV, &first_terminal) == 0 && ::ioctl(other, TIOCGDEV, &second_terminal) == 0)

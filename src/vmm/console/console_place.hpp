@@ -1,4 +1,4 @@
-// Where the host reads the guest's console and types: its own terminal, a new one, a socket, a file, nowhere.
+// The host's end of the guest's console: rvvmm's own terminal, a pty, a socket, a file, or nothing.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace rvvmm {
 
-/// Takes input to the console for as long as it lives. The loop's thread only.
+/// Passes input to the console during its lifetime. The loop's thread only.
 class ConsoleInput {
  public:
   ConsoleInput() = default;
@@ -23,16 +23,16 @@ class ConsoleInput {
   ConsoleInput& operator=(const ConsoleInput&) = delete;
 };
 
-/// Its descriptors are open before the harts run, and stay what they are: their numbers at least.
+/// Its descriptors are open before the harts run, and their numbers do not change.
 class ConsolePlace {
  public:
-  /// What input works with. All of it outlives the input.
+  /// The objects that the input uses. They must outlive the input.
   struct Parts {
     EventLoop& loop;
     Terminal& terminal;
     ConsoleHub& console;
-    std::function<void()> on_resize;  ///< size() may be another one
-    InputTaker* taker = nullptr;      ///< of what is typed at the terminal of terminal_fd(); null: the guest alone
+    std::function<void()> on_resize;  ///< to be called when size() may have changed
+    InputTaker* taker = nullptr;      ///< may take input typed at terminal_fd(); null: the guest gets all input
   };
 
   ConsolePlace() = default;
@@ -40,25 +40,26 @@ class ConsolePlace {
   ConsolePlace(const ConsolePlace&) = delete;
   ConsolePlace& operator=(const ConsolePlace&) = delete;
 
-  /// Whose mode is to be raw while the guest runs; -1: nobody's.
+  /// The terminal that is in raw mode while the guest runs; -1: none.
   virtual int terminal_fd() const noexcept { return -1; }
-  /// Where the output goes, and to whom.
+  /// Where the output goes.
   virtual int output_fd() const noexcept = 0;
+  /// How the reader of output_fd() behaves.
   virtual ConsoleHub::Reader reader() const noexcept { return ConsoleHub::Reader::kStays; }
-  /// nullptr where there is no input. Throws SetupError (kInternal).
+  /// nullptr if this place has no input. Throws SetupError (kInternal).
   virtual std::unique_ptr<ConsoleInput> take_input(const Parts& /*parts*/) { return nullptr; }
-  /// Of the terminal there; nullopt where there is none and never will be.
+  /// Size of the terminal at this place; nullopt if this place never has a terminal.
   virtual std::optional<ConsoleSize> size() const noexcept { return std::nullopt; }
 };
 
-/// Opens what `choice` names. Throws SetupError: kUsage for what the user can put right, by naming --console.
+/// Opens the place that `choice` names. Throws SetupError: kUsage, naming --console, if the user can fix the error.
 std::unique_ptr<ConsolePlace> open_console_place(const ConsoleChoice& choice);
 
-/// Whether one reader gets what is written to either: the same terminal, by whatever name (/dev/tty, /dev/console),
-/// pipe, socket or file.
+/// True if both descriptors lead to the same reader: the same pipe, socket, file or terminal. One terminal may have
+/// several names (/dev/tty, /dev/console).
 bool go_to_the_same_place(int one, int other) noexcept;
 
-/// Of the terminal behind a descriptor; nullopt if it is none.
+/// Size of the terminal behind `fd`; nullopt if `fd` is not a terminal.
 std::optional<ConsoleSize> terminal_size(int fd) noexcept;
 
 }  // namespace rvvmm

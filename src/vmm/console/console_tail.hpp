@@ -27,7 +27,7 @@ class ConsoleTail {
     count_ = std::min(count_ + bytes.size(), kCapacity);
   }
 
-  /// Oldest first; up to kCapacity bytes, whatever they are.
+  /// Oldest byte first; up to kCapacity bytes of any value.
   std::string text() const {
     const size_t begin = (end_ + kCapacity - count_) % kCapacity;
     const size_t until_wrap = std::min(count_, kCapacity - begin);
@@ -36,12 +36,12 @@ class ConsoleTail {
   }
 
  private:
-  std::array<char, kCapacity> ring_;  // not cleared: a guest without output does not pay for it
+  std::array<char, kCapacity> ring_;  // not cleared, so that a guest without output does not pay for it
   size_t end_ = 0;                    // where the next byte goes
   size_t count_ = 0;
 };
 
-/// The last `most` lines of what a guest wrote, each made fit for one line of ours; empty ones are left out.
+/// The last `most` lines of `output`, made printable; empty lines are left out.
 std::vector<std::string> console_lines(std::string_view output, size_t most);
 
 }  // namespace rvvmm

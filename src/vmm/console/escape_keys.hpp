@@ -1,4 +1,4 @@
-// The keys by which the user talks to rvvmm rather than to the guest: Ctrl-A and one more, as in QEMU.
+// The keys that control rvvmm and do not go to the guest: Ctrl-A and one more key, as in QEMU.
 #pragma once
 
 #include <cstddef>
@@ -8,21 +8,21 @@
 
 namespace rvvmm {
 
-/// A filter with one byte of state, so that a sequence may come in two reads.
-/// Ctrl-A x quits, Ctrl-A h is help, Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A; Ctrl-A and any other key is
-/// dropped, both of them, so that a slip of the finger does not reach the guest as half a sequence.
+/// A filter that remembers a Ctrl-A, so that a sequence may come in two reads.
+/// Ctrl-A x quits, Ctrl-A h shows help, Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. Ctrl-A and any other key are both
+/// dropped, so that a typing mistake does not reach the guest as half a sequence.
 class EscapeKeys {
  public:
   enum class Action : uint8_t { kNone, kQuit, kHelp };
 
   struct Step {
-    std::optional<std::byte> pass;  ///< what the guest gets, if anything
+    std::optional<std::byte> pass;  ///< the byte for the guest, if any
     Action action = Action::kNone;
   };
 
   Step feed(std::byte in) noexcept;
 
-  /// The lines shown for kHelp; they end in "\r\n".
+  /// The lines shown for kHelp; they end in "\n".
   static std::string_view help() noexcept;
 
  private:

@@ -17,7 +17,7 @@ size_t InputBacklog::room() const noexcept {
   return (kept_.empty() ? console_.input_room() : 0) + most_ - kept_.size();
 }
 
-// Behind a backlog everything is backlog.
+// If there is a backlog, new bytes go behind it, to keep the order.
 void InputBacklog::queue(std::span<const std::byte> bytes) {
   if (kept_.empty()) bytes = bytes.subspan(console_.queue_input(bytes));
   kept_.insert(kept_.end(), bytes.begin(), bytes.end());

@@ -10,21 +10,21 @@
 
 namespace rvvmm {
 
-/// Between a descriptor that brings input and the console: keeps a little more than the console takes, in order. One at
-/// a time for a console; the loop's thread only.
+/// A buffer between an input descriptor and the console. It keeps, in order, some bytes more than the console takes. A
+/// console has one backlog at a time. The loop's thread only.
 class InputBacklog {
  public:
-  /// Enough that keys, a hang-up and the next client are heard of although the guest takes nothing.
+  /// Large enough that rvvmm still notices its keys, a hang-up and the next client while the guest reads nothing.
   static constexpr size_t kUsual = 64_KiB;
 
-  /// `most`: bytes to keep beyond the console's own. `on_room`: the guest has read, there may be room again. Both
-  /// references outlive this. Throws SetupError (kInternal).
+  /// `most`: how many bytes to keep beyond the console's ring. `on_room` is called when the guest has read and there
+  /// may be room again. `loop` and `console` must outlive this object. Throws SetupError (kInternal).
   InputBacklog(EventLoop& loop, ConsoleHub& console, size_t most, std::function<void()> on_room);
   ~InputBacklog();
   InputBacklog(const InputBacklog&) = delete;
   InputBacklog& operator=(const InputBacklog&) = delete;
 
-  /// How much queue() may be given.
+  /// How many bytes queue() can take.
   size_t room() const noexcept;
   void queue(std::span<const std::byte> bytes);
 
@@ -33,7 +33,7 @@ class InputBacklog {
 
   ConsoleHub& console_;
   const size_t most_;
-  std::vector<std::byte> kept_;  // behind what the console has
+  std::vector<std::byte> kept_;  // bytes that follow those in the console
   std::function<void()> on_room_;
   Notifier room_;
 };

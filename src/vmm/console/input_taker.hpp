@@ -1,4 +1,4 @@
-// Who takes what the user types in place of the guest, at times.
+// The interface of a component that sometimes takes the user's input in place of the guest.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@ namespace rvvmm {
 class InputTaker {
  public:
   virtual ~InputTaker() = default;
-  /// Input is for it, and not for the guest.
+  /// True: input goes to this object and not to the guest.
   virtual bool takes_input() const noexcept = 0;
   virtual void take(std::span<const std::byte> bytes) = 0;
   virtual void on_end_of_input() = 0;
-  /// What is called when it begins or ends to take input.
+  /// `on_wanted` is called when takes_input() changes.
   virtual void set_on_wanted(std::function<void()> on_wanted) = 0;
 };
 

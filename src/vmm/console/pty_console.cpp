@@ -22,7 +22,8 @@ SetupError problem(const char* what) {
   return SetupError::from_errno(ExitStatus::kInternal, std::string{"--console: pty: "} + what, errno);
 }
 
-/// A pty without anybody at its other end hangs up all the time: it is watched only while it is open there.
+/// poll(2) reports a hang-up all the time while no process has the pty open. So the loop watches it only while it is
+/// open.
 class PtyInput final : public ConsoleInput {
  public:
   PtyInput(int master, int openings, const ConsolePlace::Parts& parts)
@@ -52,10 +53,10 @@ class PtyInput final : public ConsoleInput {
     const ssize_t got = ::read(master_, buffer.data(), room);
     if (got > 0) {
       backlog_.queue(std::span{buffer}.first(static_cast<size_t>(got)));
-      return on_resize_();  // nothing else tells of it
+      return on_resize_();  // a change of the size causes no other event
     }
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    open_ = false;  // EIO: the last one has closed it
+    open_ = false;  // EIO: the last process has closed the pty
     watch_if_of_use();
   }
 
@@ -81,9 +82,9 @@ PtyConsole::PtyConsole() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
     throw problem("its name");
   }
   path_ = name.data();
-  // Who writes waits in poll(2), which tells of a hang-up; a write(2) would sleep through it.
+  // The output thread waits in poll(2), which reports a hang-up. A blocking write(2) would not notice it.
   ::fcntl(master_.get(), F_SETFL, O_RDWR | O_NONBLOCK);
-  // Opened once: only when it was closed again does it hang up while nobody has it.
+  // Opens the slave once: the pty reports a hang-up only after its slave was opened and closed.
   const Fd slave{::open(path_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
   termios mode{};
   if (!slave || ::tcgetattr(slave.get(), &mode) < 0) throw problem(path_.c_str());

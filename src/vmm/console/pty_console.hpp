@@ -1,4 +1,4 @@
-// A terminal of the guest's own (pty), for whoever opens it.
+// The guest's console on a new pty, which any process may open.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace rvvmm {
 
-/// Output is dropped while nobody has it open; then readers come and go as they like, and one who does not read is
-/// waited for. Input is binary clean: nobody's keys are ours.
+/// Output is dropped while no process has the pty open. Readers may come and go. Output waits for a reader that does
+/// not read. Input is binary clean: there are no escape keys.
 class PtyConsole final : public ConsolePlace {
  public:
-  /// Says on stderr which one it is. Throws SetupError (kInternal).
+  /// Prints the path of the pty on stderr. Throws SetupError (kInternal).
   PtyConsole();
 
   /// "/dev/pts/5".
@@ -26,7 +26,7 @@ class PtyConsole final : public ConsolePlace {
  private:
   Fd master_;
   std::string path_;
-  Fd openings_;  // inotify: somebody has opened it
+  Fd openings_;  // inotify: a process has opened the pty
 };
 
 }  // namespace rvvmm

@@ -21,7 +21,7 @@
 namespace rvvmm {
 namespace {
 
-// How long a host without a descriptor for a client is left alone.
+// How long to wait before the next try if the host has no descriptor for a client.
 constexpr std::chrono::seconds kNextTry{1};
 
 std::string in_message(const std::string& path) {
@@ -38,13 +38,14 @@ SetupError failed(const std::string& path, std::string_view what) {
 
 Fd unix_socket(const std::string& path) {
   Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!fd) throw failed(path, "no socket");
+  if (!fd) throw failed(path, "cannot make a socket");
   return fd;
 }
 
-/// Held while a path is looked at and taken: another rvvmm would find the socket between bind() and listen() left over,
-/// and two would remove what is left over, the later one the other's. It takes a moment; who holds it for longer is no
-/// rvvmm, and is not waited for. Without a right to read the folder there is none.
+/// Held while rvvmm checks and takes the path. Without the lock, a second rvvmm could mistake a socket between bind()
+/// and listen() for a left-over one. Or both could remove a left-over socket, and the later one would remove the new
+/// socket of the other. rvvmm holds the lock only for a moment, so this waits at most 2 s. If rvvmm may not read the
+/// folder, it goes on without the lock.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& path) {
@@ -58,21 +59,21 @@ class FolderLock {
   Fd folder_;
 };
 
-// Only a socket, and only one on which nobody listens.
+// Removes only a socket, and only if no process listens on it.
 void remove_left_over(const std::string& path, const sockaddr_un& address) {
   struct stat there{};
   if (::lstat(path.c_str(), &there) < 0) return;
-  if (!S_ISSOCK(there.st_mode)) throw refused(path, "is there already and no socket; give a path that is free");
+  if (!S_ISSOCK(there.st_mode)) throw refused(path, "exists already and is not a socket; give a path that is free");
   const Fd probe = unix_socket(path);
   const int answer = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  if (answer != 0 && errno == ENOENT) return;  // gone meanwhile
+  if (answer != 0 && errno == ENOENT) return;  // it was removed in the meantime
   if (answer != 0 && errno == EACCES) {
-    throw refused(path, "is there already, and you may not connect to it; give another path");
+    throw refused(path, "exists already, and you may not connect to it; give another path");
   }
-  if (answer == 0 || errno != ECONNREFUSED) throw refused(path, "somebody listens there; give another path");
+  if (answer == 0 || errno != ECONNREFUSED) throw refused(path, "another process listens there; give another path");
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return;
-  throw refused(
-      path, std::format("is left over from before and cannot be removed: {}; give another path", std::strerror(errno)));
+  throw refused(path, std::format("is left over from an earlier run and cannot be removed: {}; give another path",
+                                  std::strerror(errno)));
 }
 
 class SocketInput final : public ConsoleInput {
@@ -94,7 +95,7 @@ class SocketInput final : public ConsoleInput {
 
  private:
   void on_arrival() {
-    // Writes to it block, as the output's thread is there to wait.
+    // Writes to the client block: the output thread may wait.
     const Fd client{::accept4(fds_.listener, nullptr, nullptr, SOCK_CLOEXEC)};
     if (client) {
       ::dup3(client.get(), fds_.client, O_CLOEXEC);
@@ -162,7 +163,7 @@ SocketConsole::SocketConsole(const std::string& path)
   const FolderLock no_other_rvvmm{path};
   remove_left_over(path, address);
   if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    if (errno == EACCES) throw refused(path, "you may not make one there; give a path in a folder of yours");
+    if (errno == EACCES) throw refused(path, "you may not make a socket there; give a path in a folder of yours");
     throw failed(path, "cannot be made");
   }
   ::stat(path.c_str(), &identity_);

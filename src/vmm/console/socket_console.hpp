@@ -10,11 +10,12 @@
 
 namespace rvvmm {
 
-/// Listens. The next client waits until the one before has gone, which a client also has that sends no more (EOF).
-/// Output is dropped while there is none; a client that does not read is waited for. Input is binary clean.
+/// Listens on the socket. The next client waits until the current client has gone; an EOF from the client also counts
+/// as gone. Output is dropped while there is no client. Output waits for a client that does not read. Input is binary
+/// clean.
 class SocketConsole final : public ConsolePlace {
  public:
-  /// Takes the place of a socket at `path` on which nobody listens any more. Throws SetupError (kUsage).
+  /// Replaces a socket at `path` if no process listens on it. Throws SetupError (kUsage).
   explicit SocketConsole(const std::string& path);
   /// Removes the socket.
   ~SocketConsole() override;
@@ -25,8 +26,8 @@ class SocketConsole final : public ConsolePlace {
 
  private:
   std::string path_;
-  struct stat identity_{};  // of the socket that is ours to remove
-  // The output's thread writes to this number whatever happens: behind it is a client or, as here, nobody.
+  struct stat identity_{};  // of the socket that the destructor removes
+  // The output thread always writes to this descriptor number. It is the client, or /dev/null while there is no client.
   Fd client_;
   Fd nobody_;
   Fd listener_;

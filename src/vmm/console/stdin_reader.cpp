@@ -12,8 +12,8 @@
 namespace rvvmm {
 namespace {
 
-// How often a job in the background looks whether it has become the foreground. A shell's `fg` sends no signal to a
-// job that runs.
+// How often a background job checks whether it is in the foreground now. A shell's `fg` does not send a signal to a
+// running job.
 constexpr std::chrono::seconds kForegroundInterval{1};
 
 }  // namespace
@@ -38,12 +38,12 @@ void StdinReader::read_for_taker() {
   const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
   if (got > 0) return taker_->take(std::span{buffer}.first(static_cast<size_t>(got)));
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-  ended_ = got < 0;  // of a terminal the end is only a key
+  ended_ = got < 0;  // on a terminal, end of input is only a key
   taker_->on_end_of_input();
 }
 
 void StdinReader::on_readable() {
-  // Reading a terminal from the background would stop us by SIGTTIN.
+  // Reading a terminal from the background would stop rvvmm with SIGTTIN.
   if (!terminal_.in_foreground()) return wait_for_foreground();
   if (taker_wants_it()) return read_for_taker();
   std::array<std::byte, ConsoleHub::kInputCapacity> buffer;
@@ -52,7 +52,7 @@ void StdinReader::on_readable() {
   const ssize_t got = ::read(fd_, buffer.data(), std::min(room, buffer.size()));
   if (got > 0) return take(std::span{buffer}.first(static_cast<size_t>(got)));
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
-  ended_ = true;  // the end, or an error that will not go away: the guest goes on without input
+  ended_ = true;  // end of input, or a permanent error: the guest goes on without input
   watch_.set_enabled(false);
 }
 

@@ -1,4 +1,4 @@
-// Takes what the user types to the guest's console, and the escape keys out of it.
+// Passes the user's input to the guest's console and handles the escape keys.
 #pragma once
 
 #include "vmm/console/console_place.hpp"
@@ -10,16 +10,15 @@
 
 namespace rvvmm {
 
-/// Reads only as much as the console has room for; a full console, or the end of the input, takes the descriptor
-/// out of the loop. Escape keys count only on a terminal: other input passes untouched. A terminal is read further
-/// than the console has room, up to kBacklog: its keys must end rvvmm while a guest takes nothing. The loop's thread
-/// only.
+/// Reads only as much as the console has room for. If the console is full or the input has ended, the loop does not
+/// watch the descriptor. Escape keys work only on a terminal; other input passes unchanged. From a terminal it reads up
+/// to kBacklog bytes more, because the escape keys must work while the guest reads nothing. The loop's thread only.
 class StdinReader final : public ConsoleInput {
  public:
-  /// What is kept of a terminal's input for a guest that does not take it.
+  /// How many bytes of a terminal's input are kept while the guest does not read.
   static constexpr size_t kBacklog = InputBacklog::kUsual;
 
-  /// `fd` keeps its flags; `taker` may be null. All must outlive this. Throws SetupError (kInternal).
+  /// The flags of `fd` do not change; `taker` may be null. All must outlive this object. Throws SetupError (kInternal).
   StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console, InputTaker* taker = nullptr);
   ~StdinReader() override;
 

@@ -33,7 +33,7 @@ EventLoop::~EventLoop() = default;
 void EventLoop::stop(StopReason reason) noexcept {
   {
     const LockGuard lock{mu_};
-    // Whoever asks for the end must not find the guest rebooted because it asked for a reset just before.
+    // A request to end replaces a reset that the guest asked for just before; else the guest would reboot.
     const bool only_reset = stop_reason_ && stop_reason_->kind == StopReason::Kind::kReset;
     if (!stop_reason_ || only_reset) stop_reason_ = reason;
   }
@@ -45,7 +45,7 @@ StopReason EventLoop::run() {
   constexpr int kForEver = -1;
   while (!is_stopped())
     poll_once(kForEver);
-  // A guest that resets as soon as it runs has stopped the loop before this: signals and keys must have their turn.
+  // A guest that resets as soon as it runs has already stopped the loop. Signals and keys must be served even then.
   poll_once(0);
   const LockGuard lock{mu_};
   return *std::exchange(stop_reason_, std::nullopt);
@@ -63,7 +63,7 @@ bool EventLoop::is_stopped() noexcept {
 }
 
 void EventLoop::set_timers() {
-  // Before what is looked at: who changes a timer from here on has it looked at again.
+  // The flag is cleared before the timers are applied: a change from here on sets it again.
   if (!timers_have_changed_.exchange(false)) return;
   for (Timer* const timer : timers_)
     timer->apply();
@@ -79,7 +79,7 @@ void EventLoop::poll_once(int timeout) {
   compact();
   polled_.clear();
   for (const Watch* watch : watches_) {
-    // A negative descriptor is one that poll() skips.
+    // poll() skips negative descriptors.
     polled_.push_back({.fd = watch->enabled_ ? watch->fd_ : -1, .events = POLLIN, .revents = 0});
   }
   polled_.push_back({.fd = wake_.get(), .events = POLLIN, .revents = 0});
@@ -89,7 +89,7 @@ void EventLoop::poll_once(int timeout) {
 void EventLoop::dispatch() {
   if (polled_.back().revents != 0) take_count(wake_.get());
   polled_.pop_back();
-  // Callbacks may add watches (behind the ones polled), remove some (then nullptr) or disable them.
+  // Callbacks may add watches (after the polled ones), remove some (these become nullptr) or disable them.
   for (size_t i = 0; i < polled_.size(); ++i) {
     if (polled_[i].revents == 0 || watches_[i] == nullptr || !watches_[i]->enabled_) continue;
     watches_[i]->on_readable_();
@@ -119,7 +119,7 @@ EventLoop::Timer::~Timer() {
 }
 
 void EventLoop::Timer::arm_at(std::chrono::nanoseconds time) noexcept {
-  // Zero would disarm, and what is before the clock's beginning has passed as well.
+  // Zero would disarm the timer, and negative times have passed as well.
   set({.times = {.it_interval = {}, .it_value = to_timespec(std::max(time, std::chrono::nanoseconds{1}))},
        .flags = TFD_TIMER_ABSTIME});
 }
@@ -168,7 +168,7 @@ void EventLoop::Timer::apply() {
 void EventLoop::Timer::on_readable() {
   {
     const LockGuard lock{mu_};
-    if (wanted_) return;  // it was armed anew or disarmed meanwhile, and setting that takes the expiry away
+    if (wanted_) return;  // it was armed again or disarmed since; apply() clears the expiry
   }
   if (take_count(fd_.get())) on_expiry_();
 }

@@ -1,4 +1,4 @@
-// The main thread's event loop: descriptors, timers, wake-ups from other threads, and the reason to end.
+// The main thread's event loop: descriptors, timers, wake-ups from other threads, and the reason to stop.
 #pragma once
 
 #include <poll.h>
@@ -32,7 +32,7 @@ struct StopReason {
 
 /// Sleeps in poll(2) until something happens; an idle loop is never woken. Callbacks run on the thread that is
 /// in run(), one at a time. They must not throw, and must not destroy the Watch, Timer or Notifier that
-/// called them. Watches, timers and notifiers go before the loop does.
+/// called them. Watches, timers and notifiers must be destroyed before the loop.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
@@ -46,12 +46,12 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  /// Serves events until stop() was called, also before run(); returns the reason given first, or kExit where that
-  /// came after kReset, and forgets it, so that run() may be called again after a reset.
+  /// Serves events until stop() is called; stop() may also come before run(). Returns the first reason, but kExit if
+  /// that came after kReset. Clears the reason, so that run() may be called again after a reset.
   StopReason run();
 
-  /// Serves what is ready and does not wait: for the loop's thread while it does something long. True: stop() was
-  /// called, and run() would return at once.
+  /// Serves events that are ready and does not wait. The loop's thread calls this during long work. True: stop() was
+  /// called, and run() would return immediately.
   bool serve();
 
   /// Any thread.
@@ -60,16 +60,16 @@ class EventLoop {
  private:
   void poll_once(int timeout);
   void set_timers();
-  /// Any thread. The loop looks at its timers before it sleeps; wakes it for that if it may sleep now.
+  /// Any thread. Makes the loop apply its timers before it sleeps; wakes the loop if it may be asleep.
   void look_at_timers() noexcept;
   bool is_stopped() noexcept;
   void dispatch();
   void compact() noexcept;
 
-  std::vector<Watch*> watches_;  // nullptr: gone while a round of callbacks was under way
+  std::vector<Watch*> watches_;  // nullptr: removed during a round of callbacks
   std::vector<Timer*> timers_;
   std::vector<pollfd> polled_;
-  std::atomic<std::thread::id> runner_;  // the thread that is in run() or serve(), or was last
+  std::atomic<std::thread::id> runner_;  // the thread that is in run() or serve(), or was there last
   std::atomic<bool> timers_have_changed_ = false;
   Mutex mu_;
   std::optional<StopReason> stop_reason_ GUARDED_BY(mu_);
@@ -79,7 +79,7 @@ class EventLoop {
 /// Calls back while a descriptor is readable, hung up or in error. The loop's thread only.
 class EventLoop::Watch {
  public:
-  /// `fd` stays the caller's, and open for the life of the watch. Enabled at first.
+  /// The caller keeps `fd`, and must keep it open during the lifetime of the watch. The watch starts enabled.
   Watch(EventLoop& loop, int fd, Callback on_readable);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -97,33 +97,33 @@ class EventLoop::Watch {
   Callback on_readable_;
 };
 
-/// Made and destroyed on the loop's thread, armed and disarmed by any. The loop makes its descriptor when it is armed
-/// for the first time, since most never are. Where the host has none then, a line says so, and the timer does not
+/// Made and destroyed on the loop's thread, armed and disarmed by any thread. The loop makes the timer's descriptor
+/// when the timer is first armed, because most are never armed. If the host refuses the descriptor, rvvmm logs it and the timer does not
 /// expire.
 class EventLoop::Timer {
  public:
-  /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; the last one follows when the host's time is set.
+  /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; CLOCK_REALTIME follows changes of the host's time.
   Timer(EventLoop& loop, clockid_t clock, Callback on_expiry);
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  /// Once, at `time` of the timer's clock; a time that has passed expires now. Replaces what was armed.
+  /// Expires once, at `time` of the timer's clock; immediately if `time` has passed. Replaces the previous setting.
   void arm_at(std::chrono::nanoseconds time) noexcept;
-  /// First after one `period` (more than zero), then again and again; expiries that come late are one call.
+  /// Expires after each `period` (more than zero). Several late expiries cause one call.
   void arm_every(std::chrono::nanoseconds period) noexcept;
   /// The callback may still run once if it is under way.
   void disarm() noexcept;
 
  private:
   friend class EventLoop;
-  /// What timerfd_settime() is to be told.
+  /// The arguments for timerfd_settime().
   struct Setting {
     itimerspec times{};
     int flags = 0;
   };
   void set(const Setting& setting) noexcept;
-  /// The loop's thread: tells the kernel what was last asked for.
+  /// The loop's thread: passes the last setting to the kernel.
   void apply();
   void on_readable();
 
@@ -137,13 +137,14 @@ class EventLoop::Timer {
 };
 using Timer = EventLoop::Timer;
 
-/// Wakes the loop from other threads: made and destroyed on the loop's thread, notify() by any, without allocation.
+/// Wakes the loop from other threads. Made and destroyed on the loop's thread. Any thread may call notify(), which does
+/// not allocate.
 class Notifier {
  public:
   /// Throws SetupError (kInternal).
   Notifier(EventLoop& loop, EventLoop::Callback on_notified);
 
-  /// Any thread: the callback runs once on the loop's thread after the last notify(); several may become one.
+  /// Any thread. The callback runs on the loop's thread after the last notify(); several notify() may cause one call.
   void notify() noexcept;
 
  private:

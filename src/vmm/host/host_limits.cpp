@@ -13,11 +13,12 @@
 namespace rvvmm {
 namespace {
 
-// KVM and its VM, the guest's files, the event loop with its timers and signals, the console, the log, devices that
-// there are one of: half as many.
+// For KVM and its VM, the guest's files, the event loop with its timers and signals, the console, the log, and devices
+// that exist once. About half of these are really used.
 constexpr rlim_t kOthers = 32;
 
-/// Descriptors that we were started with: they are the lowest, and the next one gets the number behind them.
+/// How many descriptors rvvmm was started with. They have the lowest numbers; the next descriptor gets the number
+/// after.
 rlim_t already_open() noexcept {
   const Fd next{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)};
   return next ? static_cast<rlim_t>(next.get()) : 0;
@@ -31,7 +32,7 @@ void make_room_for_descriptors(uint32_t harts, uint32_t devices) {
   const rlim_t others = already_open() + kOthers + devices;
   const rlim_t needed = others + harts;
   if (needed <= files.rlim_cur) return;
-  // Fewer of anything would not help.
+  // Fewer harts or devices would not help.
   if (const rlim_t least = needed - devices - (harts - 1); least > files.rlim_max) {
     throw SetupError{
         ExitStatus::kUsage,

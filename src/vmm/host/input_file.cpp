@@ -20,13 +20,13 @@
 namespace rvvmm {
 namespace {
 
-constexpr size_t kPipeChunk = 64_KiB;  // what a pipe holds
+constexpr size_t kPipeChunk = 64_KiB;  // capacity of a pipe
 
 std::string reason_of(int error, const std::string& path) {
   struct stat found{};
   switch (error) {
     case ENOENT: return "no such file";
-    case ENOTDIR: return "a part of the path is no directory";
+    case ENOTDIR: return "a part of the path is not a directory";
     case EACCES: return "no permission to read it";
     // A socket cannot be opened at all.
     case ENXIO: return ::stat(path.c_str(), &found) == 0 ? std::string{file_kind(found.st_mode)} : "cannot be opened";
@@ -38,7 +38,7 @@ std::string reason_of(int error, const std::string& path) {
 
 InputFile::InputFile(std::string option, std::string path, std::string wanted, uint64_t most_from_pipe)
     : option_(std::move(option)), path_(std::move(path)), wanted_(std::move(wanted)) {
-  // O_NONBLOCK: opening a FIFO would wait for a writer, before we could see that it is one.
+  // O_NONBLOCK: else open() of a FIFO would wait for a writer, before fstat() can show that it is a FIFO.
   fd_ = Fd{::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   if (!fd_) throw error(std::format("{}; give {}", reason_of(errno, path_), wanted_));
   struct stat found{};
@@ -69,12 +69,12 @@ Fd InputFile::copy_of(const Fd& pipe, uint64_t most) const {
     if (got < 0) continue;
     size += static_cast<uint64_t>(got);
     if (size > most) throw error(std::format("is a pipe with more than {} in it; give a file", size_text(most)));
-    // A file in memory takes all or has no room.
+    // A memfd takes all bytes, or none if there is no memory.
     if (::write(copy.get(), buffer.data(), static_cast<size_t>(got)) != got) {
       throw error(std::format("cannot be copied to memory: {}", std::generic_category().message(errno)));
     }
   }
-  // Nobody at all, or somebody who has failed: the shell's `<(zcat nofile)`.
+  // There is no writer, or the writer has failed, such as the shell's `<(zcat nofile)`.
   if (size == 0) throw error(std::format("is a FIFO that nobody has written to; give {}", wanted_));
   return copy;
 }

@@ -1,5 +1,5 @@
-// A file that the user named and rvvmm only reads: kernel, initrd, device tree. Held open, so that a guest's
-// reboot loads the same file again even when its path was replaced meanwhile. Of a pipe there is a copy in memory.
+// A file that the user named and rvvmm only reads: kernel, initrd, device tree. It stays open, so that a guest's reboot
+// loads the same file again even if its path was replaced in the meantime. For a pipe, rvvmm keeps a copy in memory.
 #pragma once
 
 #include <cstddef>
@@ -18,29 +18,30 @@ namespace rvvmm {
 
 class InputFile {
  public:
-  /// The most that is taken from a pipe: it is all in memory, for as long as this lives.
+  /// The largest size that is read from a pipe. The copy stays in memory during the lifetime of this object.
   static constexpr uint64_t kMostFromPipe = 1_GiB;
 
-  /// Opens `path` for reading. Throws SetupError(kBadInput) unless it is a regular file with content that may be
-  /// read, or a pipe with a writer, which is read to its end: at least a byte, at most `most_from_pipe`. A FIFO that
-  /// has no writer is refused rather than waited for. `option`: "--kernel"; `wanted`: what would be right there, "a
-  /// RISC-V kernel image".
+  /// Opens `path` for reading. Throws SetupError(kBadInput) unless `path` is a readable regular file that is not empty,
+  /// or a pipe with a writer. A pipe is read to its end: at least 1 byte, at most `most_from_pipe`. A FIFO without a
+  /// writer is refused; the constructor does not wait for a writer. `option`: "--kernel"; `wanted`: what the option
+  /// needs, "a RISC-V kernel image".
   InputFile(std::string option, std::string path, std::string wanted, uint64_t most_from_pipe = kMostFromPipe);
 
-  /// Bytes in the file now, at least 1. Throws SetupError: the file was emptied since.
+  /// The current size of the file in bytes, at least 1. Throws SetupError if the file is empty now.
   uint64_t size() const;
 
-  /// Fills `out` from byte `offset`. Throws SetupError when the file ends before, or the disk fails.
+  /// Fills `out` from byte `offset`. Throws SetupError if the file is too short or the disk fails.
   void read(uint64_t offset, std::span<std::byte> out) const;
 
-  /// How often the checkpoint is called: some hundredths of a second, when decompressing on a slow host.
+  /// Bytes between two calls of the checkpoint: some hundredths of a second when decompressing on a slow host.
   static constexpr uint64_t kCheckpointBytes = 4_MiB;
-  /// Called behind each kCheckpointBytes that are read, or made from what is read; it may throw to end that.
+  /// `checkpoint` is called after each kCheckpointBytes that are read or decompressed. It may throw to end the reading.
   void set_checkpoint(std::function<void()> checkpoint) { checkpoint_ = std::move(checkpoint); }
-  /// `bytes` more have been made of the content. read() counts its own.
+  /// Reports `bytes` more of decompressed content. read() counts its bytes itself.
   void advance(uint64_t bytes) const;
 
-  /// "<option> <path>: <what>", kBadInput; unprintable characters of the path appear as '?', so it stays one line.
+  /// "<option> <path>: <what>", kBadInput; unprintable characters of the path appear as '?', so that the message stays
+  /// one line.
   SetupError error(std::string_view what) const;
   const std::string& path() const noexcept { return path_; }
 

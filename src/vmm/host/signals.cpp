@@ -27,7 +27,7 @@ int exit_status_for(int signal) noexcept {
   ::_exit(exit_status_for(signal));
 }
 
-// An ending signal that came outside of the loop. A handler can reach nothing but statics; there is one Signals.
+// An ending signal that came outside the loop. A signal handler can only use statics; there is only one Signals.
 struct Kept {
   std::atomic<int> signal = 0;
   int wake = -1;  // eventfd that the loop watches
@@ -56,7 +56,7 @@ bool is_ignored(int signal) noexcept {
   return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-// A blocked signal is queued even where it is ignored, so the ignored ones must stay out of the set.
+// A blocked signal is queued even if it is ignored, so ignored signals must not be in the set.
 sigset_t ending_set() noexcept {
   sigset_t set;
   ::sigemptyset(&set);
@@ -96,13 +96,14 @@ Signals::Signals(EventLoop& loop, Terminal& terminal)
   kept.signal = 0;
   kept.wake = kept_fd_.get();
   handle(ending_, keep_or_end);
-  // A blocked signal comes to us even where it is ignored; one that is left over when we go must not kill anybody.
+  // signalfd receives a blocked signal even if it is ignored. SIG_IGN also means that a signal which is still pending
+  // when ~Signals() unblocks it does not end the process.
   ::signal(SIGUSR1, SIG_IGN);
   ::signal(SIGUSR2, SIG_IGN);
 }
 
 Signals::~Signals() {
-  // A signal that came since the loop ended may kill us as soon as it is let in.
+  // A signal that came after the loop ended may end the process as soon as it is unblocked.
   terminal_.restore();
   handle(ending_, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
@@ -143,7 +144,7 @@ bool Signals::power_key_takes(int signal) {
   power_key_pressed_ = on_power_key_();
   if (power_key_pressed_) {
     log::line(log::Module::kVmm, log::Level::kInfo,
-              "signal {}: power key pressed, the guest may power off; the next one stops it", signal);
+              "signal {}: power key pressed, the guest may power off; the next signal stops it", signal);
   }
   return power_key_pressed_;
 }
@@ -152,7 +153,7 @@ void Signals::end(int signal) {
   if (stopping_) end_now(signal);
   stopping_ = true;
   loop_.stop({.kind = StopReason::Kind::kExit, .status = exit_status_for(signal)});
-  // From here on the main thread may be busy joining others: the next signal must not need the loop.
+  // From here on the main thread may be busy joining other threads, so the next signal must not need the loop.
   handle(ending_, end_now);
   ::pthread_sigmask(SIG_UNBLOCK, &ending_, nullptr);
   log::line(log::Module::kVmm, log::Level::kInfo, "signal {}: stopping", signal);

@@ -13,33 +13,34 @@ namespace rvvmm {
 /// Made on the main thread before any thread is started: blocks the signals it serves and kKickSignal, which
 /// the threads inherit.
 ///
-/// SIGTERM, SIGINT, SIGHUP and SIGQUIT stop the loop with status 128 + N; one that was ignored when rvvmm started
-/// (nohup, `&` in a script) stays ignored. The next one after that ends the process at once, terminal restored,
-/// whatever the main thread is doing. Outside of the loop, where it may wait for a disk or a file without an end, the
-/// first one is kept for the loop, and the next one ends the process just so. A SIGTERM that somebody takes for a press
-/// of the power key stops nothing, once; the next one counts like any. SIGUSR1 asks what the harts did last, SIGUSR2
-/// wakes a guest that sleeps. SIGTSTP gives the terminal back and stops us; SIGCONT makes it raw again.
+/// SIGTERM, SIGINT, SIGHUP and SIGQUIT are the ending signals: they stop the loop with status 128 + N. A signal that
+/// was ignored when rvvmm started (nohup, `&` in a script) stays ignored. The next ending signal restores the terminal
+/// and ends the process immediately, whatever the main thread does. Outside the loop the main thread may wait for a
+/// disk or an endless file: there the first ending signal is kept for the loop, and the next one ends the process in
+/// the same way. If there is a power key, the first SIGTERM only presses it; later signals act as usual. SIGUSR1 asks
+/// what the harts did last. SIGUSR2 wakes a sleeping guest. SIGTSTP restores the terminal and stops rvvmm; SIGCONT
+/// makes the terminal raw again.
 class Signals {
  public:
   /// Throws SetupError (kInternal).
   Signals(EventLoop& loop, Terminal& terminal);
-  /// Handlers and this thread's mask are as they were, but for SIGUSR1 and SIGUSR2, which stay ignored.
+  /// Restores the terminal, the handlers and this thread's mask. SIGUSR1 and SIGUSR2 stay ignored.
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  /// Whether the main thread is in the loop, or comes to it soon; true at first. The main thread, which lets ending
-  /// signals in where it is not: threads that it starts then have to block them.
+  /// `in_loop`: the main thread is in the loop or will enter it soon; true at first. Otherwise ending signals are
+  /// unblocked in the main thread, and threads that it starts then must block them. Only the main thread calls this.
   void set_in_loop(bool in_loop) noexcept;
 
-  /// What SIGUSR2 does; nothing until then. The event loop's thread.
+  /// SIGUSR2 calls `on_wake`; it does nothing before this is set. The event loop's thread.
   void set_on_wake(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
-  /// What SIGUSR1 does; nothing until then. The event loop's thread.
+  /// SIGUSR1 calls `on_dump`; it does nothing before this is set. The event loop's thread.
   void set_on_dump(std::function<void()> on_dump) { on_dump_ = std::move(on_dump); }
-  /// What SIGWINCH does, and SIGCONT: the terminal may have another size; nothing until then. The event loop's thread.
+  /// SIGWINCH and SIGCONT call `on_resize`: the terminal's size may have changed. The event loop's thread.
   void set_on_resize(std::function<void()> on_resize) { on_resize_ = std::move(on_resize); }
-  /// What the first SIGTERM does from here on: true if the guest has been told to power off by itself, and the signal
-  /// is done with. The event loop's thread.
+  /// The first SIGTERM from here on calls `on_power_key`. It returns true if it has told the guest to power off; the
+  /// signal then has no other effect. The event loop's thread.
   void set_on_power_key(std::function<bool()> on_power_key);
 
  private:

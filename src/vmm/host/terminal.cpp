@@ -13,27 +13,26 @@
 namespace rvvmm {
 namespace {
 
-// Those that end nobody (signal(7): default action "Ign", "Cont" or "Stop", the harts' kick among them), and the one
-// that nobody can help. All others end us, the real-time ones too.
+// Signals that do not end a process (signal(7): default action "Ign", "Cont" or "Stop"; the harts' kick is one of
+// them), and SIGKILL, which cannot be caught. All other signals end the process, also the real-time signals.
 constexpr std::array kLeftAlone{SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGKILL};
-// These come back to the event loop, by Signals.
+// Signals passes these to the event loop.
 constexpr std::array kServed{SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
 constexpr bool ends_us(int signal) noexcept {
   return !std::ranges::contains(kLeftAlone, signal) && !std::ranges::contains(kServed, signal);
 }
 
-// The main thread's stack for a handler that finds the other one full; only touched then. Room for the kernel's frame
-// with large vector registers (sigaltstack(2): more than SIGSTKSZ) and what give_back() calls.
+// The alternate signal stack of the main thread, for a handler after a stack overflow. It is touched only then. It has
+// room for the kernel's frame with large vector registers (sigaltstack(2): more than SIGSTKSZ) and for give_back().
 constexpr size_t kAlternateStackSize = 64UL << 10;
 alignas(16) constinit std::array<std::byte, kAlternateStackSize> alternate_stack{};
 
-// What a signal handler needs: it can reach nothing but statics. Written by the one Terminal there is, before
-// `armed` says so.
+// State for the signal handlers, which can only use statics. The only Terminal writes it before it sets `armed`.
 struct CrashState {
   int fd = -1;
   termios cooked{};
-  std::array<struct sigaction, _NSIG> previous{};  // by signal, of those that end us
+  std::array<struct sigaction, _NSIG> previous{};  // by signal number, for the signals that end the process
   stack_t previous_stack{};
   std::atomic<bool> exists = false;
   std::atomic<bool> armed = false;  // raw mode is on
@@ -43,31 +42,32 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 
 bool foreground(int fd) noexcept {
   const pid_t group = ::tcgetpgrp(fd);
-  // Not our controlling terminal: no job control there, and nobody to fight with.
+  // group < 0: `fd` is not the controlling terminal, so no other job can own it.
   return group < 0 || group == ::getpgrp();
 }
 
-// We look at the foreground first, but it may change in between: SIGTTOU, which would stop us for this, is kept out,
-// and the kernel then lets us do it.
+// The caller checks the foreground first, but it may change in between. A background process would then get SIGTTOU and
+// stop. If SIGTTOU is blocked, the kernel allows the change.
 void set_mode(int fd, const termios& mode) noexcept {
   sigset_t ttou;
   sigset_t old;
   ::sigemptyset(&ttou);
   ::sigaddset(&ttou, SIGTTOU);
   ::pthread_sigmask(SIG_BLOCK, &ttou, &old);
-  // Now, not when all output is out: a terminal that stands still must not hold us.
+  // TCSANOW does not wait for pending output, because a stopped terminal must not block rvvmm.
   while (::tcsetattr(fd, TCSANOW, &mode) < 0 && errno == EINTR)
     continue;
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
-// Disarmed last: a signal in between gives it back once more, and must not find that done which is not.
+// Clears `armed` last: a signal in between then restores the mode once more. With the reverse order the signal would
+// find `armed` cleared although the mode is not restored yet.
 void give_back() noexcept {
   if (crash_state.armed.load() && foreground(crash_state.fd)) set_mode(crash_state.fd, crash_state.cooked);
   crash_state.armed.store(false);
 }
 
-/// A fault whose instruction runs into it again when the handler returns.
+/// True for a fault that occurs again when the handler returns to the instruction.
 bool happens_again(int signal, const siginfo_t& info) noexcept {
   if (info.si_code <= 0) return false;  // sent by a process
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
@@ -77,14 +77,14 @@ void on_end(int signal, siginfo_t* info, void*) noexcept {
   const int saved_errno = errno;
   give_back();
   ::sigaction(signal, &crash_state.previous[static_cast<size_t>(signal)], nullptr);
-  // Blocked until we return, and does then what it does without us.
+  // The signal is blocked until this returns. Then it has its effect with the previous handler.
   if (!happens_again(signal, *info)) ::raise(signal);
   errno = saved_errno;
 }
 
 void install_handlers() noexcept {
   ::sigaltstack(nullptr, &crash_state.previous_stack);
-  // A sanitizer brings its own.
+  // A sanitizer may have set up its own stack.
   if ((crash_state.previous_stack.ss_flags & SS_DISABLE) != 0) {
     const stack_t stack{.ss_sp = alternate_stack.data(), .ss_flags = 0, .ss_size = alternate_stack.size()};
     ::sigaltstack(&stack, nullptr);
@@ -96,9 +96,9 @@ void install_handlers() noexcept {
   for (int signal = 1; signal < _NSIG; ++signal) {
     if (!ends_us(signal)) continue;
     struct sigaction& previous = crash_state.previous[static_cast<size_t>(signal)];
-    // Refused for those that the C library keeps for itself.
+    // Fails for signals that the C library reserves.
     if (::sigaction(signal, &action, &previous) != 0) continue;
-    // Does not end us as it is.
+    // An ignored signal does not end the process.
     if (previous.sa_handler == SIG_IGN) ::sigaction(signal, &previous, nullptr);
   }
 }

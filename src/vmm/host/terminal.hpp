@@ -1,45 +1,45 @@
-// Raw mode of the user's terminal, given back whatever happens.
+// Raw mode of the user's terminal, restored however rvvmm ends.
 #pragma once
 
 #include <termios.h>
 
 namespace rvvmm {
 
-/// Opens /dev/null in place of standard descriptors that are closed, so that no file of ours becomes the guest's
-/// console. In main, before anything is opened.
+/// Opens /dev/null in place of closed standard descriptors, so that no file of rvvmm becomes the guest's console.
+/// Called in main before any file is opened.
 void open_missing_standard_fds() noexcept;
 
-/// Puts the terminal behind a descriptor into raw mode, and gives it back at the latest when it is destroyed. If it is
-/// not a terminal, every method does nothing. One at a time in a process; the main thread only, but for
-/// restore_in_crash().
+/// Puts the terminal behind a descriptor into raw mode, and restores the previous mode, at the latest in the
+/// destructor. If the descriptor is not a terminal, every method does nothing. A process has one Terminal at a time.
+/// The main thread only, except restore_in_crash().
 ///
-/// Every key, Ctrl-C too, goes to the guest as a byte. Output post-processing is off as well: programs in the
-/// guest drive the screen and a bare line feed must stay one. Our own lines on a terminal end in "\r\n" instead.
+/// In raw mode every key, also Ctrl-C, goes to the guest as a byte. Output post-processing is off as well: programs in
+/// the guest control the screen, and a bare line feed must not change. rvvmm's own lines on a terminal end in "\r\n".
 ///
-/// Signals that end the process and that nobody else handles, in a crash (SIGSEGV, SIGABRT, hence std::terminate too)
-/// or from outside (SIGALRM, limits), give the terminal back first and then do what they did before; an
-/// overflow of the main thread's stack too. SIGKILL, and an overflow of another thread's stack, cannot be helped: `stty
-/// sane` then.
+/// Some signals end the process and are not handled elsewhere: in a crash (SIGSEGV, SIGABRT, and so std::terminate) or
+/// from outside (SIGALRM, limits). They restore the terminal first and then have their usual effect. An overflow of the
+/// main thread's stack does the same. After SIGKILL or an overflow of another thread's stack the terminal stays raw:
+/// use `stty sane`.
 class Terminal {
  public:
-  /// Leaves it as it is: before enter_raw() those signals are to be blocked that nobody serves yet, and that would end
-  /// us with the terminal raw.
+  /// Does not change the mode. Before enter_raw(), the caller must block the signals that Signals will serve: without a
+  /// handler they would end the process with the terminal raw.
   explicit Terminal(int fd) noexcept;
   ~Terminal();
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
 
   bool is_terminal() const noexcept { return is_terminal_; }
-  /// False while another job has the terminal: neither its mode nor its input is ours then.
+  /// False while another job has the terminal. rvvmm must not change its mode or read its input then.
   bool in_foreground() const noexcept;
-  /// Raw mode unless we are in the background of the terminal; also after somebody else changed it (SIGCONT).
+  /// Sets raw mode, unless rvvmm is in the background. Also for use after another program changed the mode (SIGCONT).
   void enter_raw() noexcept;
-  /// Back to what it was; enter_raw() may follow.
+  /// Restores the previous mode; enter_raw() may follow.
   void restore() noexcept;
-  /// While it is given back for longer, enter_raw() does nothing; it is raw again afterwards.
+  /// True: restores the mode, and enter_raw() does nothing from then on. False: sets raw mode again.
   void set_given_back(bool given_back) noexcept;
 
-  /// Gives the terminal back from a signal handler. Any thread; async-signal-safe; nothing without a Terminal.
+  /// Restores the mode in a signal handler. Any thread; async-signal-safe. Does nothing without a Terminal.
   static void restore_in_crash() noexcept;
 
  private:

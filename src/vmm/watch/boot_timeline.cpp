@@ -11,12 +11,12 @@
 namespace rvvmm {
 namespace {
 
-/// Where a mark's line is made, without allocation: a hart is in the middle of an exit.
+/// Buffer for a line. It avoids an allocation, because a hart makes a mark in the middle of an exit.
 using Line = std::array<char, 512>;
 constexpr size_t kEscaped = 6;
 static_assert(kEscaped * RVVMM_MARK_MAX_BYTES + 100 < Line{}.size(), "a line of the longest name fits");
 
-/// `text` as the content of a JSON string (RFC 8259, 7): pure ASCII, whatever the guest wrote.
+/// Writes `text` as the content of a JSON string (RFC 8259, 7), in ASCII even if the guest wrote other bytes.
 char* put_json(char* out, std::string_view text) noexcept {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -46,7 +46,7 @@ double BootTimeline::milliseconds() const noexcept {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
 }
 
-// A disk that is full ends the recording, not the guest.
+// A full disk ends the recording, not the guest.
 bool BootTimeline::write(std::string_view line) noexcept {
   const int error = file_->write(line);
   if (error == 0) return true;

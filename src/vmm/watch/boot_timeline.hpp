@@ -1,4 +1,4 @@
-// --boot-timeline: when what happened, from rvvmm's start over the guest's own marks to the end.
+// --boot-timeline: the times of events, from rvvmm's start through the guest's marks to the end.
 #pragma once
 
 #include <chrono>
@@ -12,21 +12,22 @@
 
 namespace rvvmm {
 
-/// Lines of JSON, one object each, written as they come (docs/command-line.md). Any thread.
+/// Writes each event immediately, as one line with one JSON object (docs/command-line.md). Any thread.
 class BootTimeline final : public BootMarks {
  public:
-  /// Lines written in one run, marks and resets: both are the guest's to make. Only the end is written beyond them.
+  /// Most lines of one run. The limit is needed because a guest can make any number of marks and resets. Only the line
+  /// for the end is written beyond it.
   static constexpr uint32_t kMostLines = 10'000;
 
-  /// Time 0 is now. Without a path nothing is recorded. Throws SetupError (kUsage).
+  /// Time 0 is the time of this call. Without a path nothing is recorded. Throws SetupError (kUsage).
   explicit BootTimeline(const std::optional<std::string>& path);
   ~BootTimeline() override;
   BootTimeline(const BootTimeline&) = delete;
   BootTimeline& operator=(const BootTimeline&) = delete;
 
-  /// A step of rvvmm's own; `event` is plain text.
+  /// Records a step of rvvmm; `event` is plain text.
   void record(std::string_view event) noexcept;
-  /// The last one.
+  /// Records the end.
   void record_end() noexcept;
   bool mark(HartId hart, std::string_view name) noexcept override;
 
@@ -40,7 +41,7 @@ class BootTimeline final : public BootMarks {
   Mutex mu_;
   std::optional<OutputFile> file_ GUARDED_BY(mu_);
   uint32_t lines_ GUARDED_BY(mu_) = 0;
-  bool failed_ GUARDED_BY(mu_) = false;  // not closed: another hart may be about to write
+  bool failed_ GUARDED_BY(mu_) = false;  // the file stays open: another hart may be about to write
 };
 
 }  // namespace rvvmm

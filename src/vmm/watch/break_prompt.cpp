@@ -20,7 +20,7 @@ constexpr std::string_view kPromptHelp =
     "regs (r) [HART]      registers: of the hart that stopped, or another\n"
     "mem (m) ADDRESS LEN  memory at a guest-physical address, up to 4096 bytes\n"
     "quit (q)             end rvvmm\n"
-    "An empty line does the last command again.\n";
+    "An empty line repeats the last command.\n";
 constexpr std::array<std::string_view, 6> kCommands{"continue", "step", "regs", "mem", "quit", "help"};
 constexpr uint64_t kMostBytesShown = 4096;
 constexpr size_t kLongestLine = 256;
@@ -37,7 +37,7 @@ std::string_view next_word(std::string_view& text) noexcept {
   return word;
 }
 
-/// The command whose name or first letter it is; empty: none.
+/// The command whose name or first letter `word` is; empty if there is no such command.
 std::string_view command_of(std::string_view word) noexcept {
   const auto is_it = [word](std::string_view name) {
     return name == word || (word.size() == 1 && name.front() == word.front());
@@ -108,7 +108,7 @@ void BreakPrompt::take(std::span<const std::byte> bytes) {
       continue;
     }
     obey(std::exchange(line_, {}));
-    // What was typed ahead is for the prompt, as in a shell, but not behind its end.
+    // Text typed ahead goes to the prompt, as in a shell, but is dropped when the prompt ends.
     if (!asking_) return;
     show(kPrompt);
   }
@@ -128,7 +128,7 @@ void BreakPrompt::obey(std::string_view line) {
   const std::string_view command = command_of(word);
   if (command.empty()) {
     const std::string_view nearest = nearest_name(word, kCommands);
-    return show(std::format("{} is no command; {}\n", in_quotes(word),
+    return show(std::format("{} is not a command; {}\n", in_quotes(word),
                             nearest.empty() ? "help shows them" : std::format("did you mean {}?", nearest)));
   }
   if (command == "continue") go_on(false);
@@ -169,7 +169,7 @@ std::string BreakPrompt::registers(std::string_view words) {
   const std::string_view word = next_word(words);
   const auto hart = word.empty() ? std::optional{uint64_t{stop->hart.value}} : parse_number(word);
   if (!hart || *hart >= stop->registers.size() || !next_word(words).empty()) {
-    return std::format("regs: {} is no hart; give one from 0 to {}\n", in_quotes(word), stop->registers.size() - 1);
+    return std::format("regs: {} is not a hart; give one from 0 to {}\n", in_quotes(word), stop->registers.size() - 1);
   }
   return hart_to_text(*stop, *hart);
 }
@@ -185,7 +185,7 @@ std::string BreakPrompt::memory(std::string_view words) const {
   const auto bytes = parts_.memory.slice(Gpa{*address}, *length);
   const GpaRange ram = parts_.memory.range();
   if (!bytes) {
-    return std::format("mem: {} bytes at {:#x} are not all RAM; that is {:#x} to {:#x}\n", *length, *address,
+    return std::format("mem: {} bytes at {:#x} are not all in RAM, which is {:#x} to {:#x}\n", *length, *address,
                        ram.base.value, ram.base.value + ram.size - 1);
   }
   return dump(*address, *bytes);

@@ -1,4 +1,4 @@
-// The prompt at a break or behind a panic: what the user types goes here, and not to the guest, until the harts go on.
+// The prompt at a break or after a panic. User input goes to the prompt and not to the guest until the harts go on.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@
 
 namespace rvvmm {
 
-/// The loop's thread only. The terminal is as the user's shell had it while it asks, and raw again when the guest goes
-/// on.
+/// The loop's thread only. While the prompt asks, the terminal has the mode of the user's shell. It is raw again when
+/// the guest goes on.
 class BreakPrompt final : public InputTaker {
  public:
   struct Parts {
@@ -25,16 +25,16 @@ class BreakPrompt final : public InputTaker {
     Terminal& terminal;
     ConsoleHub& console;
     const GuestMemory& memory;
-    ExitBreaker* breaker;  ///< null: there are no breaks
+    ExitBreaker* breaker;  ///< null: no breaks are set
   };
   /// Throws SetupError (kInternal).
   explicit BreakPrompt(const Parts& parts);
   ~BreakPrompt() override;
 
-  /// Asks about a machine whose guest has panicked, and which does not go on.
+  /// Shows the prompt for a machine whose guest has panicked. Such a machine does not go on.
   void ask_about_panic(ExitBreaker::Stop stop);
 
-  /// The machine that it asks about has ended, and another one begins: the terminal is the guest's again.
+  /// Ends the prompt because its machine has ended and a new machine begins. The terminal belongs to the guest again.
   void forget();
 
   bool takes_input() const noexcept override { return asking_; }
@@ -59,7 +59,7 @@ class BreakPrompt final : public InputTaker {
   std::function<void()> on_wanted_ = [] {};
   bool asking_ = false;
   std::optional<ExitBreaker::Stop> panic_;
-  std::string line_;  // so far
+  std::string line_;  // the input line so far
   std::string last_;  // what an empty line repeats
 };
 

@@ -52,7 +52,7 @@ bool ExitBreaker::is_stopped() noexcept {
 }
 
 void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
-  // Or a stop would be what the next one stops at: that is how it gets the other harts.
+  // A stop interrupts the other harts. Without this check, such an interruption could itself be the next break.
   if (exit.kind == ExitKind::kInterrupted) return;
   try {
     if (!stepping_.load(std::memory_order_relaxed) && !matcher_.matches(exit, *devices_)) return;
@@ -66,7 +66,7 @@ void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit
   }
 }
 
-// Of two harts that come to a break at once the second one is parked for the first, and stops when that goes on.
+// If two harts reach a break at the same time, the second hart waits for the first. It stops when the first goes on.
 bool ExitBreaker::stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers) {
   const LockGuard lock{mu_};
   while (machine_ && stop_) {
@@ -126,7 +126,7 @@ bool ExitBreaker::act(uint64_t number) {
   return true;
 }
 
-// Without the lock, which who ends the machine wants too: nobody may read.
+// Writes without the lock. The reader of stderr may not read, and the thread that ends the machine needs the lock.
 void ExitBreaker::show_stop() noexcept {
   const std::string text = stop_to_text(*stop_);
   mu_.unlock();

@@ -1,4 +1,4 @@
-// --break: stops the machine at an exit that somebody wants to look at.
+// --break: stops the machine at selected exits.
 #pragma once
 
 #include <atomic>
@@ -20,17 +20,17 @@
 
 namespace rvvmm {
 
-/// One hart stops, all others are stopped for it: those that run leave the guest and wait on their own threads, with no
-/// exit in hand. A hart that is busy in a device or a call meanwhile is not waited for longer than kPatience; it stops
-/// when it has done. What happens next is `--on-break`'s business: a prompt on the main thread, or a few lines.
+/// When one hart stops, all other harts stop too: running harts leave the guest and wait on their own threads, with no
+/// unfinished exit. ExitBreaker waits at most kPatience for a hart that is busy in a device or a call; that hart stops
+/// when it has finished. `--on-break` chooses what happens next: a prompt on the main thread, or a few lines of text.
 class ExitBreaker {
  public:
   static constexpr std::chrono::seconds kPatience{1};
 
-  /// `config` has breaks. Throws SetupError (kUsage).
+  /// `config.breaks` must be set. Throws SetupError (kUsage).
   explicit ExitBreaker(const Config& config);
 
-  /// What it asks of the machine whose harts it stops, until let_go().
+  /// Functions of the machine whose harts are stopped. Used until let_go().
   struct Control {
     /// VcpuThread::post.
     std::function<void(HartId, const VcpuTask&)> post = {};
@@ -42,22 +42,22 @@ class ExitBreaker {
     const DeviceNames& devices;
     Control control;
   };
-  /// Before the harts of a machine run; time 0 is `start`. Throws SetupError (kUsage) where a break names a device that
-  /// there is not.
+  /// Called before the harts of a machine run; time 0 is `start`. Throws SetupError (kUsage) if a break names a device
+  /// that the machine does not have.
   void begin(Machine machine, uint64_t start, uint64_t timebase_hz);
-  /// Before they are told to end: nobody waits for who reads stderr any more. Any thread.
+  /// Called before the harts are told to end: from here on no hart waits for the reader of stderr. Any thread.
   void limit_waits() noexcept { machine_ends_ = true; }
-  /// When they have been told: nobody waits any more, nothing is posted any more. Any thread.
+  /// Called when the harts have been told to end: stopped harts go on, and no task is posted any more. Any thread.
   void let_go() noexcept;
 
-  /// There is a terminal to ask at: `on_stop` is called when a hart has stopped for that, on its thread, and must not
-  /// throw. Before begin().
+  /// Tells that there is a terminal for a prompt. `on_stop` is called when a hart has stopped for the prompt, on the
+  /// hart's thread; it must not throw. Called before begin().
   void set_prompt(std::function<void()> on_stop) { on_stop_ = std::move(on_stop); }
-  /// Where nobody has said what to do at a break, it is to ask if there is a terminal.
+  /// Without --on-break: kPrompt if there is a terminal, else kDump.
   OnBreak on_break() const noexcept { return choice_.value_or(on_stop_ ? OnBreak::kPrompt : OnBreak::kDump); }
 
-  /// On the hart's thread, as ExitObserver has it. What comes of a signal is none to stop at. Ends of the machine are
-  /// only looked at before they are answered: afterwards there is no machine to look at.
+  /// Called on the hart's thread, as in ExitObserver. Interruptions by signals do not match a break. System events are
+  /// checked only before they are answered: afterwards the machine may no longer exist.
   void on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
     if (exit.kind != ExitKind::kSystemEvent) look_at(hart, vcpu, exit);
   }
@@ -65,13 +65,13 @@ class ExitBreaker {
     look_at(hart, vcpu, exit);
   }
 
-  /// A hart that has stopped, and what it and the others had in their registers.
+  /// A hart that has stopped, and the registers of all harts.
   struct Stop {
     HartId hart;
-    std::string line;                                   ///< why, and at which exit
-    std::vector<std::vector<NamedRegister>> registers;  ///< by hart; empty: it has not stopped yet
+    std::string line;                                   ///< the reason and the exit
+    std::vector<std::vector<NamedRegister>> registers;  ///< by hart; empty: the hart has not stopped yet
   };
-  /// nullopt: none has. Any thread.
+  /// nullopt: no hart has stopped. Any thread.
   std::optional<Stop> stopped();
   bool is_stopped() noexcept;
   /// The harts go on; with `step` until the next exit of any hart. Any thread.
@@ -83,7 +83,7 @@ class ExitBreaker {
   bool stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers);
   void park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept;
   void park_others(HartId hart) REQUIRES(mu_);
-  /// False as stop_at().
+  /// Returns false in the same case as stop_at().
   bool act(uint64_t number) REQUIRES(mu_);
   void show_stop() noexcept REQUIRES(mu_);
   void wait_for_end_of(uint64_t number) noexcept REQUIRES(mu_);
@@ -101,15 +101,15 @@ class ExitBreaker {
 
   Mutex mu_;
   std::condition_variable_any changed_;
-  std::optional<Machine> machine_ GUARDED_BY(mu_);  // none: it ends, or has not begun
+  std::optional<Machine> machine_ GUARDED_BY(mu_);  // nullopt: the machine ends, or has not begun
   std::optional<Stop> stop_ GUARDED_BY(mu_);
-  uint64_t stops_ GUARDED_BY(mu_) = 0;      // so far: a task posted for an earlier one has nothing to do
-  uint64_t looked_at_ GUARDED_BY(mu_) = 0;  // the last of these that somebody asked for by stopped()
+  uint64_t stops_ GUARDED_BY(mu_) = 0;      // number of stops so far: a task for an earlier stop does nothing
+  uint64_t looked_at_ GUARDED_BY(mu_) = 0;  // the number of the last stop that stopped() returned
 };
 
-/// What `--on-break dump` and `exit` show, and the prompt at its beginning: the exit, then the registers of all harts.
+/// The text of `--on-break dump` and `exit`: the exit, then the registers of all harts.
 std::string stop_to_text(const ExitBreaker::Stop& stop);
-/// One hart of these, which there is.
+/// The part of that text for one hart, which must exist.
 std::string hart_to_text(const ExitBreaker::Stop& stop, size_t hart);
 
 }  // namespace rvvmm

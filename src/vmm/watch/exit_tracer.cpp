@@ -35,7 +35,7 @@ void ExitTracer::on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit)
     if (failed_ || !matcher_.matches(exit, *devices_)) return;
     write(line_of(hart, vcpu, exit));
   } catch (...) {
-    failed_ = true;  // no memory for a line
+    failed_ = true;  // there is no memory for a line
   }
 }
 
@@ -49,11 +49,11 @@ std::string ExitTracer::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord
   return form_.json ? exit_to_json(line, *devices_) : exit_to_text(line, *devices_);
 }
 
-// A disk that is full ends the trace, not the guest.
+// A full disk ends the trace, not the guest.
 void ExitTracer::write(std::string_view line) noexcept {
   const LockGuard lock{mu_};
   const int error = file_ ? file_->write(line, &waits_are_limited_) : standard_error().write(line, waits_are_limited_);
-  // EAGAIN: the machine ends, and this line is lost.
+  // EAGAIN: the machine is ending, and only this line is lost.
   if (error == 0 || error == EAGAIN || failed_.exchange(true)) return;
   log::line(log::Module::kVmm, log::Level::kWarn, "--trace: cannot be written any more: {}", std::strerror(error));
 }

@@ -1,4 +1,4 @@
-// --trace: a line for each exit that somebody wants to see.
+// --trace: writes a line for each selected exit.
 #pragma once
 
 #include <atomic>
@@ -17,20 +17,20 @@ namespace rvvmm {
 
 class ExitTracer {
  public:
-  /// Opens the file; `config` has a trace. Throws SetupError (kUsage).
+  /// Opens the file; `config.trace` must be set. Throws SetupError (kUsage).
   explicit ExitTracer(const Config& config);
   ~ExitTracer();
   ExitTracer(const ExitTracer&) = delete;
   ExitTracer& operator=(const ExitTracer&) = delete;
 
-  /// Before the harts of a machine run, which has these devices; time 0 is the first one's `now`. Throws SetupError
-  /// (kUsage) where the trace names a device that there is not.
+  /// Called before the harts of a machine with these devices run. Time 0 is `now` of the first machine. Throws
+  /// SetupError (kUsage) if the trace names a device that the machine does not have.
   void begin(uint64_t now, uint64_t timebase_hz, const DeviceNames& devices);
 
-  /// On the hart's thread; any number of them.
+  /// On the hart's thread; several harts may call it at the same time.
   void on_exit(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept;
 
-  /// From here on until the next begin() a line that its reader has no room for is lost: harts are to end. Any thread.
+  /// The harts are about to end: until the next begin(), a line is lost if its reader has no room for it. Any thread.
   void limit_waits() noexcept { waits_are_limited_ = true; }
 
  private:
@@ -40,13 +40,13 @@ class ExitTracer {
   std::string what_;
   ExitMatcher matcher_;
   TraceFile form_;
-  const DeviceNames* devices_ = nullptr;  // of the machine that runs
+  const DeviceNames* devices_ = nullptr;  // of the current machine
   std::optional<uint64_t> start_;
   TickScale ticks_{1};
   std::atomic<bool> failed_ = false;
   std::atomic<bool> waits_are_limited_ = false;
   Mutex mu_;
-  std::optional<OutputFile> file_ GUARDED_BY(mu_);  // none: stderr
+  std::optional<OutputFile> file_ GUARDED_BY(mu_);  // nullopt: stderr
 };
 
 }  // namespace rvvmm

@@ -1,4 +1,4 @@
-// Who watches the exits of a VM, over all its resets: --profile, --trace, --break.
+// Observes the exits of a VM through all its resets: --profile, --trace, --break.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@
 
 namespace rvvmm {
 
-/// One hart's part, on that hart's thread.
+/// The observer of one hart, on that hart's thread.
 class HartWatch final : public ExitObserver {
  public:
   /// `tracer`, `breaker`: null without --trace, --break.
@@ -46,7 +46,8 @@ class HartWatch final : public ExitObserver {
   ExitBreaker* breaker_;
 };
 
-/// The thread that makes machines. Without options that ask for it nobody watches, and no exit pays for it.
+/// Used on the thread that makes machines. Without one of these options there is no observer, and exits cost nothing
+/// extra.
 class ExitWatch {
  public:
   /// Opens the files. Throws SetupError (kUsage, kBadInput).
@@ -54,29 +55,28 @@ class ExitWatch {
 
   using Vcpus = std::span<const std::unique_ptr<VcpuBackend>>;
 
-  /// Before the harts of a machine run.
-  /// Throws SetupError (kUsage) where the trace names a device that there is not.
-  /// `control` is used until let_go().
+  /// Called before the harts of a machine run. `control` is used until let_go(). Throws SetupError (kUsage) if the
+  /// trace or a break names a device that the machine does not have.
   void begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, ExitBreaker::Control control = {});
-  /// Before they are told to end: what nobody reads keeps none of them.
+  /// Called before the harts are told to end: from here on no hart waits for a reader of its output.
   void limit_waits() noexcept;
-  /// After that: nor does a break.
+  /// Called after that: harts that stopped at a break go on.
   void let_go() noexcept;
-  /// When they run no more, and before the machine goes: takes over what was counted, with names.
+  /// Called when the harts have ended, and before the machine is destroyed: collects the counts and adds names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);
-  /// null without --break.
+  /// nullptr without --break.
   ExitBreaker* breaker() noexcept { return watchers_ && watchers_->breaker ? &*watchers_->breaker : nullptr; }
-  /// After the last machine: writes it. Throws SetupError (kInternal) where the file cannot take it.
+  /// Called after the last machine: writes the profile. Throws SetupError (kInternal) if the file cannot be written.
   void finish();
 
  private:
-  /// Made where a user asks for one of the three: a start without them does not pay for it.
+  /// Allocated only with one of these options, so that a start without them costs nothing extra.
   struct Watchers {
     std::optional<ProfileRecorder> profile = {};
     std::optional<ExitTracer> tracer = {};
     std::optional<ExitBreaker> breaker = {};
-    std::optional<uint64_t> start = {};                  ///< of the first machine, in ticks
-    std::vector<std::unique_ptr<HartWatch>> harts = {};  ///< of the machine that runs
+    std::optional<uint64_t> start = {};                  ///< start of the first machine, in ticks
+    std::vector<std::unique_ptr<HartWatch>> harts = {};  ///< of the machine that runs now
   };
 
   std::unique_ptr<Watchers> watchers_;

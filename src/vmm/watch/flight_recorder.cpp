@@ -28,7 +28,7 @@ struct HartExit {
   ExitRecord exit;
 };
 
-/// Of all harts, in the order of their times.
+/// The exits of all harts, ordered by time.
 std::vector<HartExit> exits_of(const FlightRecorder::Machine& machine) {
   std::vector<HartExit> exits;
   for (uint32_t hart = 0; hart < machine.vcpus.size(); ++hart) {
@@ -62,7 +62,7 @@ std::string content_of(std::string_view why, const FlightRecorder::Machine& mach
 
 FlightRecorder::FlightRecorder(const Config& config)
     : off_(config.flight_record == "off"), path_(off_ ? "" : config.flight_record.value_or("")) {
-  // Found out now, and not when it is needed. What is there stays until then.
+  // Checks now that the file can be written, and not only when it is needed. Old content stays until then.
   if (!path_.empty()) open(OutputFile::Start::kAtEnd).remove_if_unused();
 }
 
@@ -70,7 +70,7 @@ OutputFile FlightRecorder::open(OutputFile::Start start) const {
   return {std::string{kOption}, path_, start};
 }
 
-// One file for the whole run: a guest that fails and reboots for ever fills no disk.
+// One file for the whole run, so that a guest that fails and reboots again and again does not fill the disk.
 void FlightRecorder::make_name() {
   const char* const folder = std::getenv("TMPDIR");
   std::string name = std::format("{}/rvvmm-flight-XXXXXX", folder != nullptr && *folder != 0 ? folder : "/tmp");

@@ -1,4 +1,4 @@
-// What harts did last, written where a guest ends badly, or when SIGUSR1 asks for it.
+// Writes the last exits of the harts when a guest fails or SIGUSR1 arrives.
 #pragma once
 
 #include <memory>
@@ -13,22 +13,22 @@
 
 namespace rvvmm {
 
-/// The main thread.
+/// Main thread only.
 class FlightRecorder {
  public:
-  /// Throws SetupError (kUsage) where the file of --flight-record cannot be written.
+  /// Throws SetupError (kUsage) if the file of --flight-record cannot be written.
   explicit FlightRecorder(const Config& config);
 
   struct Machine {
     std::span<const std::unique_ptr<VcpuBackend>> vcpus;
     VmBackend& vm;
     const DeviceNames& devices;
-    bool harts_run = false;    ///< their registers are their own then
-    std::string console = {};  ///< the last of what the guest wrote there
+    bool harts_run = false;    ///< true: the registers cannot be read
+    std::string console = {};  ///< the last console output of the guest
   };
 
-  /// Writes the record, in place of an earlier one; what to tell the user: where it is, or why it is not. Empty with
-  /// --flight-record off.
+  /// Writes the record and replaces an earlier one. Returns the text for the user: where the record is, or why writing
+  /// failed. Empty with --flight-record off.
   std::string write(std::string_view why, const Machine& machine) noexcept;
 
  private:
@@ -36,7 +36,7 @@ class FlightRecorder {
   OutputFile open(OutputFile::Start start) const;
 
   bool off_ = false;
-  std::string path_;  // empty: none was given, and none has been made yet
+  std::string path_;  // empty: no file was given, and no file has been made yet
 };
 
 }  // namespace rvvmm

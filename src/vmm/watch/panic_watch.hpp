@@ -1,4 +1,4 @@
-// --panic-pattern: a line on the console by which a guest says that it has panicked.
+// --panic-pattern: finds the console line by which a guest reports a panic.
 #pragma once
 
 #include <array>
@@ -16,32 +16,32 @@
 
 namespace rvvmm {
 
-/// Reads what the harts write, line by line. A guest that panics has more to say behind that line, such as its call
-/// trace: it is given time until it has been silent for kQuiet, or for kPatience in all.
+/// Reads the console output line by line. A guest that panics writes more after that line, such as its call trace. So
+/// PanicWatch waits until the guest has been silent for kQuiet, but at most kPatience.
 class PanicWatch {
  public:
   static constexpr std::chrono::milliseconds kQuiet{200};
   static constexpr std::chrono::seconds kPatience{2};
-  /// What is looked at of a line; a longer one is looked at in pieces.
+  /// Longest line that is matched as a whole; a longer line is matched in pieces.
   static constexpr size_t kLongestLine = 1024;
 
-  /// `patterns`: parts of a line, in which `*` stands for any letters. Throws SetupError (kInternal).
+  /// `patterns`: parts of a line; `*` matches any characters. Throws SetupError (kInternal).
   PanicWatch(EventLoop& loop, const std::vector<std::string>& patterns);
 
-  /// What there is to know of a machine, and who is told; on the loop's thread.
+  /// Callbacks for one machine, on the loop's thread.
   struct Guest {
     std::function<void()> on_panic;                           ///< once
-    std::function<bool()> is_stopped = [] { return false; };  ///< by us: it cannot say anything
+    std::function<bool()> is_stopped = [] { return false; };  ///< rvvmm has stopped the guest, so it cannot write
     std::function<bool()> waits_for_reader = [] {
       return false;
-    };  ///< of its console: it is not silent by its own will
+    };  ///< the console's reader blocks the guest, so its silence does not count
   };
-  /// A machine begins: what an earlier one said is forgotten. While no hart runs.
+  /// A machine begins; the output of an earlier machine is forgotten. Called while no hart runs.
   void begin(Guest guest);
-  /// It has ended: nobody is called any more. While no hart runs.
+  /// The machine has ended; no callback is called any more. Called while no hart runs.
   void end() noexcept;
 
-  /// What the guest writes; one thread at a time.
+  /// Takes the guest's output; one thread at a time.
   void take(std::span<const std::byte> output) noexcept;
 
   /// This machine's guest has written such a line. Any thread.
@@ -56,7 +56,7 @@ class PanicWatch {
   size_t length_ = 0;  // of the line so far
   std::atomic<bool> seen_ = false;
   std::atomic<uint64_t> taken_ = 0;  // bytes
-  // The loop's thread.
+  // Used on the loop's thread only.
   std::optional<Guest> guest_;
   uint64_t taken_at_last_look_ = 0;
   uint32_t looks_left_ = 0;

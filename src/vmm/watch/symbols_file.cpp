@@ -7,7 +7,7 @@
 namespace rvvmm {
 namespace {
 
-constexpr uint64_t kLargestElf = 2UL << 30;  // a vmlinux with all of its debug information has half of that
+constexpr uint64_t kLargestElf = 2UL << 30;  // bytes; a vmlinux with all debug information has about half of that
 
 }  // namespace
 

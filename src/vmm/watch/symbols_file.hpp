@@ -1,4 +1,4 @@
-// The file of --symbols.
+// Reads the file of --symbols.
 #pragma once
 
 #include <string>

@@ -381,7 +381,7 @@ TEST_F(SocketConsoleTest, TwoAtOnceAreOneAndARefusal) {
       try {
         places[number] = std::make_unique<SocketConsole>(path());
       } catch (const SetupError& refusal) {
-        EXPECT_TRUE(std::string{refusal.what()}.ends_with("somebody listens there; give another path"));
+        EXPECT_TRUE(std::string{refusal.what()}.ends_with("another process listens there; give another path"));
       }
     };
     std::thread other{[&] { take(1); }};
@@ -403,14 +403,15 @@ TEST_F(SocketConsoleTest, WithoutTheRightToUseItSaysSo) {
     std::filesystem::remove(theirs);
   }
   EXPECT_EQ(::seteuid(::getuid()), 0);
-  EXPECT_EQ(said, "--console: socket " + theirs + "/x: you may not make one there; give a path in a folder of yours");
+  EXPECT_EQ(said,
+            "--console: socket " + theirs + "/x: you may not make a socket there; give a path in a folder of yours");
 }
 
 TEST_F(SocketConsoleTest, WhatIsInTheWayIsNamed) {
   const SocketConsole place{path()};
-  EXPECT_EQ(refusal_of(choice()), "--console: socket " + path() + ": somebody listens there; give another path");
+  EXPECT_EQ(refusal_of(choice()), "--console: socket " + path() + ": another process listens there; give another path");
   EXPECT_EQ(refusal_of({.where = ConsoleWhere::kSocket, .path = "/dev/null"}),
-            "--console: socket /dev/null: is there already and no socket; give a path that is free");
+            "--console: socket /dev/null: exists already and is not a socket; give a path that is free");
   EXPECT_EQ(refusal_of({.where = ConsoleWhere::kSocket, .path = "/none/x"}),
             "--console: socket /none/x: cannot be made: No such file or directory");
   const std::string longest(108, 'x');

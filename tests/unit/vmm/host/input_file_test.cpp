@@ -46,7 +46,7 @@ TEST_F(InputFileInFolder, MissingFileIsNamed) {
 
 TEST_F(InputFileInFolder, FileUsedAsAFolderIsNamed) {
   std::ofstream{at("file")} << "x";
-  EXPECT_THAT(refusal(at("file/kernel")), HasSubstr("a part of the path is no directory"));
+  EXPECT_THAT(refusal(at("file/kernel")), HasSubstr("a part of the path is not a directory"));
 }
 
 TEST_F(InputFileInFolder, UnreadableFileIsNamed) {

@@ -110,12 +110,12 @@ TEST_F(BreakPromptTest, ALineThatIsTooLongIsRefused) {
 TEST_F(BreakPromptTest, MistakesAreNamed) {
   const std::string said =
       answers_to({"contineu", "xyzzy", "regs 1", "mem", "mem 0x80000000 5000", "mem 0x800ffff0 17", "mem 1 2 3"});
-  EXPECT_THAT(said, HasSubstr("\"contineu\" is no command; did you mean continue?\n"));
-  EXPECT_THAT(said, HasSubstr("\"xyzzy\" is no command; help shows them\n"));
-  EXPECT_THAT(said, HasSubstr("regs: \"1\" is no hart; give one from 0 to 0\n"));
+  EXPECT_THAT(said, HasSubstr("\"contineu\" is not a command; did you mean continue?\n"));
+  EXPECT_THAT(said, HasSubstr("\"xyzzy\" is not a command; help shows them\n"));
+  EXPECT_THAT(said, HasSubstr("regs: \"1\" is not a hart; give one from 0 to 0\n"));
   EXPECT_THAT(said, HasSubstr("(rvvmm) mem: give an address and how many bytes, 1 to 4096, such as mem 0x80200000 64\n"
                               "(rvvmm) mem: give"));
-  EXPECT_THAT(said, HasSubstr("mem: 17 bytes at 0x800ffff0 are not all RAM; that is 0x80000000 to 0x800fffff\n"));
+  EXPECT_THAT(said, HasSubstr("mem: 17 bytes at 0x800ffff0 are not all in RAM, which is 0x80000000 to 0x800fffff\n"));
 }
 
 TEST_F(BreakPromptTest, APanicIsLookedAtAndDoesNotGoOn) {
