@@ -6,7 +6,7 @@
 
 namespace rvvmm {
 
-/// Throws SetupError (kUsage) naming the first of `cpus` that this process may not run on.
+/// Throws SetupError (kUsage) that names the first of `cpus` on which this process may not run.
 void check_cpu_affinity(std::span<const uint32_t> cpus);
 
 }  // namespace rvvmm

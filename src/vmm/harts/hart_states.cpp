@@ -13,8 +13,8 @@
 namespace rvvmm {
 namespace {
 
-// A kick gets the hart out of the first wfi as an interrupt does, so the code looks for itself, and needs no exit for
-// it. Interrupts are off: none is taken here.
+// Not only an interrupt ends the wfi, but also a kick. So the code checks for an interrupt, which needs no exit.
+// Interrupts are off, so the hart takes none here.
 constexpr std::array<uint32_t, 10> kWaitCode{
     0x1050'0073,  // 1: wfi
     0x1440'22F3,  //    csrr t0, sip
@@ -25,7 +25,7 @@ constexpr std::array<uint32_t, 10> kWaitCode{
     0x34D8'8893,  //    addi a7, a7, 0x34d
     0x0570'0813,  //    li   a6, 0x57
     0x0000'0073,  //    ecall
-    0xFDDF'F06F,  //    j    1b: only for who came here by a way of his own
+    0xFDDF'F06F,  //    j    1b: reached only if the guest itself jumped to this page
 };
 static_assert((kWaitCode[5] & 0xFFFF'F000) + (kWaitCode[6] >> 20) == Hsm::kOwnEid);
 static_assert(kWaitCode[7] >> 20 == Hsm::kResumeFid);
@@ -33,7 +33,7 @@ static_assert(kWaitCode[7] >> 20 == Hsm::kResumeFid);
 constexpr std::array kOverwritten{
     x(5), x(6), x(16), x(17), HartRegister::kSatp, HartRegister::kSstatus, HartRegister::kPc};
 
-// SBI 3.0, 9.1 and 9.4: what is not named there is left as it is.
+// SBI 3.0, 9.1 and 9.4. Registers that are not named there stay unchanged.
 void enter(RegisterFile& registers, HartId hart, const HartEntry& entry) noexcept {
   registers.set(HartRegister::kPc, entry.pc.value);
   registers.set(kA0, hart.value);
@@ -54,7 +54,7 @@ std::span<const uint32_t> HartStates::wait_code() noexcept {
   return kWaitCode;
 }
 
-// A hart that makes a call runs, and need not be asked any longer.
+// A hart that makes a call runs, so its state is known.
 void HartStates::answer_that_it_runs(HartId hart) noexcept {
   Question* question = std::exchange(at(hart).first_question, nullptr);
   for (; question != nullptr; question = question->next)
@@ -62,7 +62,7 @@ void HartStates::answer_that_it_runs(HartId hart) noexcept {
   answered_.notify_all();
 }
 
-// In the order in which they are asked. One task answers all that there are when the hart comes to it.
+// Appends the question. One task answers all questions that are there when it runs, in the order in which they came.
 void HartStates::add_question(HartId target, Question& question) noexcept {
   Question** end = &at(target).first_question;
   while (*end != nullptr)
@@ -81,8 +81,8 @@ void HartStates::take_back_question(HartId target, const Question& question) noe
   }
 }
 
-// Two harts may ask each other, or many in a circle: one that waits here need not come to its mailbox to say that it
-// runs.
+// Two harts may ask each other, or several harts in a circle. A hart that waits here cannot serve its mailbox, so
+// others take it as started without an answer.
 HsmState HartStates::ask(HartId asker, HartId target, const HartEntry* start_at) noexcept {
   answer_that_it_runs(asker);
   if (at(target).state != HsmState::kStarted) return at(target).state;
@@ -107,7 +107,7 @@ void HartStates::answer(HartId hart, VcpuBackend& vcpu) noexcept {
     question->seen = state;
     if (state != HsmState::kStopped || question->start_at == nullptr) continue;
     start_at = question->start_at;
-    state = HsmState::kStartPending;  // for who has asked behind that
+    state = HsmState::kStartPending;  // for the later questions
   }
   if (start_at != nullptr) start_now(hart, vcpu, *start_at);
   answered_.notify_all();
@@ -161,7 +161,7 @@ bool HartStates::map_wait_page() noexcept {
                             reinterpret_cast<char*>(page.bytes().data() + page.bytes().size()));
     wait_page_ = std::move(page);
     return true;
-  } catch (const std::exception& problem) {  // no memory, for the page or for what it is called
+  } catch (const std::exception& problem) {  // no memory, for the page or for its name
     if (no_wait_page_.allow()) log::line(log::Module::kVmm, log::Level::kError, "HSM suspend: {}", problem.what());
     return false;
   }
@@ -205,7 +205,7 @@ void HartStates::resume_now(HartId self, VcpuBackend& vcpu) noexcept {
   if (hart.resume) {
     enter(registers, self, *hart.resume);
   } else {
-    // The suspend call's answer, which the call that ended the sleep has overwritten too.
+    // The answer of the suspend call. The call that ended the sleep has overwritten these too.
     registers.set(kA0, 0);
     registers.set(kA1, 0);
     for (const auto& [reg, value] : hart.overwritten)
@@ -226,7 +226,7 @@ bool HartStates::suspend_system(HartId self, const HartEntry& resume) noexcept {
   return true;
 }
 
-// Interrupts are told of from the beginning on, and what is there already is looked at in the end.
+// before_system_suspend() comes first, so that no later interrupt is missed. The look at the end finds earlier ones.
 void HartStates::suspend_system_now(HartId self, VcpuBackend& vcpu) noexcept {
   parts_.before_system_suspend(self);
   remember(vcpu);
@@ -246,12 +246,12 @@ void HartStates::remember(VcpuBackend& vcpu) noexcept {
   sleep_->time = value_of(HartRegister::kTime, 0);
 }
 
-// A hart that KVM has stopped waits in KVM_RUN and costs nothing; its mailbox is served as ever.
+// A hart that KVM has stopped waits in KVM_RUN and costs no CPU time. It still serves its mailbox.
 bool HartStates::fall_asleep(HartId self, VcpuBackend& vcpu) noexcept {
   const bool reset = vcpu.take_suspend_reset();
   if (!reset) log_refusal(self, "suspend the machine");
   const LockGuard lock{mu_};
-  // Without the reset it may be that somebody has started the hart meanwhile, by the kernel's HSM.
+  // If the reset failed, another hart may have started this hart meanwhile by KVM's HSM.
   const bool asleep = reset || vcpu.state() == HartState::kStopped;
   at(self).state = asleep ? HsmState::kSuspended : HsmState::kStarted;
   if (!asleep) {
@@ -281,7 +281,7 @@ void HartStates::on_interrupt() noexcept {
 void HartStates::look_for_interrupt(VcpuBackend& vcpu) noexcept {
   {
     const LockGuard lock{mu_};
-    if (sleep_) sleep_->look_posted = false;  // what comes from here on may not be seen by this look
+    if (sleep_) sleep_->look_posted = false;  // this look may miss later interrupts
   }
   const uint64_t pending = vcpu.pending_interrupts();
   const LockGuard lock{mu_};
@@ -298,14 +298,14 @@ void HartStates::wait_for_timer() noexcept {
   parts_.wake_in(ticks);
 }
 
-// Once, and only when the hart sleeps: before, who wakes it has left word.
+// Posts once, and only if the hart sleeps. Before that, fall_asleep() checks `woken` and `pending`.
 void HartStates::resume_system_soon() noexcept {
   if (ended_ || at(sleep_->hart).state != HsmState::kSuspended) return;
   at(sleep_->hart).state = HsmState::kResumePending;
   parts_.post(sleep_->hart, [this](VcpuBackend& vcpu) { resume_system_now(vcpu); });
 }
 
-// KVM's reset has taken the timer from the hart; if that has woken it, it must find it pending.
+// KVM's reset has cleared the hart's timer. If the timer has woken the hart, its interrupt must be pending again.
 void HartStates::resume_system_now(VcpuBackend& vcpu) noexcept {
   {
     const LockGuard lock{mu_};

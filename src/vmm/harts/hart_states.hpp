@@ -1,4 +1,4 @@
-// The states of the machine's harts, as SBI HSM has them, on top of the two that KVM knows.
+// The harts' states as SBI HSM defines them. KVM knows only two of them.
 #pragma once
 
 #include <condition_variable>
@@ -16,29 +16,29 @@
 
 namespace rvvmm {
 
-/// KVM says whether a hart is stopped, and its own HSM may change that without a word; so it is asked each time, on the
-/// hart's thread, which alone can. Here are the states in between, and the suspended harts: those execute a few
-/// instructions of ours (wait_code()), so that KVM does the waiting, and make a call when an interrupt has come.
+/// KVM knows whether a hart is stopped. Its own HSM may change that without telling rvvmm, so rvvmm asks KVM each time.
+/// Only the hart's own thread can ask. This class keeps the other states. A suspended hart executes a few instructions
+/// of rvvmm (wait_code()): so KVM does the waiting, and the hart makes a call when an interrupt has come.
 ///
-/// HSM is no hot path: one mutex serves all harts, and is never held while a hart is waited for.
+/// HSM is not a hot path: one mutex serves all harts. It is not held during a wait for a hart.
 class HartStates final : public HartControl {
  public:
   struct Parts {
     uint32_t harts;
-    /// Maps a page of code that the guest cannot write, at `wait_page`; called once, at the first suspend. False where
-    /// the hypervisor refuses.
+    /// Maps a page of code at `wait_page` that the guest cannot write. Called at the first suspend, and again if that
+    /// failed. False: the hypervisor refuses.
     std::function<bool(std::span<const std::byte>)> map_wait_page;
     Gpa wait_page;
-    /// A hart is about to suspend the machine: from when this returns on, on_interrupt() is called. The hypervisor
-    /// clears the hart's interrupt file then. On the hart's own thread.
+    /// A hart is about to suspend the machine. After this call the hypervisor clears the hart's interrupt file, and
+    /// on_interrupt() must be called for each interrupt. On the hart's own thread.
     std::function<void(HartId)> before_system_suspend;
-    /// That is done, and the machine sleeps, until wake(). The same thread; may call wake().
+    /// The interrupt file is cleared, and the machine sleeps until wake(). On the same thread; may call wake().
     std::function<void()> on_system_suspended;
-    /// Calls wake() when so many ticks of the guest's time have passed. As on_system_suspended().
+    /// Must have wake() called after this number of ticks of the guest's time. On the same thread; may call wake().
     std::function<void(uint64_t ticks)> wake_in;
-    /// It runs again, or on. The same thread.
+    /// The machine runs again, or it could not be suspended. On the same thread.
     std::function<void()> on_system_resumed;
-    /// Runs a task on a hart's thread, outside the guest and with no call of its in hand (VcpuThread::post).
+    /// Runs a task on a hart's thread, outside the guest and after its current call is completed (VcpuThread::post).
     std::function<void(HartId, const VcpuTask&)> post;
   };
 
@@ -52,42 +52,43 @@ class HartStates final : public HartControl {
   bool resume(HartId self) noexcept override;
   bool suspend_system(HartId self, const HartEntry& resume) noexcept override;
 
-  /// Ends the sleep of the machine; from the call that begins it on, and for good: a machine that still falls asleep
-  /// does not stay so. False where there is no such call in hand. Any thread.
+  /// Ends the sleep of the machine. It takes effect from the suspend call on: a machine that still falls asleep wakes
+  /// at once. False if the machine neither sleeps nor falls asleep. Any thread.
   bool wake() noexcept;
-  /// An interrupt was raised that may be for the hart which sleeps, and may be enabled: it is looked at. Any thread,
+  /// An interrupt was raised. The sleeping hart's thread checks whether it is for this hart and enabled. Any thread,
   /// with a device's mutex held.
   void on_interrupt() noexcept;
 
-  /// Before the harts' threads are told to end: who waits for another hart does so no longer, and nothing is posted any
-  /// more.
+  /// Call it before the harts' threads are told to end: harts no longer wait for other harts, and nothing more is
+  /// posted.
   void end() noexcept;
 
-  /// The instructions a suspended hart executes: they wait for an enabled interrupt to be pending, then make the call
-  /// of Hsm::kResumeFid. They change t0, t1, a6 and a7.
+  /// The instructions that a suspended hart executes: they wait until an enabled interrupt is pending, then make the
+  /// call Hsm::kResumeFid. They change t0, t1, a6 and a7.
   static std::span<const uint32_t> wait_code() noexcept;
 
  private:
-  /// What a hart that runs wants to know of one that may not: its state, and shall it start where it is stopped. Lives
-  /// where the one waits that asks, in a list of the one that is asked.
+  /// A hart asks for the state of a target hart. With `start_at` the target also starts there if it is stopped. The
+  /// question is on the stack of the asking hart's thread, and in the target's list.
   struct Question {
     const HartEntry* start_at = nullptr;
     std::optional<HsmState> seen{};
     Question* next = nullptr;
   };
 
-  /// What wait_code() and its set-up overwrite.
+  /// A register that wait_code() or its set-up overwrites.
   struct Overwritten {
     HartRegister reg;
     uint64_t value;
   };
 
-  /// Of the machine: the hart that suspended it, how that goes on, and what the reset behind the call takes from it.
+  /// The sleep of the machine: the hart that suspended it, how that hart continues, and the registers that the
+  /// hypervisor's reset of the hart clears.
   struct SystemSleep {
     HartId hart;
     HartEntry resume;
     bool woken = false;
-    bool look_posted = false;  ///< on_interrupt() has nothing to add
+    bool look_posted = false;  ///< a look_for_interrupt() is already posted
     uint64_t scounteren = 0;
     uint64_t enabled = 0;  ///< sie
     uint64_t pending = 0;  ///< VcpuBackend::pending_interrupts()
@@ -96,11 +97,11 @@ class HartStates final : public HartControl {
   };
 
   struct Hart {
-    /// kStarted: nothing is under way, and whether the hart is stopped KVM knows.
+    /// kStarted: nothing is under way; KVM knows whether the hart is stopped.
     HsmState state = HsmState::kStarted;
-    bool waits_for_another = false;  ///< so it runs, whatever it is asked
+    bool waits_for_another = false;  ///< the hart is in a call, so it counts as started
     Question* first_question = nullptr;
-    bool answer_is_due = false;  ///< it has been asked to come and answer
+    bool answer_is_due = false;  ///< an answer() is posted
     std::optional<HartEntry> resume{};
     InplaceVector<Overwritten, 8> overwritten{};
   };
@@ -131,7 +132,7 @@ class HartStates final : public HartControl {
   std::condition_variable_any answered_;
   std::vector<Hart> table_ GUARDED_BY(mu_);
   Mapping wait_page_ GUARDED_BY(mu_);
-  std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);  // from the call on that begins it
+  std::optional<SystemSleep> sleep_ GUARDED_BY(mu_);  // set from the suspend call on
   bool ended_ GUARDED_BY(mu_) = false;
   log::RateLimit refusals_{"refusals of KVM"};
   log::RateLimit no_wait_page_{"no page to wait in"};

@@ -7,12 +7,12 @@
 
 namespace rvvmm {
 
-/// Called on hart threads; the first report that ends the machine wins, later ones are dropped.
+/// Called on hart threads. The first report that ends the machine wins; later reports are dropped.
 class MachineListener {
  public:
   virtual ~MachineListener() = default;
   virtual void on_system_event(HartId hart, const SystemEvent& event) noexcept = 0;
-  /// `report`: one line that names the exit, then registers; empty where there was no memory for it.
+  /// `report`: one line that names the exit, then registers; empty if there was no memory for it.
   virtual void on_vcpu_fault(HartId hart, std::string report) noexcept = 0;
 };
 

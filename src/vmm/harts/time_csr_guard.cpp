@@ -10,8 +10,8 @@ namespace rvvmm {
 namespace {
 
 constexpr HartId kBootHart{0};
-// A guest sets the CSR in its first instructions, if it does at all: about a third of a second of the boot hart is
-// enough to see it. After that the boot hart is one like the others, which may be stopped and started again.
+// A guest that sets the CSR does so in its first instructions, so about a third of a second of the boot hart is enough
+// to see it. After that the boot hart is treated like the others, because it may have been stopped and started again.
 constexpr uint32_t kBootHartLooks = 8;
 
 }  // namespace
@@ -24,15 +24,15 @@ void TimeCsrGuard::begin() noexcept {
   timer_.emplace(CLOCK_THREAD_CPUTIME_ID);
   if (!*timer_) {
     log::line(log::Module::kVmm, log::Level::kWarn,
-              "hart {}: no timer of its CPU time (errno {}, ulimit -i): programs of guests up to Linux 6.12 may die of "
-              "SIGILL",
+              "hart {}: no timer for its CPU time (errno {}, ulimit -i): programs of guests up to Linux 6.12 may die "
+              "of SIGILL",
               hart_.value, errno);
   }
   timer_->arm_every(kSoon);
 }
 
-// rvvmm writes kAllCountersReadable, and KVM zero: any other value says that this guest knows to set it, as Linux does
-// since 6.13. So does a zero on a boot hart that cannot have been started again yet.
+// rvvmm writes kAllCountersReadable and KVM writes zero. Any other value shows that the guest sets the CSR itself, as
+// Linux does since 6.13. A zero shows the same on a boot hart that cannot have been started again yet.
 bool TimeCsrGuard::is_guests_own(uint64_t scounteren) const noexcept {
   if (scounteren == 0) return hart_ == kBootHart && looks_ < kBootHartLooks;
   return scounteren != kAllCountersReadable;
@@ -50,7 +50,7 @@ void TimeCsrGuard::look(VcpuBackend& vcpu) noexcept {
   }
   ++looks_;
   if (*value != 0) return look_again_in(std::min(*interval_ * 2, kLater));
-  // KVM may still owe the hart the reset of its start, which would wipe this out: it is looked at again soon.
+  // KVM may do the reset of the hart's start only later. That would undo this write, so the next look comes soon.
   vcpu.set(HartRegister::kScounteren, kAllCountersReadable);
   look_again_in(kSoon);
 }

@@ -10,28 +10,28 @@
 
 namespace rvvmm {
 
-/// Newer kernels reset scounteren to 0 inside HSM hart_start, without an exit, and Linux guests up to 6.12 never set
-/// it: their processes would die of SIGILL at the first clock_gettime(). So a hart that computes is looked at from time
-/// to time, and a zero is mended. A timer of the CPU time that the hart's own thread uses has it leave the guest for
-/// that: a hart that is stopped, suspended or idle uses none, and is left alone. Used by the hart's thread.
+/// Newer kernels reset scounteren to 0 inside HSM hart_start, without an exit. Linux guests up to 6.12 never set it, so
+/// their processes would die of SIGILL at the first clock_gettime(). The guard checks a busy hart from time to time and
+/// replaces a zero. A timer that counts the CPU time of the hart's thread makes the hart leave the guest for the check.
+/// A hart that is stopped, suspended or idle uses no CPU time, so it is not disturbed. Used by the hart's thread.
 class TimeCsrGuard {
  public:
   /// CPU time between looks: short while the hart starts, then doubling.
   static constexpr std::chrono::milliseconds kSoon{4};
   static constexpr std::chrono::milliseconds kLater{64};
 
-  /// True if this host's KVM starts secondary harts with a zero; `secondary` has not run.
+  /// True if this host's KVM starts secondary harts with a zero. `secondary` must not have run yet.
   static bool needed(VcpuBackend& secondary) noexcept;
 
-  /// `guest_sets_it`: shared by all harts of a machine, false at first; outlives the guard.
+  /// `guest_sets_it`: shared by all harts of a machine, false at first; must outlive the guard.
   TimeCsrGuard(HartId hart, std::atomic<bool>& guest_sets_it) noexcept : hart_(hart), guest_sets_it_(guest_sets_it) {}
 
-  /// On the hart's thread, before it enters the guest.
+  /// Call it on the hart's thread, before it enters the guest.
   void begin() noexcept;
-  /// Whenever a signal has got the hart out of the guest.
+  /// Call it after each signal that makes the hart leave the guest.
   void look(VcpuBackend& vcpu) noexcept;
 
-  /// CPU time to the next look; nullopt: there is none any more, since the guest sets the CSR itself.
+  /// CPU time to the next look; nullopt: the guest sets the CSR itself, so no more looks are needed.
   std::optional<std::chrono::milliseconds> interval() const noexcept { return interval_; }
 
  private:

@@ -17,7 +17,7 @@ namespace rvvmm {
 
 void VcpuThread::install_kick_handler() noexcept {
   struct sigaction action{};
-  action.sa_handler = [](int) {};  // arriving is all it does; no SA_RESTART, so that system calls end
+  action.sa_handler = [](int) {};  // empty: the signal only interrupts; no SA_RESTART, so that system calls return
   ::sigaction(kKickSignal, &action, nullptr);
 }
 
@@ -52,8 +52,8 @@ bool VcpuThread::post(const VcpuTask& task) noexcept {
   return true;
 }
 
-// First the flag that KVM reads before it enters the guest, then the signal that gets a running guest out: whichever
-// side of KVM_RUN the thread is on, it looks at its mailbox. One that is not there yet will see the flag.
+// First the flag, which KVM reads before it enters the guest; then the signal, which stops a running guest. So the
+// thread checks its mailbox whether it is inside KVM_RUN or not. A thread that has not started yet will see the flag.
 void VcpuThread::kick() noexcept {
   parts_.backend.request_interrupt();
   if (const pthread_t thread = kicked_.load(); thread != 0) ::pthread_kill(thread, kKickSignal);
@@ -72,9 +72,9 @@ void VcpuThread::set_up_thread() const noexcept {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(*parts_.host_cpu, &cpus);
-  static constinit log::RateLimit limit{"host CPUs that have gone"};  // each machine looks for them again
+  static constinit log::RateLimit limit{"host CPUs that have gone"};  // static, because each machine tries them again
   if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0 && limit.allow()) {
-    log::line(log::Module::kVmm, log::Level::kWarn, "hart {}: host CPU {} has gone; the hart runs anywhere",
+    log::line(log::Module::kVmm, log::Level::kWarn, "hart {}: host CPU {} is gone; the hart runs on any host CPU",
               parts_.hart.value, *parts_.host_cpu);
   }
 }

@@ -1,4 +1,4 @@
-// The thread of one hart: enters the guest, and between entries runs what others ask of its vCPU.
+// The thread of one hart. It enters the guest, and between entries it runs the tasks that other threads post.
 #pragma once
 
 #include <pthread.h>
@@ -17,7 +17,7 @@
 
 namespace rvvmm {
 
-/// Work for the hart's own thread: the only one that may use the vCPU while it runs.
+/// Work for the hart's own thread. No other thread may use the vCPU while the hart runs.
 using VcpuTask = InplaceFunction<void(VcpuBackend&), 48>;
 
 class VcpuThread {
@@ -27,8 +27,9 @@ class VcpuThread {
     VcpuBackend& backend;
     VcpuIo& io;
     MachineListener& listener;
-    std::optional<uint32_t> host_cpu;  ///< pinned there; none: wherever the scheduler likes
-    /// Of all the machine's harts (TimeCsrGuard); null where the host needs no such guard. Outlives the thread.
+    std::optional<uint32_t> host_cpu;  ///< the thread is pinned to it; nullopt: it runs on any host CPU
+    /// Shared by all harts of the machine (TimeCsrGuard); null if the host does not need this guard. Must outlive the
+    /// thread.
     std::atomic<bool>* guest_sets_time_csr = nullptr;
   };
 
@@ -38,20 +39,20 @@ class VcpuThread {
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
 
-  /// Starts the thread, named vcpu<hart>, and enters the guest. install_kick_handler() comes first. Once. Throws
-  /// std::system_error when the host has no more threads.
+  /// Starts the thread, named vcpu<hart>, which enters the guest. Call it once, after install_kick_handler(). Throws
+  /// std::system_error if the host refuses the thread.
   void start();
 
-  /// The thread leaves the guest and ends; does not wait. Any thread.
+  /// Makes the thread leave the guest and end; does not wait for it. Any thread.
   void request_stop() noexcept;
-  /// Runs `task` on the hart's thread, soon, outside the guest and with no exit in hand that KVM has yet to complete;
-  /// dropped if the hart has ended. False, and it is not run, where kMostTasks wait for the hart. Any thread, the
-  /// hart's own too, also before start().
+  /// Runs `task` on the hart's thread soon, outside the guest, after KVM has completed the current exit. If the hart's
+  /// thread has ended, the task is dropped. False: kMostTasks already wait for the hart, so the task does not run. Any
+  /// thread, also the hart's own, also before start().
   bool post(const VcpuTask& task) noexcept;
-  /// HartStates has two of them under way, and each stop of a break one.
+  /// At one time HartStates has at most two tasks posted, and each stop of a break one.
   static constexpr size_t kMostTasks = 32;
 
-  /// Makes the kick signal interrupt KVM_RUN instead of ending the process. Once per process.
+  /// Makes the kick signal interrupt KVM_RUN instead of ending the process. Call it once per process.
   static void install_kick_handler() noexcept;
 
  private:
@@ -59,18 +60,18 @@ class VcpuThread {
   void run_until_told() noexcept;
   void kick() noexcept;
   bool serve_mailbox() noexcept;
-  /// nullopt: there is none, or the hart is to end.
+  /// nullopt: there is no task, or the thread is to end.
   std::optional<VcpuTask> take_task() noexcept;
   void set_up_thread() const noexcept;
 
   Parts parts_;
   Mutex mutex_;
   InplaceVector<VcpuTask, kMostTasks> mailbox_ GUARDED_BY(mutex_);
-  size_t next_task_ GUARDED_BY(mutex_) = 0;  // of the mailbox: those before it are taken
+  size_t next_task_ GUARDED_BY(mutex_) = 0;  // index in the mailbox; earlier tasks are taken
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::atomic<pthread_t> kicked_ = 0;  // 0: not in the guest yet
   std::optional<TimeCsrGuard> time_csr_guard_;
-  std::jthread thread_;  // last: it uses everything above
+  std::jthread thread_;  // last, because it uses all members above
 };
 
 }  // namespace rvvmm

@@ -10,7 +10,7 @@ namespace {
 constexpr std::chrono::seconds kLongest{10LL * 365 * 24 * 3600};
 constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
-// It goes on while the host itself is suspended, as the guest's time does.
+// This clock runs on while the host itself is suspended, as the guest's time does.
 constexpr clockid_t kClock = CLOCK_BOOTTIME;
 
 std::chrono::nanoseconds now() noexcept {

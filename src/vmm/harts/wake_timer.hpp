@@ -1,4 +1,4 @@
-// A timer in the guest's time, for a machine that sleeps.
+// A timer for a machine that sleeps. It counts in the guest's time.
 #pragma once
 
 #include <atomic>
@@ -9,26 +9,26 @@
 
 namespace rvvmm {
 
-/// Made and destroyed on the event loop's thread, armed and disarmed by any. Never early: the host's clocks and the one
-/// that the guest reads do not run quite alike, so that one is asked at the end.
+/// Made and destroyed on the event loop's thread; any thread may arm and disarm it. It never expires early: the host's
+/// clocks and the guest's clock do not run at exactly the same rate, so it checks the guest's clock at the end.
 class WakeTimer {
  public:
   struct Parts {
     EventLoop& loop;
     std::function<uint64_t()>
-        ticks;             ///< the clock that the guest reads, but for a difference; loop's and arm()'s threads
-    uint64_t timebase_hz;  ///< its ticks a second, not 0
+        ticks;             ///< the guest's clock, up to a constant; called on the threads of the loop and of arm()
+    uint64_t timebase_hz;  ///< ticks per second, not 0
     EventLoop::Callback on_expiry;
   };
 
   explicit WakeTimer(Parts parts);
 
-  /// Once, when so many ticks have passed; any number. Replaces what was armed.
+  /// Expires once, after `ticks`, which may be any number. Replaces an earlier arm().
   void arm(uint64_t ticks) noexcept;
-  /// The callback may still run once if it is under way.
+  /// If the callback is under way, it may still run once.
   void disarm() noexcept;
 
-  /// How long to sleep for so many ticks, rounded up; at most ten years, behind which the clock is asked again.
+  /// How long `ticks` take, rounded up. At most ten years; then the timer checks the clock again.
   static std::chrono::nanoseconds duration(uint64_t ticks, uint64_t timebase_hz) noexcept;
 
  private:
