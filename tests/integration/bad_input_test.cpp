@@ -321,10 +321,10 @@ TEST_F(BadInput, HostWithoutUsableVhost) {
   const HostTap tap{"rvbad0", "10.9.8.1"};
   expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=on"}, kHostUnsupported,
                  {"rvvmm: --net tap=rvbad0,vhost=on: cannot open /dev/vhost-net: No such file or directory "
-                  "(is the kernel module vhost_net loaded?); vhost=off does without\n"},
+                  "(is the kernel module vhost_net loaded?); vhost=off does not need it\n"},
                  make_devices_without_vhost);
   expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=on"}, kHostUnsupported,
-                 {"vhost-net refuses VHOST_SET_OWNER: Inappropriate ioctl for device; vhost=off does without\n"},
+                 {"vhost-net refuses VHOST_SET_OWNER: Inappropriate ioctl for device; vhost=off does not need it\n"},
                  put_null_in_place_of_vhost);
   expect_refused({"--kernel", hello(), "--net", "tap=rvbad0,vhost=maybe"}, kUsage,
                  {"--net: vhost: \"maybe\" is neither on nor off\n"});

@@ -60,8 +60,8 @@ INSTANTIATE_TEST_SUITE_P(Checks, BareMetal,
                          name_of_case);
 
 // An illegal instruction is the guest's own affair. On the 6.12 host KVM sends the vCPU to an address of its own
-// (docs/testing.md): without paging that ends in a report like any exit that cannot go on, with paging in a guest
-// that faults for ever.
+// (docs/testing.md): without paging that ends in a report like any exit after which the guest cannot go on, with paging
+// in a guest that faults for ever.
 class IllegalInstruction : public KvmTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(IllegalInstruction, IsTheGuestsOwnTrapButOnLinux612) {

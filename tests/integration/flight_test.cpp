@@ -34,7 +34,7 @@ TEST_F(Flight, AFaultLeavesARecordThatEndsThere) {
   ASSERT_TRUE(vm.ends_with(82));
   EXPECT_NE(vm.errors().find("the last exits of each hart are in " + file_.path()), std::string::npos) << vm.errors();
   const std::string text = report_with({file_.path()});
-  EXPECT_NE(text.find("an exit that cannot go on\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("an exit after which the guest cannot go on\n"), std::string::npos) << text;
   EXPECT_NE(last_line_with(text, " us  hart 0").find("other KVM_RUN: "), std::string::npos) << text;
   EXPECT_NE(text.find("hart 0 at the end:\n    pc "), std::string::npos) << text;
 }

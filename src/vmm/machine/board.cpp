@@ -11,8 +11,8 @@
 
 namespace rvvmm {
 
-/// A wired input of the in-kernel APLIC. KVM takes a VM-wide lock for each change, so only changes are passed on;
-/// calls come one at a time, under the device's mutex, but for ask_again().
+/// A wired input of the in-kernel APLIC. KVM takes a VM-wide lock for each call, so only changes are passed on. Calls
+/// come one at a time, under the device's mutex, except ask_again().
 class AiaIrqLine final : public IrqLine {
  public:
   AiaIrqLine(InterruptGate& interrupts, Gsi gsi) noexcept : interrupts_(interrupts), gsi_(gsi) {}
@@ -25,7 +25,7 @@ class AiaIrqLine final : public IrqLine {
   void ask_again() noexcept {
     if (!asserted_) return;
     assert_again();
-    if (!asserted_) interrupts_.set_line(gsi_, false);  // the device took it back meanwhile
+    if (!asserted_) interrupts_.set_line(gsi_, false);  // the device has deasserted it meanwhile
   }
 
  private:
@@ -46,12 +46,12 @@ Gsi virtio_mmio_gsi(size_t line) noexcept {
 /// The wired inputs that every machine uses: the UART's and the clock's.
 constexpr size_t kOwnInputs = 2;
 
-/// What interrupts most often comes first.
+/// Devices that interrupt most often come first.
 uint8_t rank_of(VirtioId id) noexcept {
   return id == VirtioId::kNet ? 0 : id == VirtioId::kBlock ? 1 : 2;
 }
 
-/// Says which devices did not get all the vectors that they would like.
+/// Logs which devices did not get all the vectors that they would like.
 void log_shares(std::span<VirtioDevice* const> devices, std::span<const VectorWish> wishes,
                 std::span<const uint16_t> vectors, uint32_t identities) {
   if (!log::enabled(log::Module::kVmm, log::Level::kInfo)) return;
@@ -63,12 +63,12 @@ void log_shares(std::span<VirtioDevice* const> devices, std::span<const VectorWi
   }
   if (sharing.empty() && wired.empty()) return;
   log::line(log::Module::kVmm, log::Level::kInfo,
-            "interrupts: {} identities are left for messages of PCI devices; one vector for all queues have:{}; INTx "
-            "and no messages have:{}",
+            "interrupts: {} identities are left for messages of PCI devices; devices with one vector for all "
+            "queues:{}; devices with INTx and no messages:{}",
             identities, sharing.empty() ? " none" : sharing, wired.empty() ? " none" : wired);
 }
 
-/// How large each device's MSI-X table is. A guest has wired inputs for INTx too, of each line that a device is on.
+/// The size of each device's MSI-X table. Each INTx line that a device is on uses a wired input too.
 std::vector<uint16_t> msix_vectors(std::span<VirtioDevice* const> devices) {
   std::vector<VectorWish> wishes;
   for (const VirtioDevice* const device : devices)
@@ -81,15 +81,15 @@ std::vector<uint16_t> msix_vectors(std::span<VirtioDevice* const> devices) {
 }
 
 SetupError too_many(size_t devices) {
-  return {ExitStatus::kUsage,
-          std::format("--transport: {} virtio devices are more than there is room for; give at most "
-                      "31 with pci, or 79 with mmio",
-                      devices)};
+  return {
+      ExitStatus::kUsage,
+      std::format("--transport: {} virtio devices are too many; give at most 31 with pci, or 79 with mmio", devices)};
 }
 
 }  // namespace
 
-// THE list of devices: each is made and added here. The bus looks in this order: what guests use most comes first.
+// THE list of devices: each is made and added here. The bus searches in this order, so the devices that guests use most
+// come first.
 Board::Board(const Parts& parts)
     : irqchip_(parts.irqchip), ram_(parts.memory.range()), harts_(parts.interrupts.harts()) {
   if (irqchip_.kind == IrqchipKind::kPlic) {
@@ -139,7 +139,7 @@ void Board::attach_pci(const Parts& parts) {
          pci_root_->ecam());
 }
 
-// In turn on as many inputs as there are identities for.
+// Deals the devices in turn to as many inputs as there are identities for.
 std::vector<Gsi> Board::deal_virtio_mmio_inputs(const Parts& parts) {
   const size_t devices = parts.virtio.size();
   const size_t inputs = plic_ ? devices : share_inputs(devices, identities_beside(kOwnInputs));

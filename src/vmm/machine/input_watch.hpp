@@ -1,4 +1,4 @@
-// Sees to it that console input which a guest was told of, and does not take, is told of again.
+// Interrupts a guest again if it does not take waiting console input.
 #pragma once
 
 #include <chrono>
@@ -9,19 +9,20 @@
 
 namespace rvvmm {
 
-/// The in-kernel AIA turns the UART's level into one message, and sends the next when the guest has served it. A
-/// message that is lost, as with a hart that is reset while it has one, would leave the console dead
-/// (docs/kvm-quirks.md). The event loop's thread.
+/// The in-kernel AIA turns the UART's level into one message. It sends the next message only after the guest has served
+/// the first. If a message is lost, for example because its hart is reset, the guest would get no more console input
+/// (docs/kvm-quirks.md). Only on the event loop's thread.
 class InputWatch final : public ConsoleListener {
  public:
   static constexpr std::chrono::milliseconds kInterval{1000};
-  /// Looks in a row that find input standing still: a guest may have the interrupt masked for good.
+  /// The watch stops after so many looks in a row that find the input unchanged: the guest may keep the interrupt
+  /// masked.
   static constexpr int kMostRepeats = 8;
 
   /// Throws SetupError.
   InputWatch(EventLoop& loop, Uart16550& uart, std::chrono::milliseconds interval = kInterval);
 
-  /// Looks after each interval from here on, until the guest has taken all or takes none any more.
+  /// From now on looks once in each interval, until the guest has taken all input or has stopped taking it.
   void on_console_input() noexcept override;
 
  private:
@@ -30,7 +31,7 @@ class InputWatch final : public ConsoleListener {
   Uart16550& uart_;
   std::chrono::milliseconds interval_;
   Timer timer_;
-  int looks_left_ = 0;  // the timer is armed while there are any
+  int looks_left_ = 0;  // the timer is armed while this is not 0
 };
 
 }  // namespace rvvmm

@@ -26,8 +26,8 @@ void InterruptGate::set_line(Gsi gsi, bool asserted) noexcept {
   if (asserted) raised();
 }
 
-// Where the machine has begun to fall asleep meanwhile, or has woken again, the file may have been cleared behind it. A
-// message that comes twice does no harm.
+// If the machine has begun to fall asleep or has woken during the call, the file may have been cleared after the
+// message. A message that comes twice does no harm.
 void InterruptGate::signal_msi(const MsiMessage& message) noexcept {
   const uint32_t before = state_;
   vm_.signal_msi(message);
@@ -35,7 +35,8 @@ void InterruptGate::signal_msi(const MsiMessage& message) noexcept {
     make_sure_of(message);
 }
 
-// Kept while the file may yet be cleared, and sent by sleeps(), unless that has been here already.
+// While the file may still be cleared, the message is kept, and sleeps() sends it. The second check is for a sleeps()
+// that came before the message was kept.
 void InterruptGate::make_sure_of(const MsiMessage& message) noexcept {
   if (stage() == kFallsAsleep) keep(message);
   if (stage() != kFallsAsleep) vm_.signal_msi(message);
@@ -65,7 +66,7 @@ void InterruptGate::is_awake() noexcept {
   enter(kAwake);
 }
 
-// A message that was waiting for the connection goes out at once.
+// If a message was waiting for the connection, it goes out at once.
 bool InterruptGate::connect_msi(int eventfd, const MsiMessage& message) noexcept {
   const bool connected = vm_.connect_msi(eventfd, message);
   raised();

@@ -1,4 +1,4 @@
-// The way of every interrupt from a device to the hypervisor: where a machine that sleeps learns of one.
+// Every interrupt from a device to the hypervisor passes here, so that an interrupt can wake a machine that sleeps.
 #pragma once
 
 #include <array>
@@ -11,32 +11,31 @@
 
 namespace rvvmm {
 
-/// The board has no other way to raise an interrupt, so none of its devices can be forgotten. What the kernel raises by
-/// itself, for an eventfd that is connected to a message (vhost), does not come by. Any thread, with any device's mutex
-/// held.
+/// The board has no other way to raise an interrupt, so no device can be forgotten. Only the kernel bypasses this
+/// class: it sends the message of a connected eventfd itself (vhost). Any thread, with any device's mutex held.
 class InterruptGate final : public MsiSink {
  public:
-  /// `on_raised`: behind an interrupt that was raised while the machine falls asleep or sleeps. Any thread, with a
-  /// device's mutex held: it calls nothing back.
+  /// `on_raised` is called after each interrupt that is raised while the machine falls asleep or sleeps. Any thread,
+  /// with a device's mutex held, so it must not call the device back.
   InterruptGate(VmBackend& vm, std::span<const std::unique_ptr<VcpuBackend>> harts, std::function<void()> on_raised);
   InterruptGate(const InterruptGate&) = delete;
   InterruptGate& operator=(const InterruptGate&) = delete;
 
-  // What the machine does. From falls_asleep() on `on_raised` misses nothing; what was raised before, the controllers
-  // show. One thread at a time.
+  // The stages of the machine's sleep. From falls_asleep() on, `on_raised` misses no interrupt. Earlier interrupts can
+  // be seen in the controllers. One thread at a time.
 
-  /// The hypervisor is about to clear the interrupt file at `file`; messages for it are kept.
+  /// The hypervisor is about to clear the interrupt file at `file`. Messages to this file are kept.
   void falls_asleep(Gpa file) noexcept;
-  /// That is done: they are sent.
+  /// The file has been cleared: sends the kept messages.
   void sleeps() noexcept;
   void is_awake() noexcept;
 
-  /// A wired source of the in-kernel AIA.
+  /// `gsi` is a wired source of the in-kernel AIA.
   void set_line(Gsi gsi, bool asserted) noexcept;
   void signal_msi(const MsiMessage& message) noexcept override;
   bool connect_msi(int eventfd, const MsiMessage& message) noexcept override;
   void disconnect_msi(int eventfd) noexcept override;
-  /// By hart, for a PLIC to drive.
+  /// The pins that a PLIC drives, by hart.
   std::vector<HartIrqPin*> pins();
   size_t harts() const noexcept { return pins_.size(); }
 
@@ -64,7 +63,7 @@ class InterruptGate final : public MsiSink {
   VmBackend& vm_;
   std::vector<Pin> pins_;
   const std::function<void()> on_raised_;
-  std::atomic<uint32_t> state_ = kAwake;  // a stage, and how many there were before
+  std::atomic<uint32_t> state_ = kAwake;  // stage + kStages * number of changes
   std::atomic<uint64_t> file_ = 0;
   std::array<std::atomic<uint64_t>, 32> kept_{};  // a bit for each identity that a file can have
 };

@@ -14,11 +14,11 @@ namespace rvvmm {
 namespace {
 
 constexpr uint64_t kReasonSystemFailure = 1;  // SBI 3.0, 10.1
-// All that the call says. Test programs end with it too, where a test failed or none could run.
+// The call does not say more. Test programs also end with it, if a test failed or no test could run.
 constexpr std::string_view kSystemFailure =
     "the guest reported a system failure: it panicked, or its tests failed or were all skipped";
 constexpr std::string_view kPanicLine = "the guest has panicked";
-constexpr int kLargestGuestStatus = 255;  // what wait(2) leaves of an exit status
+constexpr int kLargestGuestStatus = 255;  // wait(2) returns 8 bits of an exit status
 
 }  // namespace
 
@@ -84,7 +84,7 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
 
 Machine::~Machine() {
   stop();
-  // What is destroyed after this, the board among it, still uses the VM.
+  // The members that are destroyed after this, such as the board, still use the VM.
   if (parts_.former_vm != nullptr) *parts_.former_vm = std::move(vm_.backend);
 }
 
@@ -104,7 +104,7 @@ DeviceTree Machine::make_device_tree(const std::optional<GpaRange>& initrd) cons
 
 void Machine::load() {
   const auto dtb_bytes = [this] {
-    // The tree is as large whatever it says of the initrd's place.
+    // The size of the tree does not depend on the initrd's address.
     const GpaRange somewhere{.base = kRamBase, .size = 1};
     return make_device_tree(parts_.images.has_initrd() ? std::optional{somewhere} : std::nullopt).size;
   };
@@ -153,7 +153,7 @@ void Machine::start(const std::function<void()>& before_boot) {
                                .waits_for_reader = [this] { return parts_.console.writer_waits(); }});
   }
   make_threads();
-  // The boot hart last: where the host has no thread for one of them, the guest has done nothing yet.
+  // The boot hart starts last: if the host refuses a thread, the guest has not run yet.
   for (size_t hart = harts; hart-- > 0;) {
     if (hart == 0) before_boot();
     try {
@@ -184,14 +184,14 @@ void Machine::make_threads() {
 
 void Machine::post(HartId hart, const VcpuTask& task) noexcept {
   if (threads_[hart.value]->post(task)) return;
-  log::line(log::Module::kVmm, log::Level::kError, "hart {}: does not come to what it is asked any more", hart.value);
+  log::line(log::Module::kVmm, log::Level::kError, "hart {}: its mailbox is full; a task is dropped", hart.value);
 }
 
 void Machine::stop() noexcept {
   parts_.console.set_listeners({});
   input_watch_.reset();
   hart_states_.end();
-  // Harts that wait in a break must find that they are to end, or they would do some more of the guest's work.
+  // Harts that wait in a break must see the request to stop before let_go(). Otherwise they would run the guest again.
   if (parts_.exit_watch != nullptr) parts_.exit_watch->limit_waits();
   for (const auto& thread : threads_)
     thread->request_stop();
@@ -221,7 +221,7 @@ void Machine::report_exits() {
   if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*vm_.backend, vm_.vcpus, board_);
 }
 
-// What could wake the machine may have come before it went to sleep.
+// An event that wakes the machine may have come before it fell asleep.
 void Machine::on_system_suspended() noexcept {
   interrupts_.sleeps();
   if (suspends_.allow()) {
@@ -274,7 +274,7 @@ void Machine::on_system_event(HartId hart, const SystemEvent& event) noexcept {
   }
 }
 
-// A kernel that was told to reboot behind a panic asks for a reset like any other.
+// A kernel that is configured to reboot after a panic asks for an ordinary reset.
 bool Machine::has_said_that_it_panicked() const noexcept {
   return parts_.panic_watch != nullptr && parts_.panic_watch->seen();
 }
@@ -305,7 +305,7 @@ void Machine::on_vcpu_fault(HartId /*hart*/, std::string report) noexcept {
 
 void Machine::end_by_fault(std::string report) noexcept {
   fault_report_ = std::move(report);
-  failure_ = "an exit that cannot go on";
+  failure_ = "an exit after which the guest cannot go on";
   exit(static_cast<int>(ExitStatus::kGuestFault));
 }
 
@@ -317,7 +317,7 @@ void Machine::on_finish(FinishRequest request) noexcept {
     case FinishKind::kReset: reset_or_exit(); break;
     case FinishKind::kFail:
       if (request.code == 0 || request.code > kLargestGuestStatus) {
-        log::line(log::Module::kVmm, log::Level::kWarn, "the guest failed with code {}; exit status {} stands for it",
+        log::line(log::Module::kVmm, log::Level::kWarn, "the guest failed with code {}; the exit status is {} instead",
                   request.code, kLargestGuestStatus);
       }
       exit(request.code == 0 || request.code > kLargestGuestStatus ? kLargestGuestStatus : request.code);

@@ -1,4 +1,4 @@
-// One power-on of the machine: a new VM and vCPUs over the guest's RAM, until it is shut down or reset.
+// One power-on of the machine: a new VM and new vCPUs on the guest's RAM, until the guest shuts down or resets.
 #pragma once
 
 #include <atomic>
@@ -43,20 +43,20 @@ class Machine final : private MachineListener, private FinishListener {
     EventLoop& loop;
     BootMarks& boot_marks;
     GuestLog& guest_log;
-    uint64_t& rtc_offset;  ///< of the guest's clock (GoldfishRtcState): this machine takes it over and leaves it
+    uint64_t& rtc_offset;  ///< of the guest's clock (GoldfishRtcState): read at the start, written back by stop()
     std::span<VirtioDevice* const> virtio = {};
     VirtioConsole* virtio_console = nullptr;    ///< one of `virtio`; takes input before others do
-    ExitWatch* exit_watch = nullptr;            ///< null: nobody watches the exits
-    FlightRecorder* flight_recorder = nullptr;  ///< null: what harts did last is written nowhere
-    PanicWatch* panic_watch = nullptr;          ///< null: the guest's console says nothing about a panic
-    /// Where the VM waits when its machine is gone, for the next one to be there: the kernel patches its own code for
-    /// the first VM of a host and behind the last (docs/kvm-quirks.md). Outlives the machine; goes before the memory.
-    /// null: a VM goes with its machine.
+    ExitWatch* exit_watch = nullptr;            ///< null: exits are not watched
+    FlightRecorder* flight_recorder = nullptr;  ///< null: no flight record is written
+    PanicWatch* panic_watch = nullptr;          ///< null: the console is not searched for a panic
+    /// Keeps the VM of a destroyed machine until the next VM exists, because the kernel patches its own code when a
+    /// host's first VM is made and when its last VM goes (docs/kvm-quirks.md). Must outlive the machine, and must be
+    /// destroyed before the memory. null: a VM goes with its machine.
     std::unique_ptr<VmBackend>* former_vm = nullptr;
   };
 
-  /// Everything up to, not including, the first entry into the guest. `irqchip_kinds`: what to try, best first;
-  /// what the host refused is taken out, so that the next machine does not ask again. Throws SetupError.
+  /// Does everything before the first entry into the guest. `irqchip_kinds`: the kinds to try, best first. Kinds that
+  /// the host refuses are removed, so that the next machine does not try them again. Throws SetupError.
   Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds);
   /// Stops the harts.
   ~Machine() override;
@@ -66,29 +66,29 @@ class Machine final : private MachineListener, private FinishListener {
   /// The tree that the guest gets.
   const DeviceTree& device_tree() const noexcept { return device_tree_; }
 
-  /// Starts the harts, the boot hart last and right behind a call of `before_boot`. What ends the machine stops the
-  /// event loop. Throws SetupError.
+  /// Starts the harts. The boot hart starts last, immediately after a call of `before_boot`. When the machine ends, it
+  /// stops the event loop. Throws SetupError.
   void start(const std::function<void()>& before_boot = [] {});
   /// Returns when no hart runs any more.
   void stop() noexcept;
 
-  /// Has what the harts did last written, for `why`; what to tell the user of it, in one line, or nothing. Also while
-  /// harts run. The main thread.
+  /// Writes the flight record; `why` is the reason. Returns one line for the user, or nothing. Also while harts run.
+  /// Main thread only.
   std::string write_flight_record(std::string_view why);
-  /// After stop(): why that is worth doing; empty where the guest did not fail.
+  /// The reason for a flight record; empty if the guest did not fail. After stop().
   std::string_view failure() const noexcept { return failure_; }
-  /// Whether that is a panic, and not a fault. After stop().
+  /// True if failure() is a panic, not a fault. After stop().
   bool panicked() const noexcept { return panicked_; }
-  /// After stop(): the machine as it stands, the hart that panicked first in mind.
+  /// The registers of all harts and the hart that panicked first. After stop().
   ExitBreaker::Stop standstill();
 
-  /// Gives the watch what it has counted. After stop(), once.
+  /// Has the exit watch gather what was counted for this machine. After stop(), once.
   void report_exits();
 
-  /// Ends the sleep of a guest that has suspended the machine; else nothing. Any thread.
+  /// Ends the sleep of a guest that has suspended the machine; otherwise does nothing. Any thread.
   void wake() noexcept { hart_states_.wake(); }
 
-  /// What to print after a fault: one line that names it, then registers; nullopt without one. After stop().
+  /// The text to print after a fault: one line that names the fault, then registers. nullopt: no fault. After stop().
   const std::optional<std::string>& fault_report() const noexcept { return fault_report_; }
 
  private:
@@ -124,8 +124,8 @@ class Machine final : private MachineListener, private FinishListener {
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
   void on_vcpu_fault(HartId hart, std::string report) noexcept override;
   void on_finish(FinishRequest request) noexcept override;
-  /// True for the first caller: harts run on for a moment after the report that ends the machine, and what they report
-  /// then is neither this machine's end nor the next one's.
+  /// True for the first caller. Harts run on for a moment after the report that ends the machine; their later reports
+  /// are dropped.
   bool claim_report() noexcept { return !reported_.exchange(true); }
   void end_by_fault(std::string report) noexcept;
   void end_by_panic(std::string_view why, OnPanic what) noexcept;
@@ -141,16 +141,16 @@ class Machine final : private MachineListener, private FinishListener {
   WakeTimer wake_timer_;
   HartStates hart_states_;
   InterruptGate interrupts_;
-  Board board_;  // behind what its devices' interrupts reach
+  Board board_;  // after the members that its devices' interrupts reach
   ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
   VmIo io_;
   DeviceTree device_tree_;
   std::atomic<bool> reported_ = false;
-  std::string_view failure_;                 // as fault_report_
-  bool panicked_ = false;                    // as fault_report_
-  HartId panicked_hart_{0};                  // as fault_report_
-  std::optional<std::string> fault_report_;  // written by the hart whose report was the first, read after stop()
+  std::string_view failure_;                 // like fault_report_
+  bool panicked_ = false;                    // like fault_report_
+  HartId panicked_hart_{0};                  // like fault_report_
+  std::optional<std::string> fault_report_;  // written by the thread that reported first, read after stop()
   std::atomic<bool> guest_sets_time_csr_ = false;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<InputWatch> input_watch_;

@@ -20,7 +20,7 @@ std::string_view name_of(IrqchipKind kind) noexcept {
   return "";
 }
 
-/// Why the controller in use is not the best there is, in brackets; empty where it is, or was asked for.
+/// Why the controller in use is not the best kind, in brackets; empty if it is the best, or if it was asked for.
 std::string reason_for(const Irqchip& irqchip, const std::string& refusals) {
   if (!refusals.empty()) return std::format(" ({})", refusals);
   if (irqchip.kind != IrqchipKind::kAiaEmulated) return "";
@@ -34,14 +34,14 @@ void make_vcpus(MadeVm& made, uint32_t harts) {
     for (HartId hart{0}; hart.value < harts; ++hart.value)
       made.vcpus.push_back(made.backend->create_vcpu(hart));
   } catch (const SetupError& error) {
-    // The first one's trouble is KVM's; with any later one the number is to blame.
+    // If the first vCPU fails, the reason is KVM; if a later one fails, it is the number of vCPUs.
     if (made.vcpus.empty()) throw;
     throw SetupError{error.status(), std::format("--smp {}: {}; this host has room for {} vCPUs now", harts,
                                                  error.what(), made.vcpus.size())};
   }
 }
 
-/// nullopt, and the reason in `why`, where the host does not have that interrupt controller.
+/// If the host does not have that interrupt controller: nullopt, and the reason in `why`.
 std::optional<MadeVm> try_kind(const VmRequest& request, IrqchipKind kind, std::string& why) {
   MadeVm made{.backend = request.hypervisor.create_vm(request.sbi), .vcpus = {}, .irqchip = {.kind = kind, .aia = {}}};
   if (request.former_vm != nullptr) request.former_vm->reset();
@@ -56,7 +56,7 @@ std::optional<MadeVm> try_kind(const VmRequest& request, IrqchipKind kind, std::
 
 }  // namespace
 
-// The VM that is tried is the one that is used: only a host that refuses costs a second one.
+// The VM that is tried is also used. Only after a refusal is a second VM made.
 MadeVm make_vm(const VmRequest& request, std::vector<IrqchipKind>& kinds) {
   std::string refusals;
   while (!kinds.empty()) {
@@ -66,7 +66,7 @@ MadeVm make_vm(const VmRequest& request, std::vector<IrqchipKind>& kinds) {
                 reason_for(made->irqchip, refusals));
       return std::move(*made);
     }
-    // A host without any AIA says the same thing twice.
+    // A host without any AIA gives the same reason twice.
     if (!refusals.ends_with(why)) {
       refusals += std::format("{}no {}: {}", refusals.empty() ? "" : "; ", name_of(kinds.front()), why);
     }

@@ -12,10 +12,10 @@ namespace rvvmm {
 
 struct VmRequest {
   Hypervisor& hypervisor;
-  const GuestMemory& memory;  ///< all of it is the guest's RAM
+  const GuestMemory& memory;  ///< the guest's RAM
   uint32_t harts;
   const SbiChoices& sbi;
-  std::unique_ptr<VmBackend>* former_vm;  ///< goes when there is a new one; null: there is none to wait for
+  std::unique_ptr<VmBackend>* former_vm;  ///< destroyed once the new VM exists; null: there is none
 };
 
 struct MadeVm {
@@ -24,8 +24,8 @@ struct MadeVm {
   Irqchip irqchip;
 };
 
-/// `kinds`: what to try, best first; what the host refused is taken out, so that the next machine does not ask again.
-/// Throws SetupError.
+/// `kinds`: the kinds to try, best first. Kinds that the host refuses are removed, so that the next machine does not
+/// try them again. Throws SetupError.
 MadeVm make_vm(const VmRequest& request, std::vector<IrqchipKind>& kinds);
 
 }  // namespace rvvmm

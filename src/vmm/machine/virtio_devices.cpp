@@ -21,7 +21,8 @@ namespace rvvmm {
 
 namespace {
 
-/// What tells this VM from others, for addresses that stay the same: the first disk, or what it boots.
+/// Identifies this VM, so that its MAC addresses stay the same: the host's machine ID and the path of the first disk,
+/// or of the kernel if there is no disk.
 std::string identity_of(const Config& config) {
   const std::string& file = config.disks.empty() ? config.kernel : config.disks.front().image.path;
   std::error_code ignored;
@@ -37,7 +38,7 @@ struct OpenNet {
   std::vector<std::unique_ptr<VhostNet>> vhost{};
 };
 
-/// One for each pair of queues; none where that was not asked for and the host has no vhost-net for us.
+/// One for each pair of queues. Empty with vhost=off, or if vhost was not given and the host has no vhost-net for us.
 std::vector<std::unique_ptr<VhostNet>> open_vhost(const NetChoice& choice, const TapBackend& tap) {
   std::vector<std::unique_ptr<VhostNet>> vhost;
   if (choice.vhost == false) return vhost;
@@ -49,7 +50,7 @@ std::vector<std::unique_ptr<VhostNet>> open_vhost(const NetChoice& choice, const
       const std::string option =
           choice.kind == NetChoice::Kind::kTap ? "tap=" + choice.tap : std::format("fd={}", choice.fd);
       throw SetupError{problem.status(),
-                       std::format("{},vhost=on: {}; vhost=off does without", option, problem.what())};
+                       std::format("{},vhost=on: {}; vhost=off does not need it", option, problem.what())};
     }
     log::line(log::Module::kVmm, log::Level::kInfo, "tap {}: {}; rvvmm moves its frames", tap.interface(),
               problem.what());
@@ -92,7 +93,7 @@ bool is_same_file(const std::string& one, const std::string& other) noexcept {
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-/// The numbers of the first two that `clash`, if any do.
+/// The indices of the first two elements for which `clash` is true, if there are any.
 template <typename T, typename Clash>
 std::optional<std::pair<size_t, size_t>> find_clash(const std::vector<T>& all, Clash clash) {
   for (size_t second = 1; second < all.size(); ++second) {
@@ -103,7 +104,8 @@ std::optional<std::pair<size_t, size_t>> find_clash(const std::vector<T>& all, C
   return std::nullopt;
 }
 
-/// Two descriptions of one file by us would be two virtual machines to it.
+/// The lock on an image belongs to an open file description, so an image that is opened twice would look like an image
+/// of two virtual machines.
 void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
   const auto clash = find_clash(disks, [](const VirtioBlock::Options& one, const VirtioBlock::Options& other) {
     return !(one.image.read_only && other.image.read_only) && is_same_file(one.image.path, other.image.path);
@@ -115,7 +117,7 @@ void refuse_same_image_twice(const std::vector<VirtioBlock::Options>& disks) {
                                printable(disks[clash->second].image.path), clash->first, clash->second)};
 }
 
-/// A guest that writes to its disk would write into what its reset loads.
+/// A guest that writes to such a disk would change the file that its next reset loads.
 void refuse_boot_file_as_disk(const Config& config) {
   const auto check = [&config](std::string_view option, const std::string& file) {
     for (const VirtioBlock::Options& disk : config.disks) {

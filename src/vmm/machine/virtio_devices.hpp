@@ -1,4 +1,4 @@
-// The virtio devices of the VM: THE list of them, and who serves them.
+// The virtio devices of the VM: THE list of them, and which of them the event loop serves.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace rvvmm {
 
-/// Made once, before the first machine; a guest's reset finds them again.
+/// Made once, before the first machine; the same devices remain after a reset of the guest.
 class VirtioDevices {
  public:
   /// How many descriptors the disks and network devices of `config` take.
@@ -24,24 +24,24 @@ class VirtioDevices {
   /// Opens what the options name. Throws SetupError.
   explicit VirtioDevices(const Config& config);
 
-  /// What `options` name outlives the machines. Before the first of them.
+  /// Call it before the first machine. The objects that `options` names must outlive all machines.
   void add_console(const VirtioConsole::Options& options);
-  /// nullptr where the console is the UART.
+  /// nullptr if the console is the UART.
   VirtioConsole* console() const noexcept { return console_; }
 
-  /// True if the guest has a power key, listens to it, and has been told.
+  /// True if the guest has a power key, listens to it, and has been told of the press.
   bool press_power_key() noexcept { return power_key_ != nullptr && power_key_->press_power(); }
 
   /// In the order in which the guest finds them.
   std::span<VirtioDevice* const> all() const noexcept { return all_; }
 
-  /// Has `loop` serve those that have no thread of their own, for as long as what is returned lives.
+  /// `loop` serves the devices without a thread of their own while the returned list lives.
   [[nodiscard]] std::list<EventLoop::Watch> watch_doorbells(EventLoop& loop);
 
  private:
   template <typename Body>
   Body& own(std::unique_ptr<Body> body);
-  /// The same for a device without a thread of its own.
+  /// Like own(), for a device without a thread of its own.
   template <typename Body>
   Body& own_and_serve(std::unique_ptr<Body> body);
 

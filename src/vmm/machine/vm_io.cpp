@@ -6,7 +6,7 @@ namespace rvvmm {
 namespace {
 
 constexpr uint32_t kSeedCsr = 0x015;
-// Entropy source (scalar cryptography 1.0.1, "seed"): OPST in bits 31:30, sixteen bits of entropy below.
+// Entropy source (scalar cryptography 1.0.1, "seed"): OPST in bits 31:30, entropy in bits 15:0.
 constexpr uint64_t kSeedWait = 1UL << 30;
 constexpr uint64_t kSeedEs16 = 2UL << 30;
 

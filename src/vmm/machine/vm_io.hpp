@@ -1,4 +1,4 @@
-// Answers exits: the bus for MMIO, the dispatcher for SBI calls, a few CSRs by itself.
+// Answers exits: passes MMIO to the bus and SBI calls to the dispatcher, and answers a few CSRs itself.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 
 namespace rvvmm {
 
-/// What there is in the guest's physical address space.
+/// Names for the guest's physical address space.
 class AddressMap {
  public:
   virtual ~AddressMap() = default;
-  /// As VcpuIo::what_is_at().
+  /// Like VcpuIo::what_is_at().
   virtual std::string what_is_at(Gpa at, bool is_write) const = 0;
 };
 
 class VmIo final : public VcpuIo {
  public:
-  /// `map` has names for what is at an address; the bus is part of it.
+  /// `map` names what is at an address; it covers the bus too.
   VmIo(MmioBus& bus, const AddressMap& map, SbiDispatcher& sbi, MachineListener& listener) noexcept
       : bus_(bus), map_(map), sbi_(sbi), listener_(listener) {}
 

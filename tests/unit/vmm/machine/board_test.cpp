@@ -185,13 +185,11 @@ TEST_P(BoardTest, TakesAsManyVirtioDevicesAsTheTransportHasPlacesFor) {
     return "";
   };
   EXPECT_EQ(refusal(Transport::kPci, 31), "");
-  EXPECT_EQ(
-      refusal(Transport::kPci, 32),
-      "--transport: 32 virtio devices are more than there is room for; give at most 31 with pci, or 79 with mmio");
+  EXPECT_EQ(refusal(Transport::kPci, 32),
+            "--transport: 32 virtio devices are too many; give at most 31 with pci, or 79 with mmio");
   EXPECT_EQ(refusal(Transport::kMmio, 79), "");
-  EXPECT_EQ(
-      refusal(Transport::kMmio, 80),
-      "--transport: 80 virtio devices are more than there is room for; give at most 31 with pci, or 79 with mmio");
+  EXPECT_EQ(refusal(Transport::kMmio, 80),
+            "--transport: 80 virtio devices are too many; give at most 31 with pci, or 79 with mmio");
 }
 
 /// A board with more virtio devices than there are interrupt identities.

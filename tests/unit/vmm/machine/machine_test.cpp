@@ -333,7 +333,7 @@ TEST_F(MachineTest, FinisherCodeThatNoStatusCanSayIs255) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(run_finisher(code << 16 | 0x3333), exit_with(255)) << code;
     EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-                HasSubstr(std::format("failed with code {}; exit status 255 stands for it", code)));
+                HasSubstr(std::format("failed with code {}; the exit status is 255 instead", code)));
   }
 }
 
