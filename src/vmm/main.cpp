@@ -1,4 +1,4 @@
-// Parses the command line, opens KVM and runs the VM; the only file that names KVM's classes.
+// Parses the command line, opens KVM and runs the VM. No other file of vmm names KVM's classes.
 #include <malloc.h>
 
 #include <cerrno>
@@ -26,7 +26,7 @@ using namespace rvvmm;
 int print(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
   const int error = errno;
-  // Whoever closed the pipe has seen enough: no word, and the status that SIGPIPE would have made.
+  // The reader has closed the pipe and needs no more output: no message, and the status that SIGPIPE would give.
   if (error == EPIPE) return static_cast<int>(ExitStatus::kSignalBase) + SIGPIPE;
   throw SetupError::from_errno(ExitStatus::kInternal, "stdout: cannot be written", error);
 }
@@ -71,7 +71,7 @@ int fail(const char* line, ExitStatus status) {
 int main(int argc, char** argv) {
   handle_errno_signals(SIG_IGN);
   open_missing_standard_fds();
-  // Hart threads hardly allocate: an arena each would cost start-up and memory for nothing.
+  // Hart threads hardly allocate, so an arena for each thread would only cost start-up time and memory.
   ::mallopt(M_ARENA_MAX, 1);
   try {
     const auto parsed = parse_command_line(std::span<const char* const>{argv + 1, static_cast<size_t>(argc - 1)});

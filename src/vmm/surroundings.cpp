@@ -11,12 +11,12 @@
 namespace rvvmm {
 namespace {
 
-/// Whether a break comes to a prompt. Throws SetupError (kUsage) where a prompt was asked for and there is no terminal.
+/// True if a break opens a prompt. Throws SetupError (kUsage) if a prompt was asked for and there is no terminal.
 bool breaks_ask(const Surroundings::Parts& parts, const Terminal& terminal) {
   const std::optional<OnBreak>& choice = parts.config.on_break;
   if (parts.breaker == nullptr || choice.value_or(OnBreak::kPrompt) != OnBreak::kPrompt) return false;
   if (terminal.is_terminal() || !choice) return terminal.is_terminal();
-  throw usage("--on-break: prompt: the guest's console is on no terminal; give continue, dump or exit");
+  throw usage("--on-break: prompt: the guest's console is not on a terminal; give continue, dump or exit");
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ Surroundings::Surroundings(const Parts& parts)
                                .on_resize = [this] { look_at_size(); },
                                .taker = prompt()});
   VcpuThread::install_kick_handler();
-  // A thread that a hart started would inherit its CPU and its signals.
+  // The main thread starts the console's thread: one that a hart started would inherit the hart's CPU and signals.
   console_.start(
       [this] { first_output_.notify(); },
       [this] { loop_.stop({.kind = StopReason::Kind::kExit, .status = static_cast<int>(ExitStatus::kInternal)}); });

@@ -1,4 +1,4 @@
-// What is around the machines of a run, on the host's side: event loop, signals, terminal and console.
+// The host's side of a run, which all its machines share: event loop, signals, terminal and console.
 #pragma once
 
 #include <functional>
@@ -20,10 +20,10 @@
 
 namespace rvvmm {
 
-/// Adds the virtio console to `virtio` where `config` asks for one; `place` is where `console` goes.
+/// Adds the virtio console to `virtio` if `config` asks for one. `place` is where `console` writes.
 void add_virtio_console(const Config& config, VirtioDevices& virtio, ConsoleHub& console, const ConsolePlace& place);
 
-/// Outlives each machine of a run. The terminal is raw for as long as this lives. The main thread.
+/// Outlives each machine of a run. The terminal is raw while this object lives. Main thread only.
 class Surroundings {
  public:
   struct Parts {
@@ -33,7 +33,7 @@ class Surroundings {
     ExitBreaker* breaker;  ///< null without --break
   };
 
-  /// All of `parts` outlives it. Throws SetupError.
+  /// All of `parts` must outlive this object. Throws SetupError.
   explicit Surroundings(const Parts& parts);
   Surroundings(const Surroundings&) = delete;
   Surroundings& operator=(const Surroundings&) = delete;
@@ -41,9 +41,9 @@ class Surroundings {
   EventLoop& loop() noexcept { return loop_; }
   Signals& signals() noexcept { return signals_; }
   ConsoleHub& console() noexcept { return console_; }
-  /// Whether who reads stderr has just read the guest's console too.
+  /// True if stderr and the guest's console go to the same place, so that a reader of stderr sees both.
   bool console_is_in_view() const noexcept { return console_is_in_view_; }
-  /// nullptr: there is no terminal, or nothing to ask.
+  /// nullptr if there is no terminal, or if nothing can stop at a prompt.
   BreakPrompt* prompt() noexcept { return prompt_ ? &*prompt_ : nullptr; }
   /// nullptr without --panic-pattern.
   PanicWatch* panic_watch() noexcept { return panic_watch_ ? &*panic_watch_ : nullptr; }
@@ -58,10 +58,10 @@ class Surroundings {
   const std::unique_ptr<ConsolePlace> place_;
   Terminal terminal_;
   const bool breaks_ask_;
-  Signals signals_;  // what is above may fail and say so; an ending signal finds the rest served
+  Signals signals_;  // after the members that may fail; from here on a signal that ends rvvmm is served
   const bool console_is_in_view_;
-  std::optional<Notifier> output_room_;  // with a virtio console
-  ConsoleHub console_;                   // its thread uses what is above
+  std::optional<Notifier> output_room_;  // only with a virtio console
+  ConsoleHub console_;                   // its thread uses members above
   std::optional<PanicWatch> panic_watch_;
   std::optional<BreakPrompt> prompt_;
   std::unique_ptr<ConsoleInput> input_;

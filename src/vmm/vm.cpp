@@ -30,12 +30,12 @@ void check_against_host(const Config& config, Hypervisor& hypervisor) {
   check_sbi_choices(hypervisor, config.sbi);
 }
 
-/// Thrown while files are loaded, by somebody who has looked whether the loop is to stop.
+/// Thrown by the checkpoint while files are loaded, if the event loop is to stop.
 struct LoadStopped {};
 
 constexpr StopReason kPanicked{.kind = StopReason::Kind::kExit,
                                .status = static_cast<int>(ExitStatus::kGuestSystemFailure)};
-/// Of a guest that has panicked: registers and a call trace of Linux.
+/// How many console lines of a panicked guest are shown: enough for the registers and a call trace of Linux.
 constexpr size_t kShownLines = 40;
 
 }  // namespace
@@ -57,7 +57,7 @@ int Vm::run() {
   {
     Surroundings around{{.config = config_, .virtio = virtio_, .memory = memory_, .breaker = exit_watch_.breaker()}};
     status = run_machines(around);
-    // The guest may have ended before the console's thread was to begin: its output is lost all the same.
+    // The guest may have ended before the console's thread was started: its output is lost in this case too.
     if (const auto why = around.console().no_thread()) {
       status = static_cast<int>(ExitStatus::kInternal);
       failure_ += std::format(
@@ -67,7 +67,7 @@ int Vm::run() {
     }
   }
   log::say_lost();
-  std::fputs(failure_.c_str(), stderr);  // waits for who reads: signals end the process by themselves again
+  std::fputs(failure_.c_str(), stderr);  // may wait for the reader, because signals end the process by default again
   exit_watch_.finish();
   return status;
 }
@@ -82,7 +82,7 @@ int Vm::run_machines(Surroundings& around) {
   });
   for (;;) {
     const StopReason reason = boot_machine(around);
-    // Only now: the devices of that machine had its last words, and its RAM.
+    // Only after the machine is gone: until then its devices may write output and use the RAM.
     around.console().flush();
     around.console().limit_waits(false);
     if (reason.kind == StopReason::Kind::kExit) {
@@ -118,7 +118,7 @@ StopReason Vm::boot_machine(Surroundings& around) {
   try {
     machine.emplace(machine_parts(around.console(), around.loop(), around.panic_watch()), irqchip_kinds_);
   } catch (const LoadStopped&) {
-    return around.loop().run();  // has been told to stop
+    return around.loop().run();  // returns at once: the loop has been told to stop
   }
   return run_machine(around, *machine);
 }
@@ -139,14 +139,14 @@ StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
   machine.report_exits();
   if (around.prompt() != nullptr && reason.kind == StopReason::Kind::kReset) around.prompt()->forget();
   if (machine.failure().empty()) return reason;
-  // A fault after somebody else's stop is nobody's business any more.
+  // If the loop was stopped for another reason before, a later fault is not reported.
   const bool ends_by_fault =
       reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);
   const bool stands_still = config_.on_panic == OnPanic::kStop && reason == kPanicked;
   std::string text = failure_text(machine, around, ends_by_fault);
   if (stands_still) return stand_still(around, machine, text);
-  // What ends rvvmm is said in the end, whoever has to be waited for. A signal that has come meanwhile ends it instead,
-  // and must not wait for somebody to read.
+  // If the failure ends rvvmm, its text is printed at the end, which may wait for the reader. Otherwise, after a reset
+  // or a signal that has come meanwhile, the text is printed here and must not wait.
   if (ends_by_fault || reason == kPanicked) {
     failure_ = std::move(text);
   } else if (failures_.allow()) {
@@ -169,7 +169,7 @@ std::string Vm::failure_text(Machine& machine, Surroundings& around, bool ends_b
   std::string text;
   if (ends_by_fault && machine.fault_report()) {
     const std::string& report = *machine.fault_report();
-    text = "rvvmm: " + (report.empty() ? "an exit that cannot go on, and no memory to say which\n" : report);
+    text = "rvvmm: " + (report.empty() ? "an exit after which the guest cannot go on; no memory to name it\n" : report);
   }
   if (machine.panicked()) {
     const auto lines = console_lines(around.console().last_output(), kShownLines);
@@ -189,7 +189,7 @@ StopReason Vm::stand_still(Surroundings& around, Machine& machine, const std::st
   if (around.prompt() != nullptr) {
     around.prompt()->ask_about_panic(machine.standstill());
   } else {
-    standard_error().write("rvvmm: the machine stands still; SIGTERM ends rvvmm\n");
+    standard_error().write("rvvmm: the machine is stopped; SIGTERM ends rvvmm\n");
   }
   return run_loop(around, machine);
 }

@@ -1,4 +1,4 @@
-// The virtual machine for as long as rvvmm runs: its RAM and its files, and one Machine after another over them.
+// The virtual machine while rvvmm runs: its RAM and its files, and one Machine after another that uses them.
 #pragma once
 
 #include <functional>
@@ -22,11 +22,12 @@ namespace rvvmm {
 
 class Vm {
  public:
-  /// Opens the files and maps the RAM. All arguments outlive the Vm. Throws SetupError.
+  /// Opens the files and maps the RAM. All arguments must outlive the Vm. Throws SetupError.
   Vm(const Config& config, Hypervisor& hypervisor, BootTimeline& timeline);
 
-  /// Boots the guest, and again after each reset, until something ends it; returns the exit status of the process
-  /// (docs/exit-codes.md). The terminal is raw meanwhile and restored before this returns or throws SetupError.
+  /// Boots the guest, and boots it again after each reset, until something ends it. Returns the exit status of the
+  /// process (docs/exit-codes.md). The terminal is raw meanwhile; it is restored before this returns or throws
+  /// SetupError.
   int run();
 
   /// --dump-dtb: writes the tree that the guest would get.
@@ -34,15 +35,15 @@ class Vm {
 
  private:
   Machine::Parts machine_parts(ConsoleHub& console, EventLoop& loop, PanicWatch* panic_watch);
-  /// One boot; no device uses RAM any more when it returns.
+  /// One boot. When it returns, no device uses RAM any more.
   StopReason boot_machine(Surroundings& around);
   StopReason run_machine(Surroundings& around, Machine& machine);
   static StopReason run_loop(Surroundings& around, Machine& machine);
-  /// What there is to say of a machine that has failed; writes its flight record.
+  /// The text for the user about a machine that has failed; writes its flight record.
   static std::string failure_text(Machine& machine, Surroundings& around, bool ends_by_fault);
-  /// --on-panic stop: until somebody ends rvvmm.
+  /// --on-panic stop: returns when somebody ends rvvmm.
   static StopReason stand_still(Surroundings& around, Machine& machine, const std::string& text);
-  /// SIGUSR1, while harts run.
+  /// SIGUSR1: writes the flight record while harts run.
   static void dump(Machine& machine);
   int run_machines(Surroundings& around);
 
@@ -50,15 +51,15 @@ class Vm {
   Hypervisor& hypervisor_;
   BootTimeline& timeline_;
   GuestLog guest_log_;
-  std::vector<IrqchipKind> irqchip_kinds_;  ///< what this host has not refused yet, best first
+  std::vector<IrqchipKind> irqchip_kinds_;  ///< kinds that this host has not refused, best first
   uint64_t rtc_offset_ = 0;
   BootImages images_;
   GuestMemory memory_;
-  std::unique_ptr<VmBackend> former_vm_;  ///< of the machine before; see Machine::Parts
+  std::unique_ptr<VmBackend> former_vm_;  ///< of the previous machine; see Machine::Parts
   VirtioDevices virtio_;
   ExitWatch exit_watch_;
   FlightRecorder flight_recorder_;
-  std::string failure_;  // what to say when the terminal is the user's again
+  std::string failure_;  // text to print once the terminal is restored
   log::RateLimit failures_{"failures of the guest"};
 };
 

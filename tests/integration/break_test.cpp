@@ -103,7 +103,7 @@ TEST_F(Break, MistakesAreShownByTheirColumn) {
   VmProcess nowhere{options({"--break", "sbi", "--on-break", "prompt"})};
   EXPECT_TRUE(nowhere.ends_with(64));
   EXPECT_EQ(nowhere.errors(),
-            "rvvmm: --on-break: prompt: the guest's console is on no terminal; give continue, dump or exit\n");
+            "rvvmm: --on-break: prompt: the guest's console is not on a terminal; give continue, dump or exit\n");
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ TEST_F(Panic, OfASystemFailureIsWhatWasAskedFor) {
 
 TEST_F(Panic, StopLeavesTheMachineToBeLookedAt) {
   VmProcess vm{options({"--panic-pattern", kPattern, "--on-panic", "stop", "--smp", "2"})};
-  ASSERT_TRUE(vm.says("the machine stands still; SIGTERM ends rvvmm\n"));
+  ASSERT_TRUE(vm.says("the machine is stopped; SIGTERM ends rvvmm\n"));
   EXPECT_TRUE(has(vm.output(), kLastLine) || vm.expect(kLastLine));
   vm.signal(SIGUSR1);
   ASSERT_TRUE(vm.says("SIGUSR1: the last exits"));
