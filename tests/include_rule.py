@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Who may include whom (docs/architecture.md): fails where a room of src includes a header of a room it may not know."""
+"""The include rule (docs/architecture.md): fails if a room of src includes a header that its row does not allow."""
 
 import pathlib
 import re
 import sys
 
-# A room is a folder of src. Each may include its own headers and those of the rooms in its row, all of which stand above
-# it: so no two rooms need each other.
+# A room is a folder of src. It may include its own headers and those of the rooms in its row. All of these have rows
+# above its own, so no two rooms need each other.
 ROOMS = {
     "base": "",
     "kvm": "base",
@@ -34,7 +34,7 @@ ROOMS = {
     "vmm/commands": "base observe sbi vmm/host vmm/machine vmm/options",
     "vmm": "base vmm/boot vmm/commands vmm/console vmm/harts vmm/host vmm/machine vmm/options vmm/watch",
 }
-# Who may name KVM: all others stay portable, and are tested without it.
+# Only these rooms may include KVM's header. All others stay portable and are tested without KVM.
 KVM_HEADER_ROOMS = ("kvm", "kvm/riscv64")
 KVM_CLASSES = "vmm/main.cpp"
 
@@ -46,7 +46,7 @@ def mistakes():
     for room, allowed in ROOMS.items():
         known.add(room)
         for other in set(allowed.split()) - known:
-            yield f"{room} may include {other}, which stands below it or does not exist"
+            yield f"{room} may include {other}, which has a row below it or does not exist"
     for path in sorted(p for p in SOURCE.rglob("*") if p.suffix in (".hpp", ".cpp")):
         room = path.parent.relative_to(SOURCE).as_posix()
         name = f"{room}/{path.name}"
