@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/made_text.hpp"
 #include "base/thread_signals.hpp"
+#include "vmm/harts/own_descriptors.hpp"
 
 namespace rvvmm {
 
@@ -99,6 +100,7 @@ bool VcpuThread::serve_mailbox() noexcept {
 void VcpuThread::main() noexcept {
   set_up_thread();
   kicked_ = ::pthread_self();
+  const OwnDescriptors own_descriptors;
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread runs", parts_.hart.value);
   if (time_csr_guard_) time_csr_guard_->begin();
   run_until_told();

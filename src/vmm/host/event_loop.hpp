@@ -98,8 +98,8 @@ class EventLoop::Watch {
 };
 
 /// Made and destroyed on the loop's thread, armed and disarmed by any thread. The loop makes the timer's descriptor
-/// when the timer is first armed, because most are never armed. If the host refuses the descriptor, rvvmm logs it and
-/// the timer does not expire.
+/// when the timer is first armed: most are never armed, and a hart cannot make one for the loop (OwnDescriptors). If
+/// the host refuses the descriptor, rvvmm logs it and the timer does not expire.
 class EventLoop::Timer {
  public:
   /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; CLOCK_REALTIME follows changes of the host's time.
