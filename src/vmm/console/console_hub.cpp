@@ -87,11 +87,20 @@ std::optional<std::string> ConsoleHub::no_thread() {
   return std::generic_category().message(no_thread_);
 }
 
+// Harts call this for each byte, so the rare cases are in a function of their own.
 void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
-  if (reader_ == Reader::kNever) return drop(bytes);
+  if (reader_ == Reader::kNever) [[unlikely]]
+    return drop(bytes);
   const LockGuard lock{mu_};
-  if (on_output_) [[unlikely]]
-    on_output_(bytes);
+  const bool is_plain = !bytes.empty() && bytes.size() <= kOutputCapacity - filled_ &&
+                        !stopping_.load(std::memory_order_relaxed) && !on_output_;
+  if (!is_plain) [[unlikely]]
+    return write_in_parts(bytes);
+  append(bytes);
+}
+
+[[gnu::cold]] void ConsoleHub::write_in_parts(std::span<const std::byte> bytes) noexcept {
+  if (on_output_) on_output_(bytes);
   while (!bytes.empty()) {
     // Does not split a batch into two write(2) calls: bytes of another hart could come between them.
     const size_t take = std::min(bytes.size(), kOutputCapacity);

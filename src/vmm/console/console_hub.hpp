@@ -115,6 +115,8 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// Waits for room for `wanted` bytes, at most kOutputCapacity. False: the wait has timed out without enough room.
   bool wait_for_space(size_t wanted) noexcept REQUIRES(mu_);
   void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  /// All that write() may have to do: wait for room, tell a listener, drop.
+  void write_in_parts(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
   void drop(std::span<const std::byte> bytes) noexcept;
   void tell_of_room() noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
