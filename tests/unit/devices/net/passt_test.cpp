@@ -98,9 +98,12 @@ TEST_F(PasstTest, InheritsNoIgnoredSignals) {
 }
 
 TEST_F(PasstTest, KilledItSaysSo) {
-  const auto passt = start("echo hello >&2; echo $$; sleep 0.01; echo out of luck >&2; kill -9 $$");
+  // It lives until it has a whole frame: its length in 4 bytes, and the frame.
+  const auto passt = start("echo hello >&2; echo $$; head -c 64 <&$4 >/dev/null; echo out of luck >&2; kill -9 $$");
+  std::string frame(12 + 60, 'f');
+  const iovec piece{.iov_base = frame.data(), .iov_len = frame.size()};
+  EXPECT_EQ(passt->send(0, {&piece, 1}), NetIo::kDone);
   wait_until_readable(*passt);
-  std::string frame;
   EXPECT_EQ(receive(*passt, frame), NetIo::kGone);
   EXPECT_EQ(passt->why(), "passt has ended: out of luck");
 }
