@@ -301,7 +301,7 @@ void ConsoleHub::tell_what_is_lost() noexcept {
   const uint64_t lost = std::exchange(lost_, 0);
   if (lost == 0 || no_thread_ != 0) return;
   log::line(log::Module::kVmm, log::Level::kWarn,
-            "console output: its reader did not take the last {} bytes in time; they are lost", lost);
+            "console output: its reader did not take {} bytes in time; they are lost", lost);
 }
 
 size_t ConsoleHub::read(std::span<std::byte> out) noexcept {

@@ -62,11 +62,14 @@ bool EventLoop::is_stopped() noexcept {
   return stop_reason_.has_value();
 }
 
-void EventLoop::set_timers() {
+bool EventLoop::set_timers() {
   // The flag is cleared before the timers are applied: a change from here on sets it again.
-  if (!timers_have_changed_.exchange(false)) return;
+  if (!timers_have_changed_.exchange(false)) return true;
+  bool all_set = true;
   for (Timer* const timer : timers_)
-    timer->apply();
+    all_set &= timer->apply();
+  if (!all_set) timers_have_changed_ = true;
+  return all_set;
 }
 
 void EventLoop::look_at_timers() noexcept {
@@ -75,7 +78,8 @@ void EventLoop::look_at_timers() noexcept {
 }
 
 void EventLoop::poll_once(int timeout) {
-  set_timers();
+  constexpr int kNextTry = 1000;  // ms
+  if (!set_timers() && timeout < 0) timeout = kNextTry;
   compact();
   polled_.clear();
   for (const Watch* watch : watches_) {
@@ -140,29 +144,30 @@ void EventLoop::Timer::set(const Setting& setting) noexcept {
   loop_.look_at_timers();
 }
 
-void EventLoop::Timer::apply() {
-  std::optional<Setting> wanted;
-  {
-    const LockGuard lock{mu_};
-    wanted = std::exchange(wanted_, std::nullopt);
-  }
-  if (!wanted) return;
-  if (fd_.get() < 0) {
-    const timespec& first = wanted->times.it_value;
-    if (first.tv_sec == 0 && first.tv_nsec == 0) return;  // disarmed, and never armed
-    fd_ = Fd{::timerfd_create(clock_, TFD_CLOEXEC | TFD_NONBLOCK)};
-    if (fd_.get() < 0) {
-      static constinit log::RateLimit limit{"timers that the host refused"};
-      if (const int error = errno; limit.allow()) {
-        log::line(log::Module::kVmm, log::Level::kError,
-                  "timerfd_create for the event loop: {}; a timer does not expire",
-                  std::generic_category().message(error));
-      }
-      return;
-    }
+bool EventLoop::Timer::apply() {
+  const LockGuard lock{mu_};
+  if (!wanted_) return true;
+  const timespec& first = wanted_->times.it_value;
+  const bool disarms = first.tv_sec == 0 && first.tv_nsec == 0;
+  if (!watch_ && !disarms && !make_descriptor()) return false;
+  if (watch_) ::timerfd_settime(fd_.get(), wanted_->flags, &wanted_->times, nullptr);
+  wanted_.reset();
+  return true;
+}
+
+bool EventLoop::Timer::make_descriptor() {
+  fd_ = Fd{::timerfd_create(clock_, TFD_CLOEXEC | TFD_NONBLOCK)};
+  if (fd_) {
     watch_.emplace(loop_, fd_.get(), [this] { on_readable(); });
+    return true;
   }
-  ::timerfd_settime(fd_.get(), wanted->flags, &wanted->times, nullptr);
+  static constinit log::RateLimit limit{"timers that the host refused"};
+  if (const int error = errno; limit.allow()) {
+    log::line(log::Module::kVmm, log::Level::kError,
+              "timerfd_create for the event loop: {}; a timer is late until the host has a descriptor for it",
+              std::generic_category().message(error));
+  }
+  return false;
 }
 
 void EventLoop::Timer::on_readable() {

@@ -59,7 +59,8 @@ class EventLoop {
 
  private:
   void poll_once(int timeout);
-  void set_timers();
+  /// False: the host refuses the descriptor of a timer, which must be tried again.
+  bool set_timers();
   /// Any thread. Makes the loop apply its timers before it sleeps; wakes the loop if it may be asleep.
   void look_at_timers() noexcept;
   bool is_stopped() noexcept;
@@ -99,7 +100,7 @@ class EventLoop::Watch {
 
 /// Made and destroyed on the loop's thread, armed and disarmed by any thread. The loop makes the timer's descriptor
 /// when the timer is first armed: most are never armed, and a hart cannot make one for the loop (OwnDescriptors). If
-/// the host refuses the descriptor, rvvmm logs it and the timer does not expire.
+/// the host refuses the descriptor, rvvmm logs it, and the loop asks for it again each second.
 class EventLoop::Timer {
  public:
   /// `clock`: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME; CLOCK_REALTIME follows changes of the host's time.
@@ -123,8 +124,9 @@ class EventLoop::Timer {
     int flags = 0;
   };
   void set(const Setting& setting) noexcept;
-  /// The loop's thread: passes the last setting to the kernel.
-  void apply();
+  /// The loop's thread: passes the last setting to the kernel. False: the host has no descriptor for the timer now.
+  bool apply();
+  bool make_descriptor();
   void on_readable();
 
   EventLoop& loop_;

@@ -241,7 +241,7 @@ TEST_F(ConsoleOutput, LimitedWaitDropsWhatAStuckReaderLeaves) {
   hub.write(bytes_of(std::string(ConsoleHub::kOutputCapacity * 3, 'x')));  // returns
   hub.stop();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              HasSubstr(std::format("its reader did not take the last {} bytes in time; they are lost\n",
+              HasSubstr(std::format("its reader did not take {} bytes in time; they are lost\n",
                                     ConsoleHub::kOutputCapacity * 3)));
 }
 

@@ -1,6 +1,7 @@
 #include "vmm/host/event_loop.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -220,6 +221,28 @@ TEST(Timer, ArmingAgainReplaces) {
   timer.arm_at(nanoseconds{0});
   loop.run();
   EXPECT_EQ(calls, 1);
+}
+
+TEST(Timer, WithoutADescriptorOfTheHostIsTriedAgain) {
+  EventLoop loop;
+  Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = 4}); });
+  ::testing::internal::CaptureStderr();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int free = ::dup(STDERR_FILENO);
+  ASSERT_GE(free, 0);
+  ::close(free);
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(free), .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  timer.arm_at(nanoseconds{0});
+  EXPECT_FALSE(loop.serve());
+  std::jthread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    ::setrlimit(RLIMIT_NOFILE, &before);
+  });
+  EXPECT_EQ(loop.run(), (StopReason{.status = 4}));
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("timerfd_create for the event loop: Too many open files"),
+            std::string::npos);
 }
 
 TEST(Timer, MayBeArmedByAnotherThread) {
