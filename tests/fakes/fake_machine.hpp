@@ -5,20 +5,10 @@
 #include <mutex>
 #include <string>
 
-#include "base/vcpu_io.hpp"
+#include "fakes/idle_io.hpp"
 #include "vmm/harts/machine_listener.hpp"
 
 namespace rvvmm {
-
-class IdleIo final : public VcpuIo {
- public:
-  void mmio_read(HartId, Gpa, std::span<std::byte>) noexcept override {}
-  void mmio_write(HartId, Gpa, std::span<const std::byte>) noexcept override {}
-  SbiRet sbi_ecall(HartId, const SbiCall&) noexcept override { return SbiRet::fail(SbiError::kNotSupported); }
-  std::optional<uint64_t> csr_access(HartId, const CsrAccess&) noexcept override { return std::nullopt; }
-  void system_event(HartId, const SystemEvent&) noexcept override {}
-  std::string what_is_at(Gpa, bool) const override { return ""; }
-};
 
 class RecordingListener final : public MachineListener {
  public:

@@ -19,7 +19,6 @@ class InputWatch final : public ConsoleListener {
   /// masked.
   static constexpr int kMostRepeats = 8;
 
-  /// Throws SetupError.
   InputWatch(EventLoop& loop, Uart16550& uart, std::chrono::milliseconds interval = kInterval);
 
   /// From now on looks once in each interval, until the guest has taken all input or has stopped taking it.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fakes/fake_vcpu.hpp"
+#include "fakes/idle_io.hpp"
 
 namespace rvvmm::guest_access_test {
 namespace {
@@ -94,13 +95,8 @@ constexpr Gpa kRam{0x8000'0000};
 constexpr uint64_t kPage = 4096;
 
 /// A UART at 0x10000000, and nothing else.
-class UartIo final : public VcpuIo {
+class UartIo final : public IdleIo {
  public:
-  void mmio_read(HartId, Gpa, std::span<std::byte>) noexcept override {}
-  void mmio_write(HartId, Gpa, std::span<const std::byte>) noexcept override {}
-  SbiRet sbi_ecall(HartId, const SbiCall&) noexcept override { return SbiRet::fail(SbiError::kNotSupported); }
-  std::optional<uint64_t> csr_access(HartId, const CsrAccess&) noexcept override { return std::nullopt; }
-  void system_event(HartId, const SystemEvent&) noexcept override {}
   std::string what_is_at(Gpa at, bool is_write) const override {
     if (at.value >> 8 != 0x10'0000) return "";
     return is_write ? "uart.thr" : "uart.rbr";

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <pty.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "fakes/pty.hpp"
 #include "pattern.hpp"
 
 namespace rvvmm::stdin_reader_test {
@@ -46,18 +46,6 @@ struct Pipe {
   }
   Fd reader;
   Fd writer;
-};
-
-/// A terminal, and the end at which its user types.
-struct Pty {
-  Pty() {
-    int fds[2] = {-1, -1};
-    EXPECT_EQ(::openpty(&fds[0], &fds[1], nullptr, nullptr, nullptr), 0);
-    user = Fd{fds[0]};
-    tty = Fd{fds[1]};
-  }
-  Fd user;
-  Fd tty;
 };
 
 void put(int fd, std::string_view text) {

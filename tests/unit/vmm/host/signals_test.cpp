@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/kick_signal.hpp"
 #include "base/log.hpp"
+#include "fakes/pty.hpp"
 
 namespace rvvmm::signals_test {
 namespace {
@@ -28,21 +28,12 @@ int status_of_child(const std::function<int()>& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-struct Pty {
-  Pty() {
-    int user_fd = -1;
-    int tty_fd = -1;
-    EXPECT_EQ(::openpty(&user_fd, &tty_fd, nullptr, nullptr, nullptr), 0);
-    user = Fd{user_fd};
-    tty = Fd{tty_fd};
-  }
+struct WatchedPty : Pty {
   bool is_raw() const {
     termios now{};
     ::tcgetattr(tty.get(), &now);
     return (now.c_lflag & ICANON) == 0;
   }
-  Fd user;
-  Fd tty;
 };
 
 /// A process that serves signals, as the body of status_of_child() has it.
@@ -195,7 +186,7 @@ TEST(Signals, ResizeIsTold) {
 }
 
 TEST(Signals, SecondOneEndsABusyProcessWithItsTerminalRestored) {
-  const Pty pty;
+  const WatchedPty pty;
   EXPECT_EQ(status_of_child([&] {
               Served served{pty.tty.get()};
               served.terminal.enter_raw();
@@ -237,7 +228,7 @@ TEST(Signals, OneThatIsKeptMayPressThePowerKey) {
 }
 
 TEST(Signals, OutsideOfTheLoopTheSecondOneEndsTheProcessWithItsTerminalRestored) {
-  const Pty pty;
+  const WatchedPty pty;
   EXPECT_EQ(status_of_child([&] {
               Served served{pty.tty.get()};
               served.terminal.enter_raw();
@@ -279,7 +270,7 @@ TEST(Signals, MaskIsGivenBack) {
 }
 
 TEST(Signals, SuspendGivesTheTerminalBackAndContinueTakesIt) {
-  const Pty pty;
+  const WatchedPty pty;
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -18,18 +17,12 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "fakes/pty.hpp"
 
 namespace rvvmm::terminal_test {
 namespace {
 
-struct Pty {
-  Pty() {
-    int user_fd = -1;
-    int tty_fd = -1;
-    EXPECT_EQ(::openpty(&user_fd, &tty_fd, nullptr, nullptr, nullptr), 0);
-    user = Fd{user_fd};
-    tty = Fd{tty_fd};
-  }
+struct WatchedPty : Pty {
   termios mode() const {
     termios now{};
     EXPECT_EQ(::tcgetattr(tty.get(), &now), 0);
@@ -43,8 +36,6 @@ struct Pty {
     const termios now = mode();
     return (now.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG) && (now.c_oflag & OPOST) != 0;
   }
-  Fd user;
-  Fd tty;
 };
 
 /// Runs `body` in a child process, which should not return from it; its wait status.
@@ -65,7 +56,7 @@ int status_of_child(const std::function<void()>& body) {
 }
 
 TEST(Terminal, IsRawOnceItIsToldAndCookedInTheEnd) {
-  const Pty pty;
+  const WatchedPty pty;
   ASSERT_TRUE(pty.is_cooked());
   {
     Terminal terminal(pty.tty.get());
@@ -79,7 +70,7 @@ TEST(Terminal, IsRawOnceItIsToldAndCookedInTheEnd) {
 }
 
 TEST(Terminal, RestoreAndEnterAgain) {
-  const Pty pty;
+  const WatchedPty pty;
   Terminal terminal(pty.tty.get());
   terminal.enter_raw();
   terminal.restore();
@@ -108,7 +99,7 @@ TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
     ending.push_back(signal);
   constexpr int kNoSuchSignal = 97;  // qemu-user keeps some for itself
   for (const int signal : ending) {
-    const Pty pty;
+    const WatchedPty pty;
     const int status = status_of_child([&] {
       Terminal terminal(pty.tty.get());
       terminal.enter_raw();
@@ -123,7 +114,7 @@ TEST(Terminal, SignalGivesItBackAndStillEndsUs) {
 }
 
 TEST(Terminal, RealFaultGivesItBackToo) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     Terminal terminal(pty.tty.get());
     terminal.enter_raw();
@@ -139,7 +130,7 @@ TEST(Terminal, RealFaultGivesItBackToo) {
 
 // The kernel's own signals are no faults that happen again on return.
 TEST(Terminal, SignalOfTheKernelGivesItBack) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     Terminal terminal(pty.tty.get());
     terminal.enter_raw();
@@ -154,7 +145,7 @@ TEST(Terminal, SignalOfTheKernelGivesItBack) {
 }
 
 TEST(Terminal, IgnoredSignalStaysIgnored) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     ::signal(SIGUSR1, SIG_IGN);
     Terminal terminal(pty.tty.get());
@@ -175,7 +166,7 @@ int overflow(volatile const int* above) {
 }
 
 TEST(Terminal, OverflowOfTheStackGivesItBack) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     // The thread that this child is has the stack of the main one.
     const rlimit small{.rlim_cur = 256 << 10, .rlim_max = 256 << 10};
@@ -191,7 +182,7 @@ TEST(Terminal, OverflowOfTheStackGivesItBack) {
 }
 
 TEST(Terminal, HandlersAndStackGoWithIt) {
-  const Pty pty;
+  const WatchedPty pty;
   struct sigaction before{};
   ::sigaction(SIGUSR1, nullptr, &before);
   stack_t stack_before{};
@@ -209,7 +200,7 @@ TEST(Terminal, HandlersAndStackGoWithIt) {
 }
 
 TEST(Terminal, UncaughtExceptionGivesItBack) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     Terminal terminal(pty.tty.get());
     terminal.enter_raw();
@@ -221,7 +212,7 @@ TEST(Terminal, UncaughtExceptionGivesItBack) {
 }
 
 TEST(Terminal, BackgroundJobLeavesItAlone) {
-  const Pty pty;
+  const WatchedPty pty;
   const int status = status_of_child([&] {
     // A session of our own with the terminal, whose foreground is this group; then a second group in it.
     ::setsid();
