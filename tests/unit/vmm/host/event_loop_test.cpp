@@ -224,6 +224,11 @@ TEST(Timer, ArmingAgainReplaces) {
 }
 
 TEST(Timer, WithoutADescriptorOfTheHostIsTriedAgain) {
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "UBSan itself opens a pipe to check an object, and ends a process that has no descriptor for it";
+#endif
+#endif
   EventLoop loop;
   Timer timer(loop, CLOCK_MONOTONIC, [&] { loop.stop({.status = 4}); });
   ::testing::internal::CaptureStderr();
