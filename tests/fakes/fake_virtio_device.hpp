@@ -55,6 +55,10 @@ class FakeVirtioDevice final : public VirtioDevice {
   }
   VirtqueueState stopped_at(uint16_t queue) const noexcept override { return stopped[queue]; }
 
+  void hold() noexcept override { held = true; }
+  bool is_quiet() const noexcept override { return !has_request_in_hand; }
+  void go_on() noexcept override { held = false; }
+
   void reset() noexcept override { ++resets; }
 
   /// How often the driver kicked the queue since the last call.
@@ -68,6 +72,8 @@ class FakeVirtioDevice final : public VirtioDevice {
   std::optional<VirtioSession> session;
   std::optional<uint16_t> served_on_hart_queue;
   int served_on_hart_times = 0;
+  bool held = false;
+  bool has_request_in_hand = false;
   bool requests_given_up = false;  ///< before it was stopped
   int starts = 0;
   int stops = 0;

@@ -51,8 +51,7 @@ BlockQueue::BlockQueue(DiskImage& image, std::string_view device_name, Options o
 BlockQueue::~BlockQueue() {
   request_stop();
   wait_stopped();
-  state_.store(State::kEnding, std::memory_order_release);
-  ring_doorbell();
+  want_rest(kEnding);
 }
 
 void BlockQueue::ring_doorbell() const noexcept {
@@ -63,35 +62,66 @@ void BlockQueue::start(Virtqueue queue, const BlockRules& rules, VirtioDriverSid
   queue_ = queue;
   rules_ = &rules;
   driver_ = &driver;
+  given_up_ = false;
   gives_up_requests_.store(false, std::memory_order_relaxed);
-  state_.store(State::kRunning, std::memory_order_release);
-  ring_doorbell();  // requests may be there already
+  allow(kStopped);  // and look: requests may be there already
 }
 
-void BlockQueue::request_stop() noexcept {
-  State running = State::kRunning;
-  if (state_.compare_exchange_strong(running, State::kStopping, std::memory_order_acq_rel)) ring_doorbell();
+void BlockQueue::want_rest(Rest why) noexcept {
+  const LockGuard lock{mu_};
+  rest_wanted_.fetch_or(why, std::memory_order_release);
+  ring_doorbell();
+}
+
+void BlockQueue::allow(Rest why) noexcept {
+  const LockGuard lock{mu_};
+  rest_wanted_.fetch_and(static_cast<uint8_t>(~why), std::memory_order_release);
+  ring_doorbell();
 }
 
 void BlockQueue::wait_stopped() noexcept {
-  state_.wait(State::kStopping, std::memory_order_acquire);
+  {
+    const LockGuard lock{mu_};
+    rest_has_begun_.wait(mu_, [this]() REQUIRES(mu_) { return at_rest_; });
+  }
+  if (queue_) stopped_at_ = queue_->state();
+  queue_.reset();
+}
+
+bool BlockQueue::is_at_rest() const noexcept {
+  const LockGuard lock{mu_};
+  return at_rest_;
+}
+
+// Steps in flight move guest memory until they end, even if their requests are no longer wanted. And a request cannot
+// be put back into the queue once others that were taken after it have been answered. So a rest begins when no request
+// is in hand.
+uint8_t BlockQueue::begin_or_end_rest() noexcept {
+  const LockGuard lock{mu_};
+  const uint8_t wanted = rest_wanted_.load(std::memory_order_relaxed);
+  if (!at_rest_ && wanted != 0) interrupt_if_wanted();
+  at_rest_ = wanted != 0;
+  if (at_rest_) rest_has_begun_.notify_all();
+  return wanted;
 }
 
 void BlockQueue::main() noexcept {
   ::pthread_setname_np(::pthread_self(), options_.thread_name.c_str());
   io_ = make_disk_io(image_, doorbell_.get(), options_.engine);
   bool more = false;
+  bool rests = true;
   for (;;) {
     for (const DiskIo::Completion& completion : io_->collect(!more))
       on_completion(completion);
     const bool slept = !std::exchange(more, false);
-    switch (state_.load(std::memory_order_acquire)) {
-      case State::kIdle: break;
-      case State::kRunning: more = serve(slept); break;
-      case State::kStopping: finish_stopping(); break;
-      case State::kEnding: io_.reset(); return;
+    if (in_hand_ == 0 && (rests || !may_run())) {
+      const uint8_t wanted = begin_or_end_rest();
+      if ((wanted & kEnding) != 0) break;
+      rests = wanted != 0;
     }
+    if (!rests && may_run()) more = serve(slept);
   }
+  io_.reset();
 }
 
 bool BlockQueue::serve(bool slept) noexcept {
@@ -101,7 +131,7 @@ bool BlockQueue::serve(bool slept) noexcept {
   if (slept && gathering_.is_due()) waited = let_others_run();
   end_.reset();
   uint32_t taken = 0;
-  while (is_running() && !given_up_ && may_take_more()) {
+  while (may_run() && !given_up_ && may_take_more()) {
     uint16_t tag = 0;
     BlockRequest& request = next_request(tag);
     if (!queue_->pop(request.chain())) {
@@ -194,21 +224,6 @@ void BlockQueue::complete(BlockRequest& request, uint16_t tag) noexcept {
 void BlockQueue::interrupt_if_wanted() noexcept {
   bytes_untold_ = 0;
   if (queue_->wants_interrupt()) driver_->interrupt_queue(options_.index);
-}
-
-// Steps in flight move guest memory until they end, even if their requests are no longer wanted. And a request cannot
-// be put back into the queue once others that were taken after it have been answered.
-void BlockQueue::finish_stopping() noexcept {
-  while (in_hand_ > 0) {
-    for (const DiskIo::Completion& completion : io_->collect(true))
-      on_completion(completion);
-  }
-  interrupt_if_wanted();
-  stopped_at_ = queue_->state();
-  queue_.reset();
-  given_up_ = false;
-  state_.store(State::kIdle, std::memory_order_release);
-  state_.notify_all();
 }
 
 std::string BlockQueue::what_failed(const BlockRequest& request) const {

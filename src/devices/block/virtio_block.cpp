@@ -1,5 +1,6 @@
 #include "devices/block/virtio_block.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <format>
 #include <utility>
@@ -116,6 +117,20 @@ void VirtioBlock::stop() noexcept {
     queue.request_stop();
   for (BlockQueue& queue : queues_)
     queue.wait_stopped();
+}
+
+void VirtioBlock::hold() noexcept {
+  for (BlockQueue& queue : queues_)
+    queue.hold();
+}
+
+bool VirtioBlock::is_quiet() const noexcept {
+  return std::ranges::all_of(queues_, [](const BlockQueue& queue) { return queue.is_at_rest(); });
+}
+
+void VirtioBlock::go_on() noexcept {
+  for (BlockQueue& queue : queues_)
+    queue.go_on();
 }
 
 void VirtioBlock::reset() noexcept {

@@ -52,6 +52,9 @@ class VirtioBlock final : public VirtioDevice {
   void give_up_requests() noexcept override;
   void stop() noexcept override;
   VirtqueueState stopped_at(uint16_t queue) const noexcept override;
+  void hold() noexcept override;
+  bool is_quiet() const noexcept override;
+  void go_on() noexcept override;
   /// The next driver, of this boot or another one, finds the image with the size that it has then.
   void reset() noexcept override;
 

@@ -180,7 +180,7 @@ void VirtioNet::on_stop() noexcept {
     }
     receiver.first = receiver.count = 0;
     receiver.bytes = 0;
-    receiver.frame = 0;
+    if (std::exchange(receiver.frame, 0) > 0) ++counters_.receive_drops;
   }
 }
 

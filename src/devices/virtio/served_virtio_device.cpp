@@ -20,20 +20,38 @@ ServedVirtioDevice::ServedVirtioDevice(std::vector<uint16_t> queue_sizes)
 void ServedVirtioDevice::start(VirtioSession session) noexcept {
   const LockGuard lock{mu_};
   session_ = session;
+  if (!held_) begin_to_serve();
+}
+
+// Requests may be there already: the thread that serves them is woken as by a kick.
+void ServedVirtioDevice::begin_to_serve() noexcept {
   on_start();
-  // Requests may be there already: the thread that serves them is woken as by a kick.
   for (size_t index = 0; index < doorbells_.size(); ++index)
     ring(static_cast<uint16_t>(index));
 }
 
 void ServedVirtioDevice::stop() noexcept {
   const LockGuard lock{mu_};
-  if (session_) on_stop();
+  if (session_ && !held_) on_stop();
   for (uint16_t index = 0; session_ && index < stopped_at_.size(); ++index) {
-    const Virtqueue* const queue = this->queue(index);
+    const Virtqueue* const queue = queue_of_session(index);
     stopped_at_[index] = queue == nullptr ? VirtqueueState{} : queue->state();
   }
   session_.reset();
+  config_changed_while_held_ = false;
+}
+
+void ServedVirtioDevice::hold() noexcept {
+  const LockGuard lock{mu_};
+  if (session_ && !held_) on_stop();
+  held_ = true;
+}
+
+void ServedVirtioDevice::go_on() noexcept {
+  const LockGuard lock{mu_};
+  if (!std::exchange(held_, false) || !session_) return;
+  begin_to_serve();
+  if (std::exchange(config_changed_while_held_, false)) config_changed();
 }
 
 VirtqueueState ServedVirtioDevice::stopped_at(uint16_t queue) const noexcept {
@@ -52,6 +70,10 @@ void ServedVirtioDevice::ring(uint16_t index) noexcept {
 }
 
 Virtqueue* ServedVirtioDevice::queue(uint16_t index) noexcept {
+  return held_ ? nullptr : queue_of_session(index);
+}
+
+Virtqueue* ServedVirtioDevice::queue_of_session(uint16_t index) noexcept {
   if (!session_ || index >= session_->queues.size() || !session_->queues[index]) return nullptr;
   return &*session_->queues[index];
 }
@@ -65,7 +87,7 @@ void ServedVirtioDevice::serve_all(uint16_t index) noexcept {
 }
 
 void ServedVirtioDevice::interrupt(uint16_t index) noexcept {
-  if (session_) session_->driver->interrupt_queue(index);
+  if (session_ && !held_) session_->driver->interrupt_queue(index);
 }
 
 void ServedVirtioDevice::interrupt_if_wanted(uint16_t index) noexcept {
@@ -74,7 +96,12 @@ void ServedVirtioDevice::interrupt_if_wanted(uint16_t index) noexcept {
 }
 
 void ServedVirtioDevice::config_changed() noexcept {
-  if (session_) session_->driver->config_changed();
+  if (!session_) return;
+  if (held_) {
+    config_changed_while_held_ = true;
+  } else {
+    session_->driver->config_changed();
+  }
 }
 
 void ServedVirtioDevice::needs_reset(std::string_view why) noexcept {

@@ -98,6 +98,17 @@ class VirtioDevice {
   /// Where that queue stood when the device was stopped last. Only for a stopped device: to ask a running device, stop
   /// it, and start it again with a session whose queues continue from there.
   virtual VirtqueueState stopped_at(uint16_t queue) const noexcept = 0;
+
+  // A pause of the machine. One thread makes these calls, also while another one starts or stops the device.
+
+  /// Until go_on(), the device begins no request. It can be started and stopped meanwhile.
+  virtual void hold() noexcept = 0;
+  /// No request is in hand. While it is held, the device then touches neither a queue nor guest memory, and does not
+  /// call the driver side.
+  virtual bool is_quiet() const noexcept = 0;
+  /// Takes hold() back, also before the device was quiet. Does nothing if it is not held.
+  virtual void go_on() noexcept = 0;
+
   /// The driver has reset the device, or another driver follows. The device, which is stopped, forgets what the driver
   /// configured beyond features and queues. stop() alone keeps that.
   virtual void reset() noexcept {}

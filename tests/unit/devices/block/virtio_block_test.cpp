@@ -111,6 +111,12 @@ class VirtioBlockTest : public ::testing::TestWithParam<DiskEngine> {
       std::this_thread::yield();
     return side.resets_needed != 0;
   }
+  bool becomes_quiet() const {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    while (!device->is_quiet() && std::chrono::steady_clock::now() < limit)
+      std::this_thread::yield();
+    return device->is_quiet();
+  }
   template <typename T>
   T config(size_t offset) {
     T value{};
@@ -494,6 +500,72 @@ TEST_P(VirtioBlockTest, AStoppedDeviceHasNothingInHandAndGoesOnWhereItStood) {
     EXPECT_EQ(queue().status(slot), VIRTIO_BLK_S_OK);
 }
 
+TEST_P(VirtioBlockTest, AHeldDeviceIsQuietSoonAndGoesOnWhereItStands) {
+  make(options());
+  for (int round = 0; round < 20; ++round) {
+    for (uint16_t slot = 0; slot < 16; ++slot)
+      queue().offer(slot, VIRTIO_BLK_T_IN, 0, {to_read(0, 128_KiB), to_read(0, 128_KiB)});
+    queue().kick();
+    device->hold();
+    ASSERT_TRUE(becomes_quiet());
+    const uint16_t used = queue().rings().used_index();
+    const int interrupts = side.queue_interrupts;
+    queue().kick();
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    ASSERT_EQ(queue().rings().used_index(), used);
+    ASSERT_EQ(side.queue_interrupts, interrupts);
+    device->go_on();
+    for (int done = 0; done < 16; ++done)
+      ASSERT_TRUE(queue().wait_used());
+  }
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+}
+
+TEST_P(VirtioBlockTest, AHeldDeviceIsStoppedAndStartedAndStaysHeld) {
+  make(options());
+  device->hold();
+  ASSERT_TRUE(becomes_quiet());
+  restart(device->features());
+  EXPECT_TRUE(device->is_quiet());
+  queue().offer(0, VIRTIO_BLK_T_IN, 0, {to_read(0, 512)});
+  queue().kick();
+  std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  EXPECT_FALSE(queue().rings().take_used());
+  device->stop();
+  EXPECT_EQ(device->stopped_at(0), VirtqueueState{});
+  start(device->features());
+  device->go_on();
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+}
+
+TEST_P(VirtioBlockTest, AStoppedDeviceThatGoesOnStaysStopped) {
+  make(options());
+  device->hold();
+  device->stop();
+  device->go_on();
+  EXPECT_TRUE(device->is_quiet());
+  device->go_on();
+  start(device->features());
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+}
+
+TEST_P(VirtioBlockTest, AHoldAndAStopAtOnceKeepTheDeviceAtRestUntilBothHaveEnded) {
+  make(options());
+  for (int round = 0; round < 50; ++round) {
+    queue().offer(0, VIRTIO_BLK_T_IN, 0, {to_read(0, 128_KiB)});
+    queue().kick();
+    std::jthread pause([this] {
+      device->hold();
+      device->go_on();
+    });
+    device->stop();
+    pause.join();
+    ASSERT_TRUE(device->is_quiet());
+    start(device->features());
+    ASSERT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
+  }
+}
+
 TEST_P(VirtioBlockTest, OfARequestThatNobodyWaitsForOnlyTheStepUnderWayIsFinished) {
   file.resize(8_MiB);
   make(options());
@@ -631,6 +703,22 @@ TEST_P(BlockingVirtioBlockTest, AFlushIsAnsweredWhenTheHostHasSyncedAndNotBefore
   EXPECT_TRUE(queue().wait_used());
   EXPECT_EQ(queue().status(0), VIRTIO_BLK_S_OK);
   EXPECT_EQ(syncs_begun.load(), 1);
+}
+
+TEST_P(BlockingVirtioBlockTest, AHoldForWhichADiskHangsCanBeTakenBack) {
+  make(options());
+  hold_syncs.store(true);
+  queue().offer(0, VIRTIO_BLK_T_FLUSH, 0, {});
+  queue().kick();
+  syncs_begun.wait(0);
+  device->hold();
+  std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  EXPECT_FALSE(device->is_quiet());
+  device->go_on();
+  hold_syncs.store(false);
+  hold_syncs.notify_all();
+  EXPECT_TRUE(queue().wait_used());
+  EXPECT_EQ(queue().ask(VIRTIO_BLK_T_IN, 0, {to_read(0, 512)}).status, VIRTIO_BLK_S_OK);
 }
 
 TEST_P(VirtioBlockTest, TheImageIsFreeOnceItsDiskIsGone) {

@@ -104,6 +104,24 @@ TEST_F(VirtioConsoleTest, OutputGoesOutWholeAndInOrder) {
   EXPECT_EQ(side.last_queue, kTx);
 }
 
+TEST_F(VirtioConsoleTest, HeldItTellsTheDriverOfNothingUntilItGoesOn) {
+  start();
+  offer_input(0, 0, 16);
+  console.hold();
+  type("held");
+  console.set_size({.columns = 100, .rows = 40});
+  console.on_doorbell(kRx);
+  EXPECT_EQ(in.waiting, "held");
+  EXPECT_EQ(side.queue_interrupts, 0);
+  EXPECT_EQ(side.config_changes, 0);
+  console.go_on();
+  EXPECT_EQ(side.config_changes, 1);
+  ASSERT_TRUE(doorbell_rings(kRx));
+  console.on_doorbell(kRx);
+  EXPECT_EQ(rx.take_used(), (FakeUsed{.id = 0, .length = 4}));
+  EXPECT_EQ(get(0, 4), "held");
+}
+
 TEST_F(VirtioConsoleTest, OutputIsServedByTheHartThatKicks) {
   EXPECT_TRUE(console.served_on_hart(kTx));
   EXPECT_FALSE(console.served_on_hart(kRx));

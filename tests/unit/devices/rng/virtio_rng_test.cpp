@@ -80,6 +80,39 @@ TEST_F(VirtioRngTest, StoppedItServesNothing) {
   EXPECT_TRUE(buffer_is_zero(0, 32));
 }
 
+TEST_F(VirtioRngTest, HeldItServesNothingUntilItGoesOn) {
+  queue.set_chain(0, {{.address = kBuffer.value, .length = 32, .flags = kDescWrite}});
+  start();
+  rng.hold();
+  EXPECT_TRUE(rng.is_quiet());
+  queue.offer(0);
+  rng.on_doorbell(0);
+  EXPECT_FALSE(queue.take_used());
+  EXPECT_EQ(side.queue_interrupts, 0);
+  EXPECT_TRUE(buffer_is_zero(0, 32));
+  rng.go_on();
+  rng.on_doorbell(0);
+  EXPECT_EQ(queue.take_used(), (FakeUsed{.id = 0, .length = 32}));
+  EXPECT_EQ(side.queue_interrupts, 1);
+}
+
+TEST_F(VirtioRngTest, HeldItCanBeStoppedAndStarted) {
+  queue.set_chain(0, {{.address = kBuffer.value, .length = 32, .flags = kDescWrite}});
+  start();
+  queue.offer(0);
+  rng.on_doorbell(0);
+  rng.hold();
+  rng.stop();
+  EXPECT_EQ(rng.stopped_at(0), (VirtqueueState{.next_available = 1, .next_used = 1}));
+  rng.go_on();
+  rng.hold();
+  queue.take_used();
+  start();
+  queue.offer(0);
+  rng.on_doorbell(0);
+  EXPECT_FALSE(queue.take_used());
+}
+
 TEST_F(VirtioRngTest, StoppedItSaysWhereItsQueueStands) {
   queue.set_chain(0, {{.address = kBuffer.value, .length = 32, .flags = kDescWrite}});
   start();

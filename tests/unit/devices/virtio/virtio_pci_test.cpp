@@ -782,6 +782,9 @@ class BusyDevice final : public VirtioDevice {
   }
   void stop() noexcept override { thread_ = {}; }
   VirtqueueState stopped_at(uint16_t /*queue*/) const noexcept override { return {}; }
+  void hold() noexcept override {}
+  bool is_quiet() const noexcept override { return !thread_.joinable(); }
+  void go_on() noexcept override {}
 
  private:
   std::array<uint16_t, 1> sizes_{8};
