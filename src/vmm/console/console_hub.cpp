@@ -105,6 +105,7 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
     // Does not split a batch into two write(2) calls: bytes of another hart could come between them.
     const size_t take = std::min(bytes.size(), kOutputCapacity);
     const bool room = take <= kOutputCapacity - filled_ || wait_for_space(take);
+    if (!room && paused_ && !stopping_.load(std::memory_order_relaxed)) return keep(bytes);
     if (!room || stopping_.load(std::memory_order_relaxed)) {
       lost_ += bytes.size();
       return;
@@ -112,6 +113,25 @@ void ConsoleHub::write(std::span<const std::byte> bytes) noexcept {
     append(bytes.first(take));
     bytes = bytes.subspan(take);
   }
+}
+
+// The buffer is filled first, so that no later output finds room in it.
+void ConsoleHub::keep(std::span<const std::byte> bytes) noexcept {
+  const size_t fits = std::min(bytes.size(), kOutputCapacity - filled_);
+  if (fits > 0) append(bytes.first(fits));
+  const auto rest = bytes.subspan(fits);
+  try {
+    kept_.insert(kept_.end(), rest.begin(), rest.end());
+  } catch (const std::bad_alloc&) {
+    lost_ += rest.size();
+  }
+}
+
+void ConsoleHub::refill() noexcept {
+  if (kept_.empty()) return;
+  filled_ = std::min(kept_.size(), kOutputCapacity);
+  std::memcpy(buffers_[filling_].data(), kept_.data(), filled_);
+  kept_.erase(kept_.begin(), kept_.begin() + static_cast<ptrdiff_t>(filled_));
 }
 
 size_t ConsoleHub::try_write(std::span<const std::byte> bytes) noexcept {
@@ -147,6 +167,8 @@ std::string ConsoleHub::last_output() {
   std::string text = tail_.text();
   for (const std::byte byte : std::span{buffers_[filling_]}.first(filled_))
     text += static_cast<char>(byte);
+  for (const std::byte byte : kept_)
+    text += static_cast<char>(byte);
   if (text.size() > ConsoleTail::kCapacity) text.erase(0, text.size() - ConsoleTail::kCapacity);
   return text;
 }
@@ -158,7 +180,7 @@ void ConsoleHub::tell_of_room() noexcept {
 bool ConsoleHub::wait_for_space(size_t wanted) noexcept {
   bool gave_up = false;
   ++waiting_writers_;
-  while (kOutputCapacity - filled_ < wanted && !stopping_ && !gave_up) {
+  while (kOutputCapacity - filled_ < wanted && !stopping_ && !paused_ && !gave_up) {
     if (!give_up_at_) {
       space_.wait(mu_);
     } else {
@@ -166,7 +188,7 @@ bool ConsoleHub::wait_for_space(size_t wanted) noexcept {
     }
   }
   --waiting_writers_;
-  return !gave_up || kOutputCapacity - filled_ >= wanted;
+  return kOutputCapacity - filled_ >= wanted;
 }
 
 bool ConsoleHub::writer_waits() noexcept {
@@ -179,6 +201,16 @@ void ConsoleHub::limit_waits(bool limited) noexcept {
   launch_if_asked_for();  // the main thread may have no chance any more to call launch()
   give_up_at_ = limited ? std::optional{std::chrono::steady_clock::now() + kFlushLimit} : std::nullopt;
   space_.notify_all();
+}
+
+void ConsoleHub::set_paused(bool paused) noexcept {
+  {
+    const LockGuard lock{mu_};
+    paused_ = paused;
+    space_.notify_all();
+  }
+  listeners_wait_ = paused;
+  if (!paused && input_count_.load(std::memory_order_acquire) > 0) tell_listeners();
 }
 
 // Wakes the thread only if it would not notice the bytes soon: it sleeps, or it gathers and has gathered enough now.
@@ -213,6 +245,7 @@ void ConsoleHub::output_loop() noexcept {
     tail_.add(batch);
     filling_ ^= 1;
     filled_ = 0;
+    refill();
     ++batches_taken_;
     space_.notify_all();
     tell_of_room();
@@ -264,7 +297,7 @@ bool ConsoleHub::flush() noexcept {
   launch_if_asked_for();
   if (state_ == ThreadState::kNotStarted) return true;
   if (state_ == ThreadState::kFinished) return filled_ == 0;
-  const uint64_t last = batches_taken_ + (filled_ > 0 ? 1 : 0);
+  const uint64_t last = batches_taken_ + (filled_ + kept_.size() + kOutputCapacity - 1) / kOutputCapacity;
   if (batches_out_ >= last) return true;
   if (flush_failed_at_ == batches_out_) return false;
   const auto limit = give_up_at_.value_or(std::chrono::steady_clock::now() + kFlushLimit);
@@ -290,7 +323,7 @@ void ConsoleHub::stop() noexcept {
     while (!space_.wait_for(mu_, std::chrono::milliseconds{1}, finished)) {
       ::pthread_kill(thread_.native_handle(), kKickSignal);
     }
-    lost_ += std::exchange(filled_, 0);
+    lost_ += std::exchange(filled_, 0) + std::exchange(kept_, {}).size();
   }
   if (thread_.joinable()) thread_.join();
   tell_what_is_lost();
@@ -338,11 +371,13 @@ size_t ConsoleHub::queue_input(std::span<const std::byte> bytes) noexcept {
     input_count_.fetch_add(take, std::memory_order_release);
     input_was_full_ = held + take == kInputCapacity;
   }
-  if (take > 0) {
-    for (ConsoleListener* listener : listeners_)
-      listener->on_console_input();
-  }
+  if (take > 0 && !listeners_wait_) tell_listeners();
   return take;
+}
+
+void ConsoleHub::tell_listeners() noexcept {
+  for (ConsoleListener* listener : listeners_)
+    listener->on_console_input();
 }
 
 }  // namespace rvvmm

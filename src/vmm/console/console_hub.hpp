@@ -70,6 +70,10 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   /// are dropped. So a reader that does not read cannot prevent a hart from ending.
   void limit_waits(bool limited) noexcept;
 
+  /// While the machine is paused, no writer waits for room: what does not fit is kept, and goes out before all later
+  /// output. The listeners hear of input when the pause ends.
+  void set_paused(bool paused) noexcept;
+
   /// Ends the thread, even if it is blocked in a write. Writers that wait for room return. Their bytes, the bytes not
   /// yet written out and all later output are dropped.
   void stop() noexcept;
@@ -112,11 +116,15 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
  private:
   enum class ThreadState : uint8_t { kNotStarted, kAskedFor, kAsleep, kGathering, kWriting, kFinished };
 
-  /// Waits for room for `wanted` bytes, at most kOutputCapacity. False: the wait has timed out without enough room.
+  /// Waits for room for `wanted` bytes, at most kOutputCapacity. False: there is not enough room, because the wait has
+  /// timed out, the machine is paused, or the hub is stopped.
   bool wait_for_space(size_t wanted) noexcept REQUIRES(mu_);
   void append(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
   /// All that write() may have to do: wait for room, tell a listener, drop.
   void write_in_parts(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  void keep(std::span<const std::byte> bytes) noexcept REQUIRES(mu_);
+  void refill() noexcept REQUIRES(mu_);
+  void tell_listeners() noexcept;
   void drop(std::span<const std::byte> bytes) noexcept;
   void tell_of_room() noexcept REQUIRES(mu_);
   void ask_for_thread() noexcept REQUIRES(mu_);
@@ -138,15 +146,17 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   std::condition_variable_any space_;  // for harts that wait for room, and for flush() and stop()
   std::array<std::array<std::byte, kOutputCapacity>, 2> buffers_ GUARDED_BY(mu_);  // except the one being written
   // Small members follow the large ones on a few pages, so that a start touches few pages.
-  ConsoleTail tail_ GUARDED_BY(mu_);            // without the bytes in the harts' buffer
-  size_t filling_ GUARDED_BY(mu_) = 0;          // index of the harts' buffer
-  size_t filled_ GUARDED_BY(mu_) = 0;           // bytes in it
-  uint64_t batches_taken_ GUARDED_BY(mu_) = 0;  // by the thread, from the harts' buffer
+  ConsoleTail tail_ GUARDED_BY(mu_);             // without the bytes in the harts' buffer
+  size_t filling_ GUARDED_BY(mu_) = 0;           // index of the harts' buffer
+  size_t filled_ GUARDED_BY(mu_) = 0;            // bytes in it
+  std::vector<std::byte> kept_ GUARDED_BY(mu_);  // follows the harts' buffer, which is full unless this is empty
+  uint64_t batches_taken_ GUARDED_BY(mu_) = 0;   // by the thread, from the harts' buffer
   uint64_t batches_out_ GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> flush_failed_at_ GUARDED_BY(mu_);  // batches_out_ at the last flush() that timed out
   uint64_t lost_ GUARDED_BY(mu_) = 0;                        // bytes that a kStays reader did not take
   uint32_t flushers_ GUARDED_BY(mu_) = 0;
   uint32_t waiting_writers_ GUARDED_BY(mu_) = 0;
+  bool paused_ GUARDED_BY(mu_) = false;
   bool room_wanted_ GUARDED_BY(mu_) = false;  // a try_write() has found too little room
   std::optional<std::chrono::steady_clock::time_point> give_up_at_ GUARDED_BY(mu_);  // for writers that wait for room
   ThreadState state_ GUARDED_BY(mu_) = ThreadState::kFinished;                       // until start()
@@ -166,6 +176,7 @@ class ConsoleHub final : public ConsoleSink, public PatientConsoleSink, public C
   std::atomic<size_t> input_count_ = 0;         // written under input_mu_
   bool input_was_full_ GUARDED_BY(input_mu_) = false;
   std::vector<ConsoleListener*> listeners_;
+  bool listeners_wait_ = false;  // until the pause ends
   std::function<void()> on_input_room_;
 };
 

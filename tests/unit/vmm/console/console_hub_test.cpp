@@ -254,6 +254,40 @@ TEST_F(ConsoleOutput, FlushGivesUpOnAStuckReader) {
   hub.stop();
 }
 
+TEST_F(ConsoleOutput, InAPauseNobodyWaitsForTheReaderAndNothingIsLost) {
+  stuff_pipe();
+  ConsoleHub hub(writer_.get());
+  hub.start();
+  const std::string text = numbered(256_KiB);
+  const std::string_view all = text;
+  std::jthread hart([&] { hub.write(bytes_of(all.substr(0, 128_KiB))); });
+  while (!hub.writer_waits())
+    std::this_thread::yield();
+  hub.set_paused(true);
+  hart.join();
+  hub.write(bytes_of(all.substr(128_KiB, 1)));
+  hub.write(bytes_of(all.substr(128_KiB + 1, 64_KiB)));
+  EXPECT_EQ(hub.try_write(bytes_of("x")), 0U);
+  EXPECT_EQ(hub.last_output(), all.substr(192_KiB + 1 - ConsoleTail::kCapacity, ConsoleTail::kCapacity));
+  hub.set_paused(false);
+  hart = std::jthread{[&] { hub.write(bytes_of(all.substr(192_KiB + 1))); }};
+  EXPECT_EQ(take(64_KiB + text.size()).substr(64_KiB), text);
+}
+
+TEST_F(ConsoleOutput, WhatAPauseKeptAndNobodyReadIsCountedAsLost) {
+  stuff_pipe();
+  ConsoleHub hub(writer_.get());
+  hub.start();
+  hub.set_paused(true);
+  hub.write(bytes_of(std::string(ConsoleHub::kOutputCapacity * 3, 'x')));
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(hub.flush());
+  hub.stop();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr(std::format("its reader did not take {} bytes in time; they are lost\n",
+                                    ConsoleHub::kOutputCapacity * 3)));
+}
+
 TEST_F(ConsoleOutput, BackPressureLosesNothing) {
   stuff_pipe();
   ConsoleHub hub(writer_.get());
@@ -409,6 +443,22 @@ std::string read_all(ConsoleHub& hub, size_t at_most = 64_KiB) {
   std::string out(at_most, '\0');
   out.resize(hub.read(std::as_writable_bytes(std::span{out})));
   return out;
+}
+
+TEST(ConsoleInput, ListenersHearOfInputWhenThePauseEnds) {
+  ConsoleHub hub(-1);
+  CountingListener listener;
+  hub.set_listeners({&listener});
+  hub.set_paused(true);
+  EXPECT_EQ(hub.queue_input(bytes_of("abc")), 3U);
+  EXPECT_EQ(listener.calls, 0);
+  hub.set_paused(false);
+  EXPECT_EQ(listener.calls, 1);
+  hub.set_paused(true);
+  std::array<std::byte, 8> out{};
+  EXPECT_EQ(hub.read(out), 3U);
+  hub.set_paused(false);
+  EXPECT_EQ(listener.calls, 1) << "nothing waits";
 }
 
 TEST(ConsoleInput, EmptyRingReadsNothing) {
