@@ -38,10 +38,10 @@ struct Mode {
 
 /// The first two have each value once, all eight each combination.
 constexpr std::array kModes{
-    Mode{.transport = "pci", .direct = false, .ring = true},   Mode{.transport = "mmio", .direct = true, .ring = false},
-    Mode{.transport = "pci", .direct = true, .ring = true},    Mode{.transport = "mmio", .direct = false, .ring = true},
-    Mode{.transport = "pci", .direct = false, .ring = false},  Mode{.transport = "mmio", .direct = false, .ring = false},
-    Mode{.transport = "pci", .direct = true, .ring = false},   Mode{.transport = "mmio", .direct = true, .ring = true},
+    Mode{.transport = "pci", .direct = false, .ring = true},  Mode{.transport = "mmio", .direct = true, .ring = false},
+    Mode{.transport = "pci", .direct = true, .ring = true},   Mode{.transport = "mmio", .direct = false, .ring = true},
+    Mode{.transport = "pci", .direct = false, .ring = false}, Mode{.transport = "mmio", .direct = false, .ring = false},
+    Mode{.transport = "pci", .direct = true, .ring = false},  Mode{.transport = "mmio", .direct = true, .ring = true},
 };
 
 constexpr unsigned kRounds = 2;

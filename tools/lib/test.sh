@@ -151,10 +151,10 @@ unit_phase() {
         --output-junit "$(inner_directory)/$results/ctest.xml"
 }
 
-# What a guest can reach by any call, register or ring gets a minute each, in two rows at once; the others ten seconds.
-# With --full two minutes and one.
+# What a guest can reach by any call, register or ring gets half a minute each, in two rows at once; the others ten
+# seconds. With --full two minutes and one.
 fuzz_phase() {
-    local long=(sbi virtqueue devices pci) short=() half name row seconds=10 long_seconds=60 status=0 rows=()
+    local long=(sbi virtqueue devices pci) short=() half name row seconds=10 long_seconds=30 status=0 rows=()
     ((TEST_FULL)) && seconds=60 long_seconds=120
     build_preset asan
     while IFS= read -r name; do
