@@ -51,6 +51,7 @@ Surroundings::Surroundings(const Parts& parts)
                                .terminal = terminal_,
                                .console = console_,
                                .on_resize = [this] { look_at_size(); },
+                               .on_pause_key = [this] { pause_key_.press(); },
                                .taker = prompt()});
   VcpuThread::install_kick_handler();
   // The main thread starts the console's thread: one that a hart started would inherit the hart's CPU and signals.

@@ -12,6 +12,7 @@
 #include "vmm/host/event_loop.hpp"
 #include "vmm/host/signals.hpp"
 #include "vmm/host/terminal.hpp"
+#include "vmm/machine/pause_key.hpp"
 #include "vmm/machine/virtio_devices.hpp"
 #include "vmm/options/config.hpp"
 #include "vmm/watch/break_prompt.hpp"
@@ -45,6 +46,7 @@ class Surroundings {
   bool console_is_in_view() const noexcept { return console_is_in_view_; }
   /// nullptr if there is no terminal, or if nothing can stop at a prompt.
   BreakPrompt* prompt() noexcept { return prompt_ ? &*prompt_ : nullptr; }
+  PauseKey& pause_key() noexcept { return pause_key_; }
   /// nullptr without --panic-pattern.
   PanicWatch* panic_watch() noexcept { return panic_watch_ ? &*panic_watch_ : nullptr; }
 
@@ -64,6 +66,7 @@ class Surroundings {
   ConsoleHub console_;                   // its thread uses members above
   std::optional<PanicWatch> panic_watch_;
   std::optional<BreakPrompt> prompt_;
+  PauseKey pause_key_;
   std::unique_ptr<ConsoleInput> input_;
   Notifier first_output_;
   std::list<EventLoop::Watch> doorbells_;

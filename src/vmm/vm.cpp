@@ -124,6 +124,7 @@ StopReason Vm::boot_machine(Surroundings& around) {
 }
 
 StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
+  around.pause_key().set_machine(&machine.control());
   machine.start([this] { timeline_.record("harts run"); });
   around.signals().set_on_wake([&machine] { machine.wake(); });
   around.signals().set_on_power_key([this, &machine] {
@@ -134,6 +135,7 @@ StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
   const StopReason reason = run_loop(around, machine);
   around.signals().set_on_wake([] {});
   around.signals().set_on_power_key([] { return false; });
+  around.pause_key().set_machine(nullptr);
   around.console().limit_waits(true);
   machine.stop();
   machine.report_exits();

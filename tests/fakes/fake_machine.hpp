@@ -21,6 +21,16 @@ class RecordingListener final : public MachineListener {
     fault_ = std::move(report);
     changed_.notify_all();
   }
+  void on_hart_rests() noexcept override {
+    const std::lock_guard lock{mutex_};
+    ++rests_;
+    changed_.notify_all();
+  }
+  /// Since the listener was made.
+  void wait_for_rests(int count) {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this, count] { return rests_ >= count; });
+  }
   SystemEvent last_event() {
     const std::lock_guard lock{mutex_};
     return last_event_;
@@ -36,6 +46,7 @@ class RecordingListener final : public MachineListener {
   std::condition_variable changed_;
   SystemEvent last_event_;
   std::string fault_;
+  int rests_ = 0;
 };
 
 }  // namespace rvvmm

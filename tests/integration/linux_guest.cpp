@@ -58,7 +58,8 @@ LinuxGuest::LinuxGuest(const LinuxLaunch& launch)
     : programs_(gzip(initrd_of_programs(TestEnvironment::get(), {{.name = "read-time", .file = "read_time"},
                                                                  {.name = "illegal", .file = "illegal_process"}}))),
       alarm_(gzip(initrd_of_programs(TestEnvironment::get(), {{.name = "rtc-alarm", .file = "rtc_alarm"}}))),
-      vm_(arguments_for(launch, {TestEnvironment::get().guest_initrd, programs_.path(), alarm_.path()})) {}
+      vm_(arguments_for(launch, {TestEnvironment::get().guest_initrd, programs_.path(), alarm_.path()}),
+          launch.console) {}
 
 ::testing::AssertionResult LinuxGuest::boots() {
   if (auto prompt = vm_.expect("guest# ", kBoot); !prompt) return prompt;

@@ -16,6 +16,7 @@ struct LinuxLaunch {
   unsigned smp = 1;
   std::vector<std::string> options = {};
   std::string append = {};  ///< more for the guest's command line
+  Console console = Console::kPipe;
 };
 
 class LinuxGuest {

@@ -158,6 +158,10 @@ AssertionResult VmProcess::send(std::string_view text, std::chrono::seconds limi
   return AssertionSuccess();
 }
 
+void VmProcess::send_unread(std::string_view text) const {
+  EXPECT_EQ(write(input_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+}
+
 AssertionResult VmProcess::expect(std::string_view text, std::chrono::seconds limit) {
   const auto end = Clock::now() + limit;
   size_t from = expected_up_to_;
@@ -235,10 +239,11 @@ void VmProcess::signal(int number) const {
   kill(pid_, number);
 }
 
-std::string VmProcess::errors() const {
-  std::string text(size_t{64} * 1024, '\0');
-  const ssize_t count = pread(errors_.get(), text.data(), text.size(), 0);
-  text.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+std::string VmProcess::errors(size_t from) const {
+  std::string text;
+  char piece[4096];
+  for (ssize_t got = 0; (got = pread(errors_.get(), piece, sizeof piece, static_cast<off_t>(from + text.size()))) > 0;)
+    text.append(piece, static_cast<size_t>(got));
   return text;
 }
 

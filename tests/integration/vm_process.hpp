@@ -44,6 +44,8 @@ class VmProcess {
 
   /// Types all of `text`, taking output meanwhile.
   ::testing::AssertionResult send(std::string_view text, std::chrono::seconds limit = kSoon);
+  /// Types `text`, for which there must be room, and leaves the output unread.
+  void send_unread(std::string_view text) const;
   /// Ends the guest's input.
   void close_input() { input_.reset(); }
 
@@ -66,8 +68,8 @@ class VmProcess {
   const std::string& output() const { return output_; }
   /// What came between the last two expectations, without the text that ended it.
   const std::string& before_match() const { return before_match_; }
-  /// All that came on stderr.
-  std::string errors() const;
+  /// All that came on stderr, or what came behind the first `from` bytes.
+  std::string errors(size_t from = 0) const;
   /// Waits until errors() have `text`, `count` times.
   ::testing::AssertionResult says(std::string_view text, size_t count = 1);
   /// The number of lines of errors().

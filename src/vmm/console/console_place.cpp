@@ -17,7 +17,7 @@ class StandardConsole final : public ConsolePlace {
   int terminal_fd() const noexcept override { return STDIN_FILENO; }
   int output_fd() const noexcept override { return STDOUT_FILENO; }
   std::unique_ptr<ConsoleInput> take_input(const Parts& parts) override {
-    return std::make_unique<StdinReader>(STDIN_FILENO, parts.loop, parts.terminal, parts.console, parts.taker);
+    return std::make_unique<StdinReader>(STDIN_FILENO, parts);
   }
   std::optional<ConsoleSize> size() const noexcept override {
     const auto of_output = terminal_size(STDOUT_FILENO);

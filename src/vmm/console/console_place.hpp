@@ -31,8 +31,9 @@ class ConsolePlace {
     EventLoop& loop;
     Terminal& terminal;
     ConsoleHub& console;
-    std::function<void()> on_resize;  ///< to be called when size() may have changed
-    InputTaker* taker = nullptr;      ///< may take input typed at terminal_fd(); null: the guest gets all input
+    std::function<void()> on_resize = [] {};     ///< to be called when size() may have changed
+    std::function<void()> on_pause_key = [] {};  ///< to be called for Ctrl-A p, typed at terminal_fd()
+    InputTaker* taker = nullptr;  ///< may take input typed at terminal_fd(); null: the guest gets all input
   };
 
   ConsolePlace() = default;

@@ -16,6 +16,7 @@ EscapeKeys::Step EscapeKeys::feed(std::byte in) noexcept {
   after_prefix_ = false;
   switch (static_cast<char>(in)) {
     case 'x': return {.pass = std::nullopt, .action = Action::kQuit};
+    case 'p': return {.pass = std::nullopt, .action = Action::kPause};
     case 'h': return {.pass = std::nullopt, .action = Action::kHelp};
     case 'a':
     case static_cast<char>(kPrefix): return {.pass = kPrefix};
@@ -26,6 +27,7 @@ EscapeKeys::Step EscapeKeys::feed(std::byte in) noexcept {
 std::string_view EscapeKeys::help() noexcept {
   return "\n"
          "Ctrl-A x       quit rvvmm\n"
+         "Ctrl-A p       pause the machine, or let it go on\n"
          "Ctrl-A h       this help\n"
          "Ctrl-A Ctrl-A  send Ctrl-A to the guest (so does Ctrl-A a)\n"
          "All other keys, Ctrl-C too, go to the guest.\n";

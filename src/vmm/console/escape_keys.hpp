@@ -9,11 +9,12 @@
 namespace rvvmm {
 
 /// A filter that remembers a Ctrl-A, so that a sequence may come in two reads.
-/// Ctrl-A x quits, Ctrl-A h shows help, Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. Ctrl-A and any other key are both
-/// dropped, so that a typing mistake does not reach the guest as half a sequence.
+/// Ctrl-A x quits, Ctrl-A p pauses the machine or lets it go on, Ctrl-A h shows help, Ctrl-A Ctrl-A and Ctrl-A a send
+/// one Ctrl-A. Ctrl-A and any other key are both dropped, so that a typing mistake does not reach the guest as half a
+/// sequence.
 class EscapeKeys {
  public:
-  enum class Action : uint8_t { kNone, kQuit, kHelp };
+  enum class Action : uint8_t { kNone, kQuit, kPause, kHelp };
 
   struct Step {
     std::optional<std::byte> pass;  ///< the byte for the guest, if any

@@ -18,14 +18,16 @@ constexpr std::chrono::seconds kForegroundInterval{1};
 
 }  // namespace
 
-StdinReader::StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console, InputTaker* taker)
+StdinReader::StdinReader(int fd, const ConsolePlace::Parts& parts)
     : fd_(fd),
-      loop_(loop),
-      terminal_(terminal),
-      taker_(taker),
-      watch_(loop, fd, [this] { on_readable(); }),
-      backlog_(loop, console, terminal.is_terminal() ? kBacklog : 0, [this] { watch_while_there_is_room(); }),
-      foreground_(loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
+      loop_(parts.loop),
+      terminal_(parts.terminal),
+      taker_(parts.taker),
+      on_pause_key_(parts.on_pause_key),
+      watch_(parts.loop, fd, [this] { on_readable(); }),
+      backlog_(parts.loop, parts.console, parts.terminal.is_terminal() ? kBacklog : 0,
+               [this] { watch_while_there_is_room(); }),
+      foreground_(parts.loop, CLOCK_MONOTONIC, [this] { look_for_foreground(); }) {
   if (taker_ != nullptr) taker_->set_on_wanted([this] { watch_while_there_is_room(); });
 }
 
@@ -63,8 +65,12 @@ void StdinReader::take(std::span<std::byte> bytes) {
     for (const std::byte byte : bytes) {
       const EscapeKeys::Step step = keys_.feed(byte);
       if (step.pass) bytes[kept++] = *step.pass;
-      if (step.action == EscapeKeys::Action::kHelp) standard_error().write(EscapeKeys::help());
-      if (step.action == EscapeKeys::Action::kQuit) loop_.stop({.kind = StopReason::Kind::kExit, .status = 0});
+      switch (step.action) {
+        case EscapeKeys::Action::kNone: break;
+        case EscapeKeys::Action::kQuit: loop_.stop({.kind = StopReason::Kind::kExit, .status = 0}); break;
+        case EscapeKeys::Action::kPause: on_pause_key_(); break;
+        case EscapeKeys::Action::kHelp: standard_error().write(EscapeKeys::help()); break;
+      }
     }
   }
   backlog_.queue(bytes.first(kept));

@@ -1,6 +1,9 @@
 // Passes the user's input to the guest's console and handles the escape keys.
 #pragma once
 
+#include <functional>
+#include <span>
+
 #include "vmm/console/console_place.hpp"
 #include "vmm/console/escape_keys.hpp"
 #include "vmm/console/input_backlog.hpp"
@@ -18,8 +21,8 @@ class StdinReader final : public ConsoleInput {
   /// How many bytes of a terminal's input are kept while the guest does not read.
   static constexpr size_t kBacklog = InputBacklog::kUsual;
 
-  /// The flags of `fd` do not change; `taker` may be null. All must outlive this object. Throws SetupError (kInternal).
-  StdinReader(int fd, EventLoop& loop, Terminal& terminal, ConsoleHub& console, InputTaker* taker = nullptr);
+  /// The flags of `fd` do not change. Throws SetupError (kInternal).
+  StdinReader(int fd, const ConsolePlace::Parts& parts);
   ~StdinReader() override;
 
  private:
@@ -37,6 +40,7 @@ class StdinReader final : public ConsoleInput {
   EventLoop& loop_;
   Terminal& terminal_;
   InputTaker* taker_;
+  std::function<void()> on_pause_key_;
   EscapeKeys keys_;
   bool ended_ = false;
   EventLoop::Watch watch_;

@@ -298,6 +298,14 @@ void HartStates::wait_for_timer() noexcept {
   parts_.wake_in(ticks);
 }
 
+void HartStates::on_time_continues(uint64_t time) noexcept {
+  {
+    const LockGuard lock{mu_};
+    if (sleep_) sleep_->time = time;
+  }
+  wait_for_timer();
+}
+
 // Posts once, and only if the hart sleeps. Before that, fall_asleep() checks `woken` and `pending`.
 void HartStates::resume_system_soon() noexcept {
   if (ended_ || at(sleep_->hart).state != HsmState::kSuspended) return;

@@ -59,6 +59,10 @@ class HartStates final : public HartControl {
   /// with a device's mutex held.
   void on_interrupt() noexcept;
 
+  /// Guest time has stood still and goes on at `time` (ticks): the timer that ends the machine's sleep is set anew. The
+  /// harts rest.
+  void on_time_continues(uint64_t time) noexcept;
+
   /// Call it before the harts' threads are told to end: harts no longer wait for other harts, and nothing more is
   /// posted.
   void end() noexcept;

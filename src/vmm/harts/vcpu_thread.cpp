@@ -39,8 +39,30 @@ void VcpuThread::request_stop() noexcept {
   {
     const LockGuard lock{mutex_};
     stopping_ = true;
+    rest_ends_.notify_all();
   }
   kick();
+}
+
+void VcpuThread::pause() noexcept {
+  {
+    const LockGuard lock{mutex_};
+    pausing_ = true;
+    // It may still rest from the last pause, and then rests on.
+    if (ended_ || resting_) parts_.listener.on_hart_rests();
+  }
+  kick();
+}
+
+void VcpuThread::resume() noexcept {
+  const LockGuard lock{mutex_};
+  pausing_ = false;
+  rest_ends_.notify_all();
+}
+
+bool VcpuThread::rests() noexcept {
+  const LockGuard lock{mutex_};
+  return ended_ || (resting_ && next_task_ == mailbox_.size());
 }
 
 bool VcpuThread::post(const VcpuTask& task) noexcept {
@@ -48,6 +70,7 @@ bool VcpuThread::post(const VcpuTask& task) noexcept {
     const LockGuard lock{mutex_};
     if (mailbox_.full()) return false;
     mailbox_.push_back(task);
+    rest_ends_.notify_all();
   }
   kick();
   return true;
@@ -89,12 +112,42 @@ std::optional<VcpuTask> VcpuThread::take_task() noexcept {
   return std::nullopt;
 }
 
-bool VcpuThread::serve_mailbox() noexcept {
-  parts_.backend.clear_interrupt();
-  while (const auto task = take_task())
+bool VcpuThread::run_tasks() noexcept {
+  bool ran = false;
+  while (const auto task = take_task()) {
     (*task)(parts_.backend);
+    ran = true;
+  }
+  return ran;
+}
+
+bool VcpuThread::serve_mailbox() noexcept {
+  for (;;) {
+    parts_.backend.clear_interrupt();
+    const bool ran = run_tasks();
+    const LockGuard lock{mutex_};
+    if (stopping_ || !pausing_) return !stopping_;
+    if (ran) {
+      // A task may have left an exit that is not answered yet (VcpuBackend::take_suspend_reset). run() answers it, and
+      // returns here without the guest.
+      parts_.backend.request_interrupt();
+      return true;
+    }
+    rest();
+  }
+}
+
+void VcpuThread::rest() noexcept {
+  resting_ = true;
+  parts_.listener.on_hart_rests();
+  rest_ends_.wait(mutex_, [this]() REQUIRES(mutex_) { return stopping_ || !pausing_ || next_task_ < mailbox_.size(); });
+  resting_ = false;
+}
+
+void VcpuThread::end() noexcept {
   const LockGuard lock{mutex_};
-  return !stopping_;
+  ended_ = true;
+  if (pausing_) parts_.listener.on_hart_rests();
 }
 
 void VcpuThread::main() noexcept {
@@ -104,6 +157,7 @@ void VcpuThread::main() noexcept {
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread runs", parts_.hart.value);
   if (time_csr_guard_) time_csr_guard_->begin();
   run_until_told();
+  end();
   log::line(log::Module::kVmm, log::Level::kDebug, "hart {}: its thread ends", parts_.hart.value);
 }
 

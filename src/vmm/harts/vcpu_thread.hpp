@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -52,6 +53,14 @@ class VcpuThread {
   /// At one time HartStates has at most two tasks posted, and each stop of a break one.
   static constexpr size_t kMostTasks = 32;
 
+  /// Makes the hart leave the guest and rest until resume(): no exit is left to complete, and only posted tasks run.
+  /// Does not wait; the listener is told when the hart rests. A hart whose thread has ended rests too. Any thread, also
+  /// before start().
+  void pause() noexcept;
+  void resume() noexcept;
+  /// Once true, and until resume() or the next post(), other threads may use the vCPU.
+  bool rests() noexcept;
+
   /// Makes the kick signal interrupt KVM_RUN instead of ending the process. Call it once per process.
   static void install_kick_handler() noexcept;
 
@@ -59,7 +68,12 @@ class VcpuThread {
   void main() noexcept;
   void run_until_told() noexcept;
   void kick() noexcept;
+  /// Runs the tasks, and rests if that is wanted. False: the thread is to end.
   bool serve_mailbox() noexcept;
+  /// Returns whether it has run one.
+  bool run_tasks() noexcept;
+  void rest() noexcept REQUIRES(mutex_);
+  void end() noexcept;
   /// nullopt: there is no task, or the thread is to end.
   std::optional<VcpuTask> take_task() noexcept;
   void set_up_thread() const noexcept;
@@ -69,6 +83,10 @@ class VcpuThread {
   InplaceVector<VcpuTask, kMostTasks> mailbox_ GUARDED_BY(mutex_);
   size_t next_task_ GUARDED_BY(mutex_) = 0;  // index in the mailbox; earlier tasks are taken
   bool stopping_ GUARDED_BY(mutex_) = false;
+  bool pausing_ GUARDED_BY(mutex_) = false;
+  bool resting_ GUARDED_BY(mutex_) = false;
+  bool ended_ GUARDED_BY(mutex_) = false;
+  std::condition_variable_any rest_ends_;
   std::atomic<pthread_t> kicked_ = 0;  // 0: not in the guest yet
   std::optional<TimeCsrGuard> time_csr_guard_;
   std::jthread thread_;  // last, because it uses all members above

@@ -11,6 +11,7 @@ void InputWatch::on_console_input() noexcept {
 }
 
 void InputWatch::look() noexcept {
+  if (held_) return;
   switch (uart_.look_after_input()) {
     case InputLeft::kNone: looks_left_ = 0; break;
     case InputLeft::kMoves: looks_left_ = kMostRepeats; break;

@@ -24,12 +24,16 @@ class InputWatch final : public ConsoleListener {
   /// From now on looks once in each interval, until the guest has taken all input or has stopped taking it.
   void on_console_input() noexcept override;
 
+  /// While it is held, it does not look: the guest is paused.
+  void set_held(bool held) noexcept { held_ = held; }
+
  private:
   void look() noexcept;
 
   Uart16550& uart_;
   std::chrono::milliseconds interval_;
   Timer timer_;
+  bool held_ = false;
   int looks_left_ = 0;  // the timer is armed while this is not 0
 };
 

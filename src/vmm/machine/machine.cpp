@@ -23,10 +23,18 @@ constexpr int kLargestGuestStatus = 255;  // wait(2) returns 8 bits of an exit s
 }  // namespace
 
 Machine::RtcAlarm::RtcAlarm(Machine& machine)
-    : timer_(machine.parts_.loop, CLOCK_REALTIME, [&machine] {
-        machine.board_.rtc().on_alarm();
-        if (machine.board_.rtc().asks_for_interrupt()) machine.wake();
-      }) {}
+    : machine_(machine), timer_(machine.parts_.loop, CLOCK_REALTIME, [this] { on_expiry(); }) {}
+
+void Machine::RtcAlarm::on_expiry() {
+  is_due_ = machine_.control_.is_paused();
+  if (is_due_) return;
+  machine_.board_.rtc().on_alarm();
+  if (machine_.board_.rtc().asks_for_interrupt()) machine_.wake();
+}
+
+void Machine::RtcAlarm::on_resume() {
+  if (is_due_) on_expiry();
+}
 
 void Machine::RtcAlarm::arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept {
   if (wall_deadline) {
@@ -48,7 +56,10 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
       wake_timer_({.loop = parts.loop,
                    .ticks = [this] { return vm_.backend->ticks(); },
                    .timebase_hz = vm_.backend->timebase_hz(),
-                   .on_expiry = [this] { wake(); }}),
+                   .on_expiry =
+                       [this] {
+                         if (!control_.is_paused()) wake();
+                       }}),
       hart_states_(
           {.harts = parts.config.smp,
            .map_wait_page = [this](std::span<const std::byte> page) { return vm_.backend->map_rom(kWaitPage, page); },
@@ -59,6 +70,15 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
            .on_system_resumed = [this] { on_system_resumed(); },
            .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); }}),
       interrupts_(*vm_.backend, vm_.vcpus, [this] { hart_states_.on_interrupt(); }),
+      control_({.loop = parts.loop,
+                .console = parts.console,
+                .devices = parts.virtio,
+                .vcpus = vm_.vcpus,
+                .on_pause =
+                    [this] {
+                      if (input_watch_) input_watch_->set_held(true);
+                    },
+                .on_resume = [this](std::optional<uint64_t> time) { on_resume(time); }}),
       board_({.irqchip = vm_.irqchip,
               .interrupts = interrupts_,
               .doorbells = *vm_.backend,
@@ -149,10 +169,11 @@ void Machine::start(const std::function<void()>& before_boot) {
                                    [this] {
                                      if (claim_report()) end_by_panic_line();
                                    },
-                               .is_stopped = [this] { return is_at_a_break(); },
+                               .is_stopped = [this] { return guest_is_stopped(); },
                                .waits_for_reader = [this] { return parts_.console.writer_waits(); }});
   }
   make_threads();
+  control_.begin(threads_);
   // The boot hart starts last: if the host refuses a thread, the guest has not run yet.
   for (size_t hart = harts; hart-- > 0;) {
     if (hart == 0) before_boot();
@@ -196,6 +217,7 @@ void Machine::stop() noexcept {
   for (const auto& thread : threads_)
     thread->request_stop();
   if (parts_.exit_watch != nullptr) parts_.exit_watch->let_go();
+  control_.end();
   threads_.clear();
   parts_.rtc_offset = board_.rtc().state().offset;
   if (parts_.panic_watch != nullptr) parts_.panic_watch->end();
@@ -213,12 +235,25 @@ std::string Machine::write_flight_record(std::string_view why) {
   return parts_.flight_recorder->write(why, {.vcpus = vm_.vcpus,
                                              .vm = *vm_.backend,
                                              .devices = board_,
-                                             .harts_run = !threads_.empty(),
+                                             .harts_run = !threads_.empty() && !control_.is_quiet(),
                                              .console = parts_.console.last_output()});
 }
 
 void Machine::report_exits() {
   if (parts_.exit_watch != nullptr) parts_.exit_watch->gather(*vm_.backend, vm_.vcpus, board_);
+}
+
+void Machine::wake() noexcept {
+  wake_is_due_ = control_.is_paused();
+  if (!wake_is_due_) hart_states_.wake();
+}
+
+// What came meanwhile, and what counts in the guest's time.
+void Machine::on_resume(std::optional<uint64_t> time) {
+  if (input_watch_) input_watch_->set_held(false);
+  if (time) hart_states_.on_time_continues(*time);
+  rtc_alarm_.on_resume();
+  if (std::exchange(wake_is_due_, false)) wake();
 }
 
 // An event that wakes the machine may have come before it fell asleep.
@@ -279,9 +314,9 @@ bool Machine::has_said_that_it_panicked() const noexcept {
   return parts_.panic_watch != nullptr && parts_.panic_watch->seen();
 }
 
-bool Machine::is_at_a_break() const noexcept {
+bool Machine::guest_is_stopped() const noexcept {
   ExitBreaker* const breaker = parts_.exit_watch != nullptr ? parts_.exit_watch->breaker() : nullptr;
-  return breaker != nullptr && breaker->is_stopped();
+  return control_.is_paused() || (breaker != nullptr && breaker->is_stopped());
 }
 
 void Machine::end_by_panic_line() noexcept {

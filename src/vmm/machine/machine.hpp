@@ -23,6 +23,7 @@
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/input_watch.hpp"
 #include "vmm/machine/interrupt_gate.hpp"
+#include "vmm/machine/machine_control.hpp"
 #include "vmm/machine/made_vm.hpp"
 #include "vmm/machine/vm_io.hpp"
 #include "vmm/options/config.hpp"
@@ -85,8 +86,11 @@ class Machine final : private MachineListener, private FinishListener {
   /// Has the exit watch gather what was counted for this machine. After stop(), once.
   void report_exits();
 
-  /// Ends the sleep of a guest that has suspended the machine; otherwise does nothing. Any thread.
-  void wake() noexcept { hart_states_.wake(); }
+  /// Ends the sleep of a guest that has suspended the machine; otherwise does nothing. While the machine is paused, it
+  /// takes effect when the machine goes on. Main thread only.
+  void wake() noexcept;
+
+  MachineControl& control() noexcept { return control_; }
 
   /// The text to print after a fault: one line that names the fault, then registers. nullopt: no fault. After stop().
   const std::optional<std::string>& fault_report() const noexcept { return fault_report_; }
@@ -105,8 +109,14 @@ class Machine final : private MachineListener, private FinishListener {
    public:
     explicit RtcAlarm(Machine& machine);
     void arm(std::optional<std::chrono::nanoseconds> wall_deadline) noexcept override;
+    /// An alarm during the pause is raised now.
+    void on_resume();
 
    private:
+    void on_expiry();
+
+    Machine& machine_;
+    bool is_due_ = false;
     Timer timer_;
   };
 
@@ -123,6 +133,8 @@ class Machine final : private MachineListener, private FinishListener {
 
   void on_system_event(HartId hart, const SystemEvent& event) noexcept override;
   void on_vcpu_fault(HartId hart, std::string report) noexcept override;
+  void on_hart_rests() noexcept override { control_.on_hart_rests(); }
+  void on_resume(std::optional<uint64_t> time);
   void on_finish(FinishRequest request) noexcept override;
   /// True for the first caller. Harts run on for a moment after the report that ends the machine; their later reports
   /// are dropped.
@@ -131,7 +143,7 @@ class Machine final : private MachineListener, private FinishListener {
   void end_by_panic(std::string_view why, OnPanic what) noexcept;
   void end_by_panic_line() noexcept;
   bool has_said_that_it_panicked() const noexcept;
-  bool is_at_a_break() const noexcept;
+  bool guest_is_stopped() const noexcept;
   void reset_or_exit() noexcept;
   void exit(int status) noexcept;
 
@@ -141,6 +153,7 @@ class Machine final : private MachineListener, private FinishListener {
   WakeTimer wake_timer_;
   HartStates hart_states_;
   InterruptGate interrupts_;
+  MachineControl control_;
   Board board_;  // after the members that its devices' interrupts reach
   ConsoleWake console_wake_{hart_states_};
   SbiDispatcher sbi_;
@@ -154,6 +167,7 @@ class Machine final : private MachineListener, private FinishListener {
   std::atomic<bool> guest_sets_time_csr_ = false;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<InputWatch> input_watch_;
+  bool wake_is_due_ = false;
   log::RateLimit suspends_{"suspends"};
 };
 

@@ -33,6 +33,7 @@ class FaultListener final : public MachineListener {
     told = true;
     told.notify_all();
   }
+  void on_hart_rests() noexcept override {}
   std::atomic<bool> report_is_empty = false;
   std::atomic<bool> told = false;
 };

@@ -64,7 +64,7 @@ TEST(StdinReader, PipeIsBinaryClean) {
   const std::string text = "\x01x\x03\x04" + pattern(1'000);
   GuestReader guest(hub, loop, text.size());
   hub.set_listeners({&guest});
-  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  StdinReader reader(pipe.reader.get(), {.loop = loop, .terminal = terminal, .console = hub});
   put(pipe.writer.get(), text);
   EXPECT_EQ(loop.run().status, 1);
   EXPECT_EQ(guest.seen, text);
@@ -75,7 +75,7 @@ TEST(StdinReader, SlowGuestGetsAMegabyteWhole) {
   EventLoop loop;
   Terminal terminal(pipe.reader.get());
   ConsoleHub hub(-1);
-  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  StdinReader reader(pipe.reader.get(), {.loop = loop, .terminal = terminal, .console = hub});
   const std::string text = pattern(1_MiB);
   std::jthread typist([&] { put(pipe.writer.get(), text); });
   std::string seen;
@@ -98,7 +98,7 @@ int rounds_after_end(int fd) {
   Terminal terminal(fd);
   terminal.enter_raw();
   ConsoleHub hub(-1);
-  StdinReader reader(fd, loop, terminal, hub);
+  StdinReader reader(fd, {.loop = loop, .terminal = terminal, .console = hub});
   int rounds = 0;
   Timer timer(loop, CLOCK_MONOTONIC, [&] {
     if (++rounds == 3) loop.stop({.status = 2});
@@ -140,7 +140,7 @@ TEST(StdinReader, SomebodyElseMayTakeInputForAWhile) {
   Terminal terminal(pipe.reader.get());
   ConsoleHub hub(-1);
   Taker taker(loop);
-  StdinReader reader(pipe.reader.get(), loop, terminal, hub, &taker);
+  StdinReader reader(pipe.reader.get(), {.loop = loop, .terminal = terminal, .console = hub, .taker = &taker});
   put(pipe.writer.get(), pattern(ConsoleHub::kInputCapacity));
   Timer full(loop, CLOCK_MONOTONIC, [&] {
     if (hub.input_room() == 0) loop.stop({.status = 2});
@@ -172,7 +172,7 @@ TEST(StdinReader, EndOfInputIsNotPolledAgain) {
   EventLoop loop;
   Terminal terminal(pipe.reader.get());
   ConsoleHub hub(-1);
-  StdinReader reader(pipe.reader.get(), loop, terminal, hub);
+  StdinReader reader(pipe.reader.get(), {.loop = loop, .terminal = terminal, .console = hub});
   EventLoop::Watch counter(loop, pipe.reader.get(), [&] {
     static int seen = 0;
     if (++seen == 2) loop.stop({});
@@ -202,7 +202,7 @@ TEST(StdinReader, RegularFileIsReadToItsEnd) {
   ConsoleHub hub(-1);
   GuestReader guest(hub, loop, text.size());
   hub.set_listeners({&guest});
-  StdinReader reader(file.get(), loop, terminal, hub);
+  StdinReader reader(file.get(), {.loop = loop, .terminal = terminal, .console = hub});
   loop.run();
   EXPECT_EQ(guest.seen, text);
   std::filesystem::remove(path);
@@ -216,7 +216,7 @@ TEST(StdinReader, EscapeKeysQuitOnATerminal) {
   ConsoleHub hub(-1);
   GuestReader guest(hub, loop, 100);
   hub.set_listeners({&guest});
-  StdinReader reader(pty.tty.get(), loop, terminal, hub);
+  StdinReader reader(pty.tty.get(), {.loop = loop, .terminal = terminal, .console = hub});
   put(pty.user.get(), "a\x03\x01\x01\x01x");
   EXPECT_EQ(loop.run(), StopReason{});
   EXPECT_EQ(guest.seen, "a\x03\x01");
@@ -229,7 +229,7 @@ TEST(StdinReader, EscapeKeysQuitWhileTheGuestTakesNothing) {
   Terminal terminal(pty.tty.get());
   terminal.enter_raw();
   ConsoleHub hub(-1);
-  StdinReader reader(pty.tty.get(), loop, terminal, hub);
+  StdinReader reader(pty.tty.get(), {.loop = loop, .terminal = terminal, .console = hub});
   const std::string pasted(3 * ConsoleHub::kInputCapacity, 'p');
   std::jthread typist([&] { put(pty.user.get(), pasted + "\x01x"); });
   EXPECT_EQ(loop.run(), StopReason{});
@@ -242,7 +242,7 @@ TEST(StdinReader, BacklogOfATerminalArrivesWholeAndInOrder) {
   Terminal terminal(pty.tty.get());
   terminal.enter_raw();
   ConsoleHub hub(-1);
-  StdinReader reader(pty.tty.get(), loop, terminal, hub);
+  StdinReader reader(pty.tty.get(), {.loop = loop, .terminal = terminal, .console = hub});
   std::string pasted = pattern(2 * StdinReader::kBacklog);
   std::ranges::replace(pasted, '\x01', 'a');
   std::jthread typist([&] { put(pty.user.get(), pasted); });

@@ -126,6 +126,114 @@ TEST_F(VcpuThreadTest, FaultIsReportedOnceAndTheHartEnds) {
   EXPECT_EQ(listener.wait_for_fault(), "hart 0: pc 0x0: exit unknown\n");
 }
 
+TEST_F(VcpuThreadTest, RestsOutsideTheGuestUntilItIsResumed) {
+  std::atomic<int> entries = 0;
+  VcpuThread thread{parts()};
+  thread.start();
+  for (int pause = 1; pause <= 100; ++pause) {
+    thread.pause();
+    listener.wait_for_rests(pause);
+    ASSERT_TRUE(thread.rests());
+    std::promise<void> entered;
+    vcpu.add_step([&](VcpuIo&) {
+      ++entries;
+      entered.set_value();
+      return RunOutcome::kContinue;
+    });
+    ASSERT_EQ(entries, pause - 1);
+    thread.resume();
+    entered.get_future().get();
+    ASSERT_FALSE(thread.rests());
+  }
+}
+
+TEST_F(VcpuThreadTest, PausedBeforeItsStartItDoesNotEnterTheGuest) {
+  std::promise<void> entered;
+  std::atomic<bool> resumed = false;
+  vcpu.add_step([&](VcpuIo&) {
+    EXPECT_TRUE(resumed);
+    entered.set_value();
+    return RunOutcome::kContinue;
+  });
+  VcpuThread thread{parts()};
+  thread.pause();
+  EXPECT_FALSE(thread.rests());
+  thread.start();
+  listener.wait_for_rests(1);
+  resumed = true;
+  thread.resume();
+  entered.get_future().get();
+}
+
+// A task may leave an exit behind, which run() answers: so it is called once more.
+TEST_F(VcpuThreadTest, RunsTasksWhileItRestsAndThenRestsAgain) {
+  std::atomic<int> ran = 0;
+  VcpuThread thread{parts()};
+  thread.start();
+  thread.pause();
+  listener.wait_for_rests(1);
+  vcpu.add_step([](VcpuIo&) {
+    ADD_FAILURE() << "entered the guest";
+    return RunOutcome::kContinue;
+  });
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(thread.post([&ran](VcpuBackend&) { ++ran; }));
+    while (ran <= i || !thread.rests())
+      std::this_thread::yield();
+  }
+}
+
+TEST_F(VcpuThreadTest, StopEndsAHartThatRests) {
+  VcpuThread thread{parts()};
+  thread.start();
+  thread.pause();
+  listener.wait_for_rests(1);
+  vcpu.add_step([](VcpuIo&) {
+    ADD_FAILURE() << "entered the guest";
+    return RunOutcome::kContinue;
+  });
+}
+
+TEST_F(VcpuThreadTest, AHartThatHasEndedRests) {
+  vcpu.add_step([](VcpuIo&) { return RunOutcome::kStop; });
+  VcpuThread thread{parts()};
+  thread.start();
+  while (!thread.rests())
+    std::this_thread::yield();
+  thread.pause();
+  listener.wait_for_rests(1);
+  EXPECT_TRUE(thread.rests());
+}
+
+TEST_F(VcpuThreadTest, APauseRightBehindAnotherIsToldOfToo) {
+  VcpuThread thread{parts()};
+  thread.start();
+  for (int pause = 1; pause <= 1000; ++pause) {
+    thread.pause();
+    listener.wait_for_rests(pause);
+    thread.resume();
+  }
+}
+
+TEST_F(VcpuThreadTest, ManyPausesLoseNoTask) {
+  constexpr int kTasks = 2000;
+  std::atomic<int> ran = 0;
+  VcpuThread thread{parts()};
+  thread.start();
+  std::jthread pauses{[&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      thread.pause();
+      thread.resume();
+    }
+  }};
+  for (int i = 0; i < kTasks; ++i) {
+    while (!thread.post([&ran](VcpuBackend&) { ++ran; }))
+      std::this_thread::yield();
+  }
+  while (ran < kTasks)
+    std::this_thread::yield();
+}
+
 TEST_F(VcpuThreadTest, PostToAnEndedHartIsHarmless) {
   std::promise<void> stopping;
   vcpu.add_step([&](VcpuIo&) {
