@@ -124,6 +124,11 @@ StopReason Vm::boot_machine(Surroundings& around) {
 }
 
 StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
+  bool panic_is_shown = false;
+  const auto show_panic_once = [&] {
+    if (!std::exchange(panic_is_shown, true)) show_panic(around, machine);
+  };
+  machine.control().set_listener(PauseOwner::kPanic, {.on_quiet = show_panic_once, .on_wait = show_panic_once});
   around.pause_key().set_machine(&machine.control());
   machine.start([this] { timeline_.record("harts run"); });
   around.signals().set_on_wake([&machine] { machine.wake(); });
@@ -140,13 +145,11 @@ StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
   machine.stop();
   machine.report_exits();
   if (around.prompt() != nullptr && reason.kind == StopReason::Kind::kReset) around.prompt()->forget();
-  if (machine.failure().empty()) return reason;
+  if (machine.failure().empty() || panic_is_shown) return reason;
   // If the loop was stopped for another reason before, a later fault is not reported.
   const bool ends_by_fault =
       reason.kind == StopReason::Kind::kExit && reason.status == static_cast<int>(ExitStatus::kGuestFault);
-  const bool stands_still = config_.on_panic == OnPanic::kStop && reason == kPanicked;
   std::string text = failure_text(machine, around, ends_by_fault);
-  if (stands_still) return stand_still(around, machine, text);
   // If the failure ends rvvmm, its text is printed at the end, which may wait for the reader. Otherwise, after a reset
   // or a signal that has come meanwhile, the text is printed here and must not wait.
   if (ends_by_fault || reason == kPanicked) {
@@ -185,7 +188,8 @@ std::string Vm::failure_text(Machine& machine, Surroundings& around, bool ends_b
   return text;
 }
 
-StopReason Vm::stand_still(Surroundings& around, Machine& machine, const std::string& text) {
+void Vm::show_panic(Surroundings& around, Machine& machine) {
+  const std::string text = failure_text(machine, around, false);
   around.console().flush();
   standard_error().write(text);
   if (around.prompt() != nullptr) {
@@ -193,7 +197,6 @@ StopReason Vm::stand_still(Surroundings& around, Machine& machine, const std::st
   } else {
     standard_error().write("rvvmm: the machine is stopped; SIGTERM ends rvvmm\n");
   }
-  return run_loop(around, machine);
 }
 
 void Vm::dump(Machine& machine) {

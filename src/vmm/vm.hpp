@@ -41,8 +41,8 @@ class Vm {
   static StopReason run_loop(Surroundings& around, Machine& machine);
   /// The text for the user about a machine that has failed; writes its flight record.
   static std::string failure_text(Machine& machine, Surroundings& around, bool ends_by_fault);
-  /// --on-panic stop: returns when somebody ends rvvmm.
-  static StopReason stand_still(Surroundings& around, Machine& machine, const std::string& text);
+  /// --on-panic stop: shows the machine, which is paused until somebody ends rvvmm.
+  static void show_panic(Surroundings& around, Machine& machine);
   /// SIGUSR1: writes the flight record while harts run.
   static void dump(Machine& machine);
   int run_machines(Surroundings& around);

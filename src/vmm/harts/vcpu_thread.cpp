@@ -137,6 +137,15 @@ bool VcpuThread::serve_mailbox() noexcept {
   }
 }
 
+void VcpuThread::rest_in_exit() noexcept {
+  for (;;) {
+    run_tasks();
+    const LockGuard lock{mutex_};
+    if (stopping_ || !pausing_) return;
+    rest();
+  }
+}
+
 void VcpuThread::rest() noexcept {
   resting_ = true;
   parts_.listener.on_hart_rests();

@@ -50,7 +50,7 @@ class VcpuThread {
   /// thread has ended, the task is dropped. False: kMostTasks already wait for the hart, so the task does not run. Any
   /// thread, also the hart's own, also before start().
   bool post(const VcpuTask& task) noexcept;
-  /// At one time HartStates has at most two tasks posted, and each stop of a break one.
+  /// At one time HartStates has at most two tasks posted, and a break one.
   static constexpr size_t kMostTasks = 32;
 
   /// Makes the hart leave the guest and rest until resume(): no exit is left to complete, and only posted tasks run.
@@ -58,6 +58,9 @@ class VcpuThread {
   /// before start().
   void pause() noexcept;
   void resume() noexcept;
+  /// Rests as long as the hart is to pause, in the middle of an exit that KVM need not complete: a system event. On the
+  /// hart's own thread.
+  void rest_in_exit() noexcept;
   /// Once true, and until resume() or the next post(), other threads may use the vCPU.
   bool rests() noexcept;
 

@@ -159,10 +159,7 @@ void Machine::start(const std::function<void()>& before_boot) {
   parts_.console.set_listeners(std::move(listeners));
   const size_t harts = vm_.vcpus.size();
   if (parts_.exit_watch != nullptr) {
-    parts_.exit_watch->begin(
-        *vm_.backend, vm_.vcpus, board_,
-        {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
-         .stop = [this](int status) { parts_.loop.stop({.kind = StopReason::Kind::kExit, .status = status}); }});
+    parts_.exit_watch->begin(*vm_.backend, vm_.vcpus, board_, breaker_control());
   }
   if (parts_.panic_watch != nullptr) {
     parts_.panic_watch->begin({.on_panic =
@@ -186,6 +183,19 @@ void Machine::start(const std::function<void()>& before_boot) {
                                    harts, harts - 1 - hart, error.code().message())};
     }
   }
+}
+
+ExitBreaker::Control Machine::breaker_control() {
+  if (ExitBreaker* const breaker = parts_.exit_watch->breaker(); breaker != nullptr) {
+    const auto on_paused = [breaker] { breaker->on_paused(); };
+    control_.set_listener(PauseOwner::kBreak, {.on_quiet = on_paused, .on_wait = on_paused});
+  }
+  return {.pause = [this] { control_.pause_soon(PauseOwner::kBreak); },
+          .resume = [this] { control_.resume_soon(PauseOwner::kBreak); },
+          .rests = [this](HartId hart) { return control_.rests(hart); },
+          .rest_in_exit = [this](HartId hart) { threads_[hart.value]->rest_in_exit(); },
+          .post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
+          .stop = [this](int status) { exit(status); }};
 }
 
 void Machine::make_threads() {
@@ -212,7 +222,6 @@ void Machine::stop() noexcept {
   parts_.console.set_listeners({});
   input_watch_.reset();
   hart_states_.end();
-  // Harts that wait in a break must see the request to stop before let_go(). Otherwise they would run the guest again.
   if (parts_.exit_watch != nullptr) parts_.exit_watch->limit_waits();
   for (const auto& thread : threads_)
     thread->request_stop();
@@ -225,8 +234,13 @@ void Machine::stop() noexcept {
 
 ExitBreaker::Stop Machine::standstill() {
   ExitBreaker::Stop stop{.hart = panicked_hart_, .line = std::format("panic: {}\n", failure_), .registers = {}};
-  for (const auto& vcpu : vm_.vcpus)
-    stop.registers.push_back(registers_of(*vcpu));
+  for (HartId hart{0}; hart.value < vm_.vcpus.size(); ++hart.value) {
+    if (control_.rests(hart)) {
+      stop.registers.push_back(registers_of(*vm_.vcpus[hart.value]));
+    } else {
+      stop.registers.emplace_back();
+    }
+  }
   return stop;
 }
 
@@ -326,6 +340,7 @@ void Machine::end_by_panic_line() noexcept {
 void Machine::end_by_panic(std::string_view why, OnPanic what) noexcept {
   failure_ = why;
   panicked_ = true;
+  if (what == OnPanic::kStop) return control_.pause_soon(PauseOwner::kPanic);
   if (what == OnPanic::kReset) {
     log::line(log::Module::kVmm, log::Level::kInfo, "{}: it is reset", why);
     parts_.loop.stop({.kind = StopReason::Kind::kReset});

@@ -76,11 +76,12 @@ class Machine final : private MachineListener, private FinishListener {
   /// Writes the flight record; `why` is the reason. Returns one line for the user, or nothing. Also while harts run.
   /// Main thread only.
   std::string write_flight_record(std::string_view why);
-  /// The reason for a flight record; empty if the guest did not fail. After stop().
+  /// The reason for a flight record; empty if the guest did not fail. After stop(), or while PauseOwner::kPanic keeps
+  /// the machine paused (OnPanic::kStop).
   std::string_view failure() const noexcept { return failure_; }
-  /// True if failure() is a panic, not a fault. After stop().
+  /// True if failure() is a panic, not a fault. At the same times.
   bool panicked() const noexcept { return panicked_; }
-  /// The registers of all harts and the hart that panicked first. After stop().
+  /// The hart that panicked first, and the registers of all harts that rest. At the same times.
   ExitBreaker::Stop standstill();
 
   /// Has the exit watch gather what was counted for this machine. After stop(), once.
@@ -127,6 +128,7 @@ class Machine final : private MachineListener, private FinishListener {
   DeviceTree make_device_tree(const std::optional<GpaRange>& initrd) const;
   void load();
   void make_threads();
+  ExitBreaker::Control breaker_control();
   void post(HartId hart, const VcpuTask& task) noexcept;
   void on_system_suspended() noexcept;
   void on_system_resumed() noexcept;

@@ -22,7 +22,7 @@ MachineControl::MachineControl(Parts parts)
     : parts_(std::move(parts)),
       look_(parts_.loop, CLOCK_MONOTONIC, [this] { look(); }),
       patience_(parts_.loop, CLOCK_MONOTONIC, [this] {
-        if (is_paused() && !is_quiet_) listener_.on_wait();
+        if (!is_quiet_) tell(&Listener::on_wait);
       }) {}
 
 MachineControl::~MachineControl() {
@@ -31,13 +31,21 @@ MachineControl::~MachineControl() {
 }
 
 void MachineControl::begin(std::span<const std::unique_ptr<VcpuThread>> threads) {
-  threads_ = threads;
+  {
+    const LockGuard lock{mu_};
+    threads_ = threads;
+  }
   if (is_paused()) hold_all();
 }
 
 void MachineControl::end() noexcept {
-  threads_ = {};
-  owners_ = 0;
+  {
+    const LockGuard lock{mu_};
+    threads_ = {};
+    asked_.reset();
+    done_.reset();
+  }
+  owners_.reset();
   is_quiet_ = false;
   look_.disarm();
   patience_.disarm();
@@ -46,24 +54,64 @@ void MachineControl::end() noexcept {
 
 void MachineControl::pause(PauseOwner owner) {
   const bool was_paused = is_paused();
-  owners_ = static_cast<uint8_t>(owners_ | static_cast<uint8_t>(owner));
-  if (was_paused) {
-    if (is_quiet_) listener_.on_quiet();
-  } else if (!threads_.empty()) {
-    hold_all();
+  owners_.set(static_cast<size_t>(owner));
+  if (!was_paused) return hold_all();
+  const Listener& listener = listeners_[static_cast<size_t>(owner)];
+  if (is_quiet_) {
+    listener.on_quiet();
+  } else if (is_late()) {
+    listener.on_wait();
+  }
+}
+
+void MachineControl::pause_soon(PauseOwner owner) noexcept {
+  const LockGuard lock{mu_};
+  asked_.set(static_cast<size_t>(owner));
+  for (const auto& thread : threads_)
+    thread->pause();
+  look_.arm_at(nanoseconds{0});
+}
+
+void MachineControl::resume_soon(PauseOwner owner) noexcept {
+  const LockGuard lock{mu_};
+  done_.set(static_cast<size_t>(owner));
+  look_.arm_at(nanoseconds{0});
+}
+
+void MachineControl::take_over_asked() {
+  Owners asked;
+  {
+    const LockGuard lock{mu_};
+    asked = std::exchange(asked_, {});
+  }
+  for (size_t owner = 0; owner < asked.size(); ++owner) {
+    if (asked[owner]) pause(static_cast<PauseOwner>(owner));
   }
 }
 
 // The console first: harts that wait for its reader can then leave their exits.
 void MachineControl::hold_all() {
+  if (!has_begun()) return;
   paused_at_ = std::chrono::steady_clock::now();
   parts_.on_pause();
   parts_.console.set_paused(true);
-  for (const auto& thread : threads_)
-    thread->pause();
+  {
+    const LockGuard lock{mu_};
+    for (const auto& thread : threads_)
+      thread->pause();
+  }
   for (VirtioDevice* const device : parts_.devices)
     device->hold();
   patience_.arm_at(from_now(kPatience));
+}
+
+bool MachineControl::is_late() const noexcept {
+  return has_begun() && std::chrono::steady_clock::now() - paused_at_ > kPatience;
+}
+
+bool MachineControl::has_begun() const noexcept {
+  const LockGuard lock{mu_};
+  return !threads_.empty();
 }
 
 bool MachineControl::devices_are_quiet() const noexcept {
@@ -71,18 +119,32 @@ bool MachineControl::devices_are_quiet() const noexcept {
 }
 
 bool MachineControl::harts_rest() const noexcept {
+  const LockGuard lock{mu_};
   return std::ranges::all_of(threads_, [](const auto& thread) { return thread->rests(); });
+}
+
+bool MachineControl::rests(HartId hart) const noexcept {
+  const LockGuard lock{mu_};
+  return hart.value >= threads_.size() || threads_[hart.value]->rests();
 }
 
 // A hart posts a task to another one only while it waits for the answer, so it does not rest itself then. A device
 // posts tasks while it has a request in hand. So when the devices are quiet, and then each hart rests, all do.
 void MachineControl::look() {
-  if (!is_paused() || is_quiet_ || threads_.empty()) return;
+  Owners done;
+  {
+    const LockGuard lock{mu_};
+    done = std::exchange(done_, {});
+  }
+  for (size_t owner = 0; owner < done.size(); ++owner) {
+    if (done[owner]) resume(static_cast<PauseOwner>(owner));
+  }
+  take_over_asked();
+  if (!is_paused() || is_quiet_ || !has_begun()) return;
   const bool devices_are_quiet = this->devices_are_quiet();
   if (!harts_rest()) return;  // each hart that comes to rest calls again
   if (devices_are_quiet) return become_quiet();
-  const bool is_late = std::chrono::steady_clock::now() - paused_at_ > kPatience;
-  look_.arm_at(from_now(is_late ? kBetweenLateLooks : kBetweenLooks));
+  look_.arm_at(from_now(is_late() ? kBetweenLateLooks : kBetweenLooks));
 }
 
 void MachineControl::become_quiet() {
@@ -92,7 +154,14 @@ void MachineControl::become_quiet() {
   log::line(
       log::Module::kVmm, log::Level::kDebug, "paused: quiet after {} us",
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - paused_at_).count());
-  listener_.on_quiet();
+  tell(&Listener::on_quiet);
+}
+
+// One that is told may let the machine go on.
+void MachineControl::tell(std::function<void()> Listener::* what) {
+  for (size_t owner = 0; owner < owners_.size(); ++owner) {
+    if (owners_[owner]) (listeners_[owner].*what)();
+  }
 }
 
 std::string MachineControl::waits_for() const {
@@ -101,8 +170,8 @@ std::string MachineControl::waits_for() const {
     if (!waits.empty()) waits += ", ";
     waits += what;
   };
-  for (size_t hart = 0; hart < threads_.size(); ++hart) {
-    if (!threads_[hart]->rests()) add(std::format("hart {}", hart));
+  for (HartId hart{0}; hart.value < parts_.vcpus.size(); ++hart.value) {
+    if (!rests(hart)) add(std::format("hart {}", hart.value));
   }
   for (const VirtioDevice* const device : parts_.devices) {
     if (!device->is_quiet()) add(device->name());
@@ -110,11 +179,12 @@ std::string MachineControl::waits_for() const {
   return waits;
 }
 
-// The time is the same for all harts: writing it on one of them is enough (docs/kvm-quirks.md).
+// The time is the same for all harts: writing it on one of them is enough (docs/architecture.md, "A pause").
 void MachineControl::resume(PauseOwner owner) {
+  take_over_asked();
   const bool was_paused = is_paused();
-  owners_ = static_cast<uint8_t>(owners_ & ~static_cast<uint8_t>(owner));
-  if (!was_paused || is_paused() || threads_.empty()) return;
+  owners_.reset(static_cast<size_t>(owner));
+  if (!was_paused || is_paused()) return;
   patience_.disarm();
   look_.disarm();
   const auto time = std::exchange(time_, std::nullopt);
@@ -126,6 +196,8 @@ void MachineControl::resume(PauseOwner owner) {
   for (VirtioDevice* const device : parts_.devices)
     device->go_on();
   parts_.console.set_paused(false);
+  const LockGuard lock{mu_};
+  if (asked_.any()) return look_.arm_at(nanoseconds{0});
   for (const auto& thread : threads_)
     thread->resume();
 }

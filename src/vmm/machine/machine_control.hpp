@@ -1,6 +1,8 @@
 // The one way to stop the machine so that all of it can be looked at, and to let it go on.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "base/hypervisor.hpp"
+#include "base/mutex.hpp"
 #include "devices/virtio/virtio_device.hpp"
 #include "vmm/console/console_hub.hpp"
 #include "vmm/harts/vcpu_thread.hpp"
@@ -19,14 +22,14 @@
 namespace rvvmm {
 
 /// Who wants the machine to be paused. It goes on when nobody does.
-enum class PauseOwner : uint8_t { kUser = 1 };
+enum class PauseOwner : uint8_t { kUser, kBreak, kPanic, kCount };
 
 /// A paused machine becomes quiet: each hart rests on its own thread, outside the guest and with no exit left to
 /// complete, and no device has a request in hand. From then on nothing but the caller changes the guest's registers,
 /// memory and time. Neither a hart that waits for its console's reader nor one that waits for another hart delays that.
 /// A disk of the host that does not answer does; such a pause can be taken back.
 ///
-/// Guest time stands still while the machine is quiet. The loop's thread only, except on_hart_rests().
+/// Guest time stands still while the machine is quiet. The loop's thread only, unless a function says otherwise.
 class MachineControl {
  public:
   struct Parts {
@@ -47,21 +50,30 @@ class MachineControl {
 
   /// A machine can be paused before it starts; its harts then rest before the first instruction.
   void pause(PauseOwner owner);
+  /// The same for a thread other than the loop's, such as a hart's: no hart enters the guest again, and the loop does
+  /// the rest. Any thread.
+  void pause_soon(PauseOwner owner) noexcept;
   /// Also before the machine is quiet.
   void resume(PauseOwner owner);
-  bool is_paused() const noexcept { return owners_ != 0; }
-  bool is_paused_by(PauseOwner owner) const noexcept { return (owners_ & static_cast<uint8_t>(owner)) != 0; }
+  /// The same for another thread. Any thread.
+  void resume_soon(PauseOwner owner) noexcept;
+  bool is_paused() const noexcept { return owners_.any(); }
   bool is_quiet() const noexcept { return is_quiet_; }
+  /// True if the hart rests, or has no thread: its vCPU can be used, even if the machine is not quiet yet.
+  bool rests(HartId hart) const noexcept;
   /// What a paused machine still waits for before it is quiet, for the user: "hart 1, disk0".
   std::string waits_for() const;
 
   /// How long a pause may take before `on_wait` is called.
   static constexpr std::chrono::milliseconds kPatience{1000};
+  /// For an owner that wants the machine to be paused.
   struct Listener {
     std::function<void()> on_quiet = [] {};
     std::function<void()> on_wait = [] {};
   };
-  void set_listener(Listener listener) { listener_ = std::move(listener); }
+  void set_listener(PauseOwner owner, Listener listener) {
+    listeners_[static_cast<size_t>(owner)] = std::move(listener);
+  }
 
   /// Called before the first of the harts' threads starts. They live until end().
   void begin(std::span<const std::unique_ptr<VcpuThread>> threads);
@@ -77,16 +89,25 @@ class MachineControl {
   static constexpr std::chrono::milliseconds kBetweenLooks{1};
   static constexpr std::chrono::milliseconds kBetweenLateLooks{100};
 
+  using Owners = std::bitset<static_cast<size_t>(PauseOwner::kCount)>;
+
+  void take_over_asked();
   void hold_all();
+  void tell(std::function<void()> Listener::* what);
   void look();
+  bool is_late() const noexcept;
+  bool has_begun() const noexcept;
   bool harts_rest() const noexcept;
   bool devices_are_quiet() const noexcept;
   void become_quiet();
 
   Parts parts_;
-  std::span<const std::unique_ptr<VcpuThread>> threads_;
-  Listener listener_;
-  uint8_t owners_ = 0;  // a set of PauseOwner
+  mutable Mutex mu_;  // held while harts are told to rest or to go on, so that one that asks for a pause gets it
+  std::span<const std::unique_ptr<VcpuThread>> threads_ GUARDED_BY(mu_);
+  Owners asked_ GUARDED_BY(mu_);  // by pause_soon(); not in owners_ yet
+  Owners done_ GUARDED_BY(mu_);   // by resume_soon(); still in owners_
+  std::array<Listener, static_cast<size_t>(PauseOwner::kCount)> listeners_;
+  Owners owners_;
   bool is_quiet_ = false;
   std::optional<uint64_t> time_;  // the guest's, while quiet
   std::chrono::steady_clock::time_point paused_at_;

@@ -18,6 +18,7 @@ void PauseKey::set_machine(MachineControl* machine) {
   machine_ = machine;
   if (machine_ == nullptr) return;
   machine_->set_listener(
+      PauseOwner::kUser,
       {.on_quiet = [] { show("\nrvvmm: the machine is paused; Ctrl-A p lets it go on\n"); },
        .on_wait =
            [this] {

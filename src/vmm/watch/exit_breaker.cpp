@@ -22,11 +22,16 @@ void ExitBreaker::begin(Machine machine, uint64_t start, uint64_t timebase_hz) {
   machine_.emplace(std::move(machine));
 }
 
+// A stop that nobody has seen is a line at least.
 void ExitBreaker::let_go() noexcept {
   limit_waits();
   const LockGuard lock{mu_};
   machine_.reset();
-  end_stop();
+  if (stop_ && shown_ != stops_) standard_error().write(stop_->line);
+  for (const Stop& stop : waiting_)
+    standard_error().write(stop.line);
+  stop_.reset();
+  waiting_.clear();
 }
 
 void ExitBreaker::resume(bool step) noexcept {
@@ -37,12 +42,20 @@ void ExitBreaker::resume(bool step) noexcept {
 
 void ExitBreaker::end_stop() noexcept {
   stop_.reset();
-  changed_.notify_all();
+  if (!machine_) return;
+  if (waiting_.empty()) return machine_->control.resume();
+  Stop next = std::move(waiting_.front());
+  waiting_.erase(waiting_.begin());
+  stepping_ = false;
+  begin_stop(std::move(next));
 }
 
 std::optional<ExitBreaker::Stop> ExitBreaker::stopped() {
   const LockGuard lock{mu_};
-  if (stop_) looked_at_ = stops_;
+  if (stop_) {
+    gather();
+    shown_ = stops_;
+  }
   return stop_;
 }
 
@@ -51,91 +64,82 @@ bool ExitBreaker::is_stopped() noexcept {
   return stop_.has_value();
 }
 
-void ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
+bool ExitBreaker::look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
   // A stop interrupts the other harts. Without this check, such an interruption could itself be the next break.
-  if (exit.kind == ExitKind::kInterrupted) return;
+  if (exit.kind == ExitKind::kInterrupted) return false;
   try {
-    if (!stepping_.load(std::memory_order_relaxed) && !matcher_.matches(exit, *devices_)) return;
+    if (!stepping_.load(std::memory_order_relaxed) && !matcher_.matches(exit, *devices_)) return false;
     const std::string line = "break: " + line_of(hart, vcpu, exit);
     const bool stops = on_break() != OnBreak::kContinue && stop_at(hart, line, registers_of(vcpu));
     if (!stops) standard_error().write(line, machine_ends_);
+    return stops;
   } catch (const std::exception& problem) {
     log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: {}", hart.value, problem.what());
-    const LockGuard lock{mu_};
-    if (stop_ && stop_->hart == hart) end_stop();
+    return false;
   }
 }
 
-// If two harts reach a break at the same time, the second hart waits for the first. It stops when the first goes on.
 bool ExitBreaker::stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers) {
   const LockGuard lock{mu_};
-  while (machine_ && stop_) {
-    stop_->registers[hart.value] = registers;
-    changed_.notify_all();
-    wait_for_end_of(stops_);
-  }
   if (!machine_) return false;
+  Stop stop{.hart = hart, .line = line, .registers = {}};
+  stop.registers.resize(machine_->vcpus.size());
+  stop.registers[hart.value] = std::move(registers);
   stepping_ = false;
-  const uint64_t number = ++stops_;
-  stop_.emplace(Stop{.hart = hart, .line = line, .registers = {}});
-  stop_->registers.resize(machine_->harts);
-  stop_->registers[hart.value] = std::move(registers);
-  park_others(hart);
-  return stop_ && stops_ == number && act(number);
-}
-
-void ExitBreaker::park_others(HartId hart) {
-  for (uint32_t other = 0; other < machine_->harts; ++other) {
-    if (other == hart.value) continue;
-    machine_->control.post(HartId{other},
-                           [this, other, number = stops_](VcpuBackend& vcpu) { park(HartId{other}, vcpu, number); });
+  if (!stop_) {
+    begin_stop(std::move(stop));
+    return true;
   }
-  const auto all_are = [this]() REQUIRES(mu_) {
-    return !stop_ || std::ranges::none_of(stop_->registers, [](const auto& registers) { return registers.empty(); });
-  };
-  changed_.wait_for(mu_, kPatience, all_are);
-}
-
-void ExitBreaker::park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept {
-  try {
-    std::vector<NamedRegister> registers = registers_of(vcpu);
-    const LockGuard lock{mu_};
-    if (!stop_ || stops_ != number) return;
-    stop_->registers[hart.value] = std::move(registers);
-    changed_.notify_all();
-    wait_for_end_of(number);
-  } catch (const std::bad_alloc&) {
-    log::line(log::Module::kVmm, log::Level::kError, "--break: hart {} goes on: no memory", hart.value);
-  }
-}
-
-bool ExitBreaker::act(uint64_t number) {
-  if (on_break() == OnBreak::kPrompt) {
-    on_stop_();
-    wait_for_end_of(number);
-    return looked_at_ == number;
-  }
-  show_stop();
-  if (!stop_ || stops_ != number) return true;
-  if (on_break() == OnBreak::kExit) {
-    machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
-    wait_for_end_of(number);
-  } else {
-    end_stop();
-  }
+  waiting_.push_back(std::move(stop));
+  machine_->control.pause();
   return true;
 }
 
-// Writes without the lock. The reader of stderr may not read, and the thread that ends the machine needs the lock.
-void ExitBreaker::show_stop() noexcept {
-  const std::string text = stop_to_text(*stop_);
-  mu_.unlock();
-  standard_error().write(text, machine_ends_);
-  mu_.lock();
+void ExitBreaker::begin_stop(Stop stop) {
+  stop_ = std::move(stop);
+  ++stops_;
+  machine_->control.pause();
 }
 
-void ExitBreaker::wait_for_end_of(uint64_t number) noexcept {
-  changed_.wait(mu_, [&]() REQUIRES(mu_) { return !stop_ || stops_ != number; });
+void ExitBreaker::rest_in_exit(HartId hart) noexcept {
+  std::function<void(HartId)> rest;
+  {
+    const LockGuard lock{mu_};
+    if (machine_) rest = machine_->control.rest_in_exit;
+  }
+  if (rest) rest(hart);
+}
+
+void ExitBreaker::on_paused() {
+  const LockGuard lock{mu_};
+  if (!machine_ || !stop_ || std::exchange(acted_on_, stops_) == stops_) return;
+  gather();
+  if (on_break() == OnBreak::kPrompt) return on_stop_();
+  // On the hart's thread, which may wait for the reader of stderr.
+  machine_->control.post(stop_->hart, [this, number = stops_](VcpuBackend&) { show(number); });
+}
+
+void ExitBreaker::gather() {
+  for (HartId hart{0}; machine_ && hart.value < stop_->registers.size(); ++hart.value) {
+    auto& registers = stop_->registers[hart.value];
+    if (registers.empty() && machine_->control.rests(hart)) registers = registers_of(*machine_->vcpus[hart.value]);
+  }
+}
+
+// Writes without the lock. The reader of stderr may not read, and the thread that ends the machine needs the lock.
+void ExitBreaker::show(uint64_t number) noexcept {
+  std::string text;
+  {
+    const LockGuard lock{mu_};
+    if (!stop_ || stops_ != number) return;
+    text = stop_to_text(*stop_);
+    shown_ = number;
+  }
+  standard_error().write(text, machine_ends_);
+  const LockGuard lock{mu_};
+  if (!machine_ || !stop_ || stops_ != number) return;
+  if (on_break() == OnBreak::kExit) return machine_->control.stop(static_cast<int>(ExitStatus::kBreak));
+  end_stop();
 }
 
 std::string ExitBreaker::line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const {

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,25 +19,32 @@
 
 namespace rvvmm {
 
-/// When one hart stops, all other harts stop too: running harts leave the guest and wait on their own threads, with no
-/// unfinished exit. ExitBreaker waits at most kPatience for a hart that is busy in a device or a call; that hart stops
-/// when it has finished. `--on-break` chooses what happens next: a prompt on the main thread, or a few lines of text.
+/// When a hart stops at an exit, the machine is paused: that hart's exit is answered and completed, and all harts rest.
+/// `--on-break` chooses what happens next: a prompt on the main thread, or a few lines of text. A hart that does not
+/// come to rest soon, because it is busy in a device or a call, is shown without registers.
 class ExitBreaker {
  public:
-  static constexpr std::chrono::seconds kPatience{1};
-
   /// `config.breaks` must be set. Throws SetupError (kUsage).
   explicit ExitBreaker(const Config& config);
 
   /// Functions of the machine whose harts are stopped. Used until let_go().
   struct Control {
+    /// Pauses the machine: no hart enters the guest again. on_paused() is called on the loop's thread then, also if the
+    /// machine is paused already. Any thread.
+    std::function<void()> pause = [] {};
+    /// The machine goes on. Any thread.
+    std::function<void()> resume = [] {};
+    /// Whether the hart rests, so that its vCPU can be used. The loop's thread.
+    std::function<bool(HartId)> rests = [](HartId) { return true; };
+    /// Lets the hart rest in its exit until the machine goes on. The hart's thread.
+    std::function<void(HartId)> rest_in_exit = [](HartId) {};
     /// VcpuThread::post.
-    std::function<void(HartId, const VcpuTask&)> post = {};
+    std::function<void(HartId, const VcpuTask&)> post = [](HartId, const VcpuTask&) {};
     /// Ends the machine with this status.
-    std::function<void(int)> stop = {};
+    std::function<void(int)> stop = [](int) {};
   };
   struct Machine {
-    uint32_t harts;
+    std::span<const std::unique_ptr<VcpuBackend>> vcpus;  ///< by hart
     const DeviceNames& devices;
     Control control;
   };
@@ -47,11 +53,13 @@ class ExitBreaker {
   void begin(Machine machine, uint64_t start, uint64_t timebase_hz);
   /// Called before the harts are told to end: from here on no hart waits for the reader of stderr. Any thread.
   void limit_waits() noexcept { machine_ends_ = true; }
-  /// Called when the harts have been told to end: stopped harts go on, and no task is posted any more. Any thread.
+  /// Called when the harts have been told to end: no task is posted any more. Any thread.
   void let_go() noexcept;
+  /// The machine is paused, or a hart keeps it waiting. The loop's thread.
+  void on_paused();
 
-  /// Tells that there is a terminal for a prompt. `on_stop` is called when a hart has stopped for the prompt, on the
-  /// hart's thread; it must not throw. Called before begin().
+  /// Tells that there is a terminal for a prompt. `on_stop` is called when a hart has stopped for the prompt. The
+  /// loop's thread; called before begin().
   void set_prompt(std::function<void()> on_stop) { on_stop_ = std::move(on_stop); }
   /// Without --on-break: kPrompt if there is a terminal, else kDump.
   OnBreak on_break() const noexcept { return choice_.value_or(on_stop_ ? OnBreak::kPrompt : OnBreak::kDump); }
@@ -62,31 +70,32 @@ class ExitBreaker {
     if (exit.kind != ExitKind::kSystemEvent) look_at(hart, vcpu, exit);
   }
   void before_system_event(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept {
-    look_at(hart, vcpu, exit);
+    if (look_at(hart, vcpu, exit)) rest_in_exit(hart);
   }
 
   /// A hart that has stopped, and the registers of all harts.
   struct Stop {
     HartId hart;
-    std::string line;                                   ///< the reason and the exit
-    std::vector<std::vector<NamedRegister>> registers;  ///< by hart; empty: the hart has not stopped yet
+    std::string line;  ///< the reason and the exit
+    /// By hart; empty: the hart has not stopped yet. Of the hart that stopped, as they were at its exit.
+    std::vector<std::vector<NamedRegister>> registers;
   };
-  /// nullopt: no hart has stopped. Any thread.
+  /// nullopt: no hart has stopped. The loop's thread.
   std::optional<Stop> stopped();
   bool is_stopped() noexcept;
-  /// The harts go on; with `step` until the next exit of any hart. Any thread.
+  /// The harts go on; with `step` until the next exit of any hart. If another hart has reached a break too, it is that
+  /// hart's turn instead.
   void resume(bool step) noexcept;
 
  private:
-  void look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept;
+  /// True if the machine pauses for it.
+  bool look_at(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) noexcept;
+  void rest_in_exit(HartId hart) noexcept;
   /// False: the machine has ended before.
   bool stop_at(HartId hart, const std::string& line, std::vector<NamedRegister> registers);
-  void park(HartId hart, VcpuBackend& vcpu, uint64_t number) noexcept;
-  void park_others(HartId hart) REQUIRES(mu_);
-  /// Returns false in the same case as stop_at().
-  bool act(uint64_t number) REQUIRES(mu_);
-  void show_stop() noexcept REQUIRES(mu_);
-  void wait_for_end_of(uint64_t number) noexcept REQUIRES(mu_);
+  void begin_stop(Stop stop) REQUIRES(mu_);
+  void gather() REQUIRES(mu_);
+  void show(uint64_t number) noexcept;
   void end_stop() noexcept REQUIRES(mu_);
   std::string line_of(HartId hart, VcpuBackend& vcpu, const ExitRecord& exit) const;
 
@@ -100,11 +109,12 @@ class ExitBreaker {
   std::atomic<bool> machine_ends_ = false;
 
   Mutex mu_;
-  std::condition_variable_any changed_;
   std::optional<Machine> machine_ GUARDED_BY(mu_);  // nullopt: the machine ends, or has not begun
   std::optional<Stop> stop_ GUARDED_BY(mu_);
-  uint64_t stops_ GUARDED_BY(mu_) = 0;      // number of stops so far: a task for an earlier stop does nothing
-  uint64_t looked_at_ GUARDED_BY(mu_) = 0;  // the number of the last stop that stopped() returned
+  std::vector<Stop> waiting_ GUARDED_BY(mu_);  // of harts that reached a break at the same time
+  uint64_t stops_ GUARDED_BY(mu_) = 0;         // number of stops so far: a task for an earlier stop does nothing
+  uint64_t acted_on_ GUARDED_BY(mu_) = 0;      // the number of the last stop for which --on-break was obeyed
+  uint64_t shown_ GUARDED_BY(mu_) = 0;         // the number of the last stop that the user has seen
 };
 
 /// The text of `--on-break dump` and `exit`: the exit, then the registers of all harts.

@@ -23,8 +23,7 @@ void ExitWatch::begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, Ex
   }
   if (w.tracer) w.tracer->begin(*w.start, timebase_hz, devices);
   if (w.breaker) {
-    w.breaker->begin({.harts = static_cast<uint32_t>(vcpus.size()), .devices = devices, .control = std::move(control)},
-                     *w.start, timebase_hz);
+    w.breaker->begin({.vcpus = vcpus, .devices = devices, .control = std::move(control)}, *w.start, timebase_hz);
   }
   w.harts.clear();
   for (const auto& vcpu : vcpus) {

@@ -60,7 +60,7 @@ class ExitWatch {
   void begin(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices, ExitBreaker::Control control = {});
   /// Called before the harts are told to end: from here on no hart waits for a reader of its output.
   void limit_waits() noexcept;
-  /// Called after that: harts that stopped at a break go on.
+  /// Called after that: no hart stops at a break any more.
   void let_go() noexcept;
   /// Called when the harts have ended, and before the machine is destroyed: collects the counts and adds names.
   void gather(VmBackend& vm, Vcpus vcpus, const DeviceNames& devices);

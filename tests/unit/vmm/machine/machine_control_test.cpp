@@ -57,7 +57,7 @@ class MachineControlTest : public ::testing::Test {
                                     .virtio = devices_,
                                     .former_vm = &former_vm_},
                      kinds_);
-    control().set_listener({.on_quiet = [this] { ++quiet_; }, .on_wait = [this] { ++waits_; }});
+    control().set_listener(PauseOwner::kUser, {.on_quiet = [this] { ++quiet_; }, .on_wait = [this] { ++waits_; }});
   }
   void script(HartId hart, FakeVcpu& vcpu, const std::function<void(HartId, VcpuIo&)>& act) {
     vcpu.add_step([this, hart, &vcpu, act](VcpuIo& io) {
@@ -151,6 +151,40 @@ TEST_F(MachineControlTest, WhoAsksAgainIsAnsweredAgainAndOneResumeIsEnough) {
   control().resume(PauseOwner::kUser);
   EXPECT_FALSE(control().is_paused());
   EXPECT_TRUE(runs());
+}
+
+TEST_F(MachineControlTest, GoesOnWhenNobodyWantsItPaused) {
+  make(nothing);
+  machine_->start();
+  int told = 0;
+  control().set_listener(PauseOwner::kPanic, {.on_quiet = [&told] { ++told; }});
+  control().pause(PauseOwner::kUser);
+  ASSERT_TRUE(becomes_quiet());
+  EXPECT_EQ(told, 0);
+  control().pause(PauseOwner::kPanic);
+  EXPECT_EQ(told, 1);
+  control().resume(PauseOwner::kUser);
+  EXPECT_TRUE(control().is_quiet());
+  EXPECT_TRUE(stands_still());
+  control().resume(PauseOwner::kPanic);
+  EXPECT_TRUE(runs());
+}
+
+// The hart that asks is the first that rests, whatever the loop does.
+TEST_F(MachineControlTest, AHartThatAsksForAPauseExecutesNothingMore) {
+  make([this](HartId hart, VcpuIo& /*io*/) {
+    if (hart != HartId{0}) return;
+    ++lines_[0];
+    control().pause_soon(PauseOwner::kPanic);
+  });
+  machine_->start();
+  for (uint64_t pause = 1; pause <= 50; ++pause) {
+    ASSERT_TRUE(becomes_quiet());
+    ASSERT_EQ(lines_[0], pause);
+    control().resume(PauseOwner::kPanic);
+    control().resume(PauseOwner::kUser);  // at any moment
+    ASSERT_TRUE(comes_true([&] { return lines_[0] == pause + 1; }));
+  }
 }
 
 TEST_F(MachineControlTest, GuestTimeStandsStill) {

@@ -2,9 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cstring>
 #include <format>
-#include <thread>
+#include <memory>
 
 #include "fakes/fake_vcpu.hpp"
 #include "fakes/one_device.hpp"
@@ -25,8 +26,10 @@ Config config_with_breaks() {
 class BreakPromptTest : public ::testing::Test {
  protected:
   BreakPromptTest() {
-    hart_.at(kA0) = 0x77;
-    breaker_.begin({.harts = 1, .devices = devices_, .control = {.post = [](HartId, const VcpuTask&) {}, .stop = {}}},
+    hart().at(kA0) = 0x77;
+    breaker_.begin({.vcpus = vcpus_,
+                    .devices = devices_,
+                    .control = {.pause = [this] { paused_.notify(); }, .resume = [this] { call_.notify(); }}},
                    0, 10'000'000);
     prompt_.set_on_wanted([this] {
       if (prompt_.takes_input()) typist_.notify();
@@ -37,20 +40,14 @@ class BreakPromptTest : public ::testing::Test {
   std::string answers_to(std::vector<std::string> lines, int calls = 1) {
     type_these(std::move(lines));
     ::testing::internal::CaptureStderr();
-    {
-      std::jthread thread{[this, calls] {
-        ExitRecord exit;
-        exit.kind = ExitKind::kSbi;
-        exit.sbi = {.eid = 0x0848'534D, .fid = 0, .args = {2, 0x8020'0000}, .error = 0, .value = 0};
-        for (int i = 0; i < calls; ++i)
-          breaker_.on_exit(HartId{0}, hart_, exit);
-      }};
-      EXPECT_EQ(loop_.run(), StopReason{});
-      breaker_.let_go();
-    }
+    calls_left_ = calls;
+    call_.notify();
+    EXPECT_EQ(loop_.run(), StopReason{});
+    breaker_.let_go();
     return ::testing::internal::GetCapturedStderr();
   }
 
+  FakeVcpu& hart() { return static_cast<FakeVcpu&>(*vcpus_[0]); }
   void type_these(std::vector<std::string> lines) { lines_ = std::move(lines); }
 
   EventLoop loop_;
@@ -58,7 +55,7 @@ class BreakPromptTest : public ::testing::Test {
   ConsoleHub console_{-1, ConsoleHub::Reader::kNever};
   GuestMemory memory_{Gpa{0x8000'0000}, 1_MiB};
   OneDevice devices_;
-  FakeVcpu hart_;
+  std::array<std::unique_ptr<VcpuBackend>, 1> vcpus_{std::make_unique<FakeVcpu>()};
   ExitBreaker breaker_{config_with_breaks()};
   BreakPrompt prompt_{
       {.loop = loop_, .terminal = terminal_, .console = console_, .memory = memory_, .breaker = &breaker_}};
@@ -72,6 +69,17 @@ class BreakPromptTest : public ::testing::Test {
     if (prompt_.takes_input()) typist_.notify();
   }
 
+  void call() {
+    if (calls_left_-- == 0) return;
+    ExitRecord exit;
+    exit.kind = ExitKind::kSbi;
+    exit.sbi = {.eid = 0x0848'534D, .fid = 0, .args = {2, 0x8020'0000}, .error = 0, .value = 0};
+    breaker_.on_exit(HartId{0}, hart(), exit);
+  }
+
+  int calls_left_ = 0;
+  Notifier call_{loop_, [this] { call(); }};
+  Notifier paused_{loop_, [this] { breaker_.on_paused(); }};
   std::vector<std::string> lines_;
   Notifier typist_{loop_, [this] { type(); }};
 };

@@ -6,10 +6,10 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
@@ -36,114 +36,79 @@ ExitRecord of_kind(ExitKind kind) {
   return exit;
 }
 
-/// Two harts. The second one's thread does what is posted to it; exits of either are made by the tests' threads.
+/// Two harts, whose exits a test makes. loop() does what the machine's threads would do then.
 class ExitBreakerTest : public ::testing::Test {
  protected:
   ExitBreakerTest() {
     config_.breaks = "mmio:uart if value==10,system";
-    vcpus_[0].at(kA0) = 0xAAA;
-    vcpus_[1].at(kA0) = 0xBBB;
-  }
-  ~ExitBreakerTest() override {
-    if (breaker_) breaker_->let_go();
-    if (hart1_.joinable()) hart1_.join();
-    {
-      const std::lock_guard lock{mutex_};
-      ended_ = true;
-    }
-    changed_.notify_all();
+    for (auto& vcpu : vcpus_)
+      vcpu = std::make_unique<FakeVcpu>();
+    fake(0).at(kA0) = 0xAAA;
+    fake(1).at(kA0) = 0xBBB;
   }
 
   void begin(std::optional<OnBreak> on_break) {
     config_.on_break = on_break;
     breaker_.emplace(config_);
-    breaker_->set_prompt([this] { prompts_.release_one(); });
+    breaker_->set_prompt([this] { ++prompts_; });
     restart();
   }
   void restart() {
-    breaker_->begin({.harts = 2,
+    breaker_->begin({.vcpus = vcpus_,
                      .devices = devices_,
-                     .control = {.post = [this](HartId hart, const VcpuTask& task) { post(hart, task); },
+                     .control = {.pause = [this] { paused_ = asked_ = true; },
+                                 .resume = [this] { paused_ = false; },
+                                 .rests = [this](HartId hart) { return hart != HartId{1} || !busy_; },
+                                 .rest_in_exit = [this](HartId hart) { rested_in_exit_.push_back(hart); },
+                                 .post = [this](HartId hart, const VcpuTask& task) { tasks_.emplace_back(hart, task); },
                                  .stop = [this](int status) { status_ = status; }}},
                     0, 10'000'000);
   }
 
-  void post(HartId hart, const VcpuTask& task) {
-    const std::lock_guard lock{mutex_};
-    ++posted_;
-    if (hart == HartId{1} && !busy_) tasks_.push_back(task);
-    changed_.notify_all();
+  FakeVcpu& fake(uint32_t hart) { return static_cast<FakeVcpu&>(*vcpus_[hart]); }
+  void exit_on(uint32_t hart, const ExitRecord& exit) { breaker_->on_exit(HartId{hart}, *vcpus_[hart], exit); }
+  void loop() {
+    while (asked_ || !tasks_.empty()) {
+      if (std::exchange(asked_, false)) breaker_->on_paused();
+      for (const auto& [hart, task] : std::exchange(tasks_, {}))
+        task(*vcpus_[hart.value]);
+    }
   }
-
-  void exit_on(uint32_t hart, const ExitRecord& exit) { breaker_->on_exit(HartId{hart}, vcpus_[hart], exit); }
   std::string said_at(uint32_t hart, const ExitRecord& exit) {
     ::testing::internal::CaptureStderr();
     exit_on(hart, exit);
+    loop();
     return ::testing::internal::GetCapturedStderr();
   }
-  /// What a test waits for, which must come.
-  template <typename Condition>
-  static bool soon(Condition holds) {
-    for (int tries = 0; tries < 2000 && !holds(); ++tries)
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    return holds();
+  bool is_stopped(uint32_t hart) {
+    const auto stop = breaker_->stopped();
+    return stop && stop->hart == HartId{hart};
   }
-  bool hart_is_stopped(uint32_t hart) {
-    return soon([&] {
-      const auto stop = breaker_->stopped();
-      return stop && stop->hart == HartId{hart};
-    });
-  }
-
-  class Count {
-   public:
-    void release_one() noexcept { ++count_; }
-    int value() const noexcept { return count_; }
-
-   private:
-    std::atomic<int> count_ = 0;
-  };
 
   Config config_;
   OneDevice devices_;
-  std::array<FakeVcpu, 2> vcpus_;
+  std::array<std::unique_ptr<VcpuBackend>, 2> vcpus_;
   std::optional<ExitBreaker> breaker_;
-  Count prompts_;
-  std::atomic<int> status_ = 0;
-  std::atomic<int> posted_ = 0;
-  std::atomic<bool> busy_ = false;
-  std::jthread hart1_;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<VcpuTask> tasks_;
-  bool ended_ = false;
-  std::jthread mailbox_{[this] {
-    std::unique_lock lock{mutex_};
-    for (;;) {
-      changed_.wait(lock, [this] { return ended_ || !tasks_.empty(); });
-      if (ended_) return;
-      const VcpuTask task = tasks_.front();
-      tasks_.pop_front();
-      lock.unlock();
-      task(vcpus_[1]);
-      lock.lock();
-    }
-  }};
+  std::vector<std::pair<HartId, VcpuTask>> tasks_;
+  std::vector<HartId> rested_in_exit_;
+  bool paused_ = false;
+  bool asked_ = false;
+  bool busy_ = false;  // hart 1
+  int prompts_ = 0;
+  int status_ = 0;
 };
 
 TEST_F(ExitBreakerTest, WhatNobodyAskedForGoesOn) {
   begin(OnBreak::kExit);
   EXPECT_EQ(said_at(0, store(9)), "");
-  EXPECT_EQ(posted_, 0);
+  EXPECT_FALSE(paused_);
 }
 
 TEST_F(ExitBreakerTest, ContinueIsOneLineAndStopsNobody) {
   begin(OnBreak::kContinue);
   EXPECT_EQ(said_at(0, store(10)),
             "break: [    0.000000] hart 0 pc 0x0: mmio uart+0x0 write, 1 byte at 0x10000000: 0xa\n");
-  EXPECT_EQ(posted_, 0);
+  EXPECT_FALSE(paused_);
 }
 
 TEST_F(ExitBreakerTest, DumpShowsRegistersOfAllHartsAndGoesOn) {
@@ -153,75 +118,105 @@ TEST_F(ExitBreakerTest, DumpShowsRegistersOfAllHartsAndGoesOn) {
   EXPECT_THAT(said, HasSubstr("0xaaa"));
   EXPECT_THAT(said, HasSubstr("hart 1:\n    pc "));
   EXPECT_THAT(said, HasSubstr("0xbbb"));
-  EXPECT_FALSE(breaker_->stopped());
+  EXPECT_FALSE(breaker_->is_stopped());
+  EXPECT_FALSE(paused_);
 }
 
-// It may wait for another hart, or for who reads its output: neither may hold the one that has stopped.
-TEST_F(ExitBreakerTest, AHartThatIsBusyIsNotWaitedFor) {
+// Until the machine is paused, KVM completes the exit, and other harts go on.
+TEST_F(ExitBreakerTest, RegistersAreThoseOfTheExit) {
+  begin(OnBreak::kDump);
+  ::testing::internal::CaptureStderr();
+  exit_on(0, store(10));
+  fake(0).at(kA0) = 0x111;
+  fake(1).at(kA0) = 0x222;
+  loop();
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("0xaaa"));
+  EXPECT_THAT(said, HasSubstr("0x222"));
+}
+
+TEST_F(ExitBreakerTest, AHartThatIsBusyIsShownWithoutRegisters) {
   busy_ = true;
   begin(OnBreak::kDump);
   EXPECT_THAT(said_at(0, store(10)), HasSubstr("hart 1: has not stopped yet\n"));
 }
 
-TEST_F(ExitBreakerTest, ExitEndsTheMachineAndStaysUntilThatIsDone) {
+TEST_F(ExitBreakerTest, AHartThatWasBusyHasRegistersWhenItRests) {
+  busy_ = true;
+  begin(std::nullopt);
+  said_at(0, store(10));
+  EXPECT_THAT(breaker_->stopped()->registers[1], ::testing::IsEmpty());
+  busy_ = false;
+  EXPECT_THAT(breaker_->stopped()->registers[1], Not(::testing::IsEmpty()));
+}
+
+TEST_F(ExitBreakerTest, ExitEndsTheMachineWhichStaysPaused) {
   begin(OnBreak::kExit);
-  ::testing::internal::CaptureStderr();
-  std::atomic<bool> went_on = false;
-  std::jthread hart0{[&] {
-    exit_on(0, store(10));
-    went_on = true;
-  }};
-  EXPECT_TRUE(soon([&] { return status_ == static_cast<int>(ExitStatus::kBreak); }));
-  EXPECT_FALSE(went_on);
-  breaker_->let_go();
-  hart0.join();
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("hart 1:\n"));
+  EXPECT_THAT(said_at(0, store(10)), HasSubstr("hart 1:\n"));
+  EXPECT_EQ(status_, static_cast<int>(ExitStatus::kBreak));
+  EXPECT_TRUE(paused_);
 }
 
 TEST_F(ExitBreakerTest, PromptHoldsAllHartsUntilTheyMayGoOn) {
   begin(std::nullopt);
-  std::atomic<bool> went_on = false;
-  std::jthread hart0{[&] {
-    exit_on(0, store(10));
-    went_on = true;
-  }};
-  ASSERT_TRUE(hart_is_stopped(0));
-  ASSERT_TRUE(soon([&] { return prompts_.value() == 1; }));
+  EXPECT_EQ(said_at(0, store(10)), "");
+  EXPECT_EQ(prompts_, 1);
+  ASSERT_TRUE(is_stopped(0));
   EXPECT_THAT(breaker_->stopped()->line, HasSubstr("uart+0x0 write"));
   EXPECT_THAT(breaker_->stopped()->registers, Not(::testing::Contains(::testing::IsEmpty())));
-  EXPECT_FALSE(went_on);
+  EXPECT_TRUE(paused_);
   breaker_->resume(false);
-  hart0.join();
-  EXPECT_FALSE(breaker_->stopped());
+  EXPECT_FALSE(paused_);
+  EXPECT_FALSE(breaker_->is_stopped());
+}
+
+TEST_F(ExitBreakerTest, ItIsObeyedOnceHoweverOftenTheMachineIsPaused) {
+  begin(std::nullopt);
+  said_at(0, store(10));
+  breaker_->on_paused();
+  EXPECT_EQ(prompts_, 1);
 }
 
 TEST_F(ExitBreakerTest, AStepEndsAtTheNextExitButNotAtASignal) {
   begin(std::nullopt);
-  std::jthread first{[&] { exit_on(0, store(10)); }};
-  ASSERT_TRUE(hart_is_stopped(0));
+  said_at(0, store(10));
   breaker_->resume(true);
-  first.join();
-  exit_on(0, of_kind(ExitKind::kInterrupted));
-  std::jthread second{[&] { exit_on(0, store(9)); }};
-  ASSERT_TRUE(hart_is_stopped(0));
+  said_at(0, of_kind(ExitKind::kInterrupted));
+  EXPECT_FALSE(paused_);
+  said_at(0, store(9));
+  EXPECT_TRUE(is_stopped(0));
+  EXPECT_TRUE(paused_);
   breaker_->resume(false);
-  second.join();
-  exit_on(0, store(9));
+  said_at(0, store(9));
+  EXPECT_FALSE(paused_);
 }
 
 TEST_F(ExitBreakerTest, TheSecondOfTwoHartsStopsWhenTheFirstGoesOn) {
   begin(std::nullopt);
-  busy_ = true;  // in an exit of its own
-  std::jthread hart0{[&] { exit_on(0, store(10)); }};
-  ASSERT_TRUE(hart_is_stopped(0));
-  hart1_ = std::jthread{[&] { exit_on(1, store(10)); }};
-  std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  EXPECT_EQ(breaker_->stopped()->hart, HartId{0});
+  exit_on(0, store(10));
+  exit_on(1, store(10));
+  loop();
+  EXPECT_TRUE(is_stopped(0));
+  EXPECT_EQ(prompts_, 1);
+  breaker_->resume(true);
+  loop();
+  EXPECT_TRUE(is_stopped(1));
+  EXPECT_EQ(prompts_, 2);
+  EXPECT_TRUE(paused_);
   breaker_->resume(false);
-  hart0.join();
-  EXPECT_TRUE(hart_is_stopped(1));
-  breaker_->resume(false);
-  hart1_.join();
+  EXPECT_FALSE(paused_);
+}
+
+TEST_F(ExitBreakerTest, TwoHartsAreDumpedInTurn) {
+  begin(OnBreak::kDump);
+  ::testing::internal::CaptureStderr();
+  exit_on(1, store(10));
+  exit_on(0, store(10));
+  loop();
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_LT(said.find("hart 1 pc"), said.find("hart 0 pc"));
+  EXPECT_NE(said.find("hart 0 pc"), std::string::npos);
+  EXPECT_FALSE(paused_);
 }
 
 // Behind its answer there is no machine to look at.
@@ -229,19 +224,26 @@ TEST_F(ExitBreakerTest, AnEndOfTheMachineStopsBeforeItIsAnswered) {
   begin(OnBreak::kContinue);
   EXPECT_EQ(said_at(0, of_kind(ExitKind::kSystemEvent)), "");
   ::testing::internal::CaptureStderr();
-  breaker_->before_system_event(HartId{0}, vcpus_[0], of_kind(ExitKind::kSystemEvent));
+  breaker_->before_system_event(HartId{0}, *vcpus_[0], of_kind(ExitKind::kSystemEvent));
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("system shutdown, reason 0x1"));
+}
+
+TEST_F(ExitBreakerTest, AHartRestsBeforeTheEndOfTheMachineIsAnswered) {
+  begin(std::nullopt);
+  exit_on(0, store(10));
+  EXPECT_TRUE(rested_in_exit_.empty());
+  breaker_->before_system_event(HartId{1}, *vcpus_[1], of_kind(ExitKind::kSystemEvent));
+  EXPECT_EQ(rested_in_exit_, std::vector{HartId{1}});
 }
 
 TEST_F(ExitBreakerTest, BehindTheEndOfAMachineNobodyStopsUntilTheNext) {
   begin(std::nullopt);
   breaker_->let_go();
-  exit_on(0, store(10));
-  EXPECT_EQ(posted_, 0);
+  said_at(0, store(10));
+  EXPECT_FALSE(paused_);
   restart();
-  std::jthread hart0{[&] { exit_on(0, store(10)); }};
-  EXPECT_TRUE(hart_is_stopped(0));
-  breaker_->let_go();
+  said_at(0, store(10));
+  EXPECT_TRUE(is_stopped(0));
 }
 
 TEST_F(ExitBreakerTest, ADeviceThatThereIsNotIsAMistake) {
@@ -265,8 +267,10 @@ TEST_F(ExitBreakerTest, StderrThatNobodyReadsKeepsNoHartFromEnding) {
   ASSERT_EQ(::dup2(writer.get(), STDERR_FILENO), STDERR_FILENO);
   std::atomic<bool> done = false;
   std::jthread hart{[&] {
-    for (int i = 0; i < 10; ++i)
+    for (int i = 0; i < 10; ++i) {
       exit_on(0, store(10));
+      loop();
+    }
     done = true;
   }};
   std::this_thread::sleep_for(std::chrono::milliseconds{300});
@@ -286,15 +290,25 @@ TEST_F(ExitBreakerTest, AnExitBehindTheMachinesEndIsALine) {
   EXPECT_THAT(said, Not(HasSubstr("hart 0:")));
 }
 
-TEST_F(ExitBreakerTest, APromptThatNobodyComesToIsALine) {
+TEST_F(ExitBreakerTest, StopsThatNobodyHasSeenAreLines) {
   begin(OnBreak::kPrompt);
   ::testing::internal::CaptureStderr();
-  std::jthread hart{[this] { exit_on(0, store(10)); }};
-  const bool asked = soon([this] { return prompts_.value() == 1; });
+  exit_on(0, store(10));
+  exit_on(1, store(10));
+  loop();
   breaker_->let_go();
-  hart.join();
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("break: "));
-  EXPECT_TRUE(asked);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("hart 0 pc"));
+  EXPECT_THAT(said, HasSubstr("hart 1 pc"));
+}
+
+TEST_F(ExitBreakerTest, AStopThatWasSeenIsNotSaidAgain) {
+  begin(OnBreak::kPrompt);
+  said_at(0, store(10));
+  EXPECT_TRUE(is_stopped(0));
+  ::testing::internal::CaptureStderr();
+  breaker_->let_go();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace
