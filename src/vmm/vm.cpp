@@ -125,10 +125,11 @@ StopReason Vm::boot_machine(Surroundings& around) {
 
 StopReason Vm::run_machine(Surroundings& around, Machine& machine) {
   bool panic_is_shown = false;
-  const auto show_panic_once = [&] {
-    if (!std::exchange(panic_is_shown, true)) show_panic(around, machine);
+  const auto on_panic = [&] {
+    if (!std::exchange(panic_is_shown, true)) return show_panic(around, machine);
+    if (around.prompt() != nullptr) around.prompt()->renew_panic(machine.standstill());
   };
-  machine.control().set_listener(PauseOwner::kPanic, {.on_quiet = show_panic_once, .on_wait = show_panic_once});
+  machine.control().set_listener(PauseOwner::kPanic, {.on_quiet = on_panic, .on_wait = on_panic});
   around.pause_key().set_machine(&machine.control());
   machine.start([this] { timeline_.record("harts run"); });
   around.signals().set_on_wake([&machine] { machine.wake(); });

@@ -38,7 +38,6 @@ void ServedVirtioDevice::stop() noexcept {
     stopped_at_[index] = queue == nullptr ? VirtqueueState{} : queue->state();
   }
   session_.reset();
-  config_changed_while_held_ = false;
 }
 
 void ServedVirtioDevice::hold() noexcept {
@@ -49,9 +48,10 @@ void ServedVirtioDevice::hold() noexcept {
 
 void ServedVirtioDevice::go_on() noexcept {
   const LockGuard lock{mu_};
+  const bool config_changed_meanwhile = std::exchange(config_changed_while_held_, false);
   if (!std::exchange(held_, false) || !session_) return;
   begin_to_serve();
-  if (std::exchange(config_changed_while_held_, false)) config_changed();
+  if (config_changed_meanwhile) config_changed();
 }
 
 VirtqueueState ServedVirtioDevice::stopped_at(uint16_t queue) const noexcept {

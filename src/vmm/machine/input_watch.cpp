@@ -10,8 +10,15 @@ void InputWatch::on_console_input() noexcept {
   looks_left_ = kMostRepeats;
 }
 
+void InputWatch::set_held(bool held) noexcept {
+  if (held) {
+    timer_.disarm();
+  } else if (looks_left_ > 0) {
+    timer_.arm_every(interval_);
+  }
+}
+
 void InputWatch::look() noexcept {
-  if (held_) return;
   switch (uart_.look_after_input()) {
     case InputLeft::kNone: looks_left_ = 0; break;
     case InputLeft::kMoves: looks_left_ = kMostRepeats; break;

@@ -25,7 +25,7 @@ class InputWatch final : public ConsoleListener {
   void on_console_input() noexcept override;
 
   /// While it is held, it does not look: the guest is paused.
-  void set_held(bool held) noexcept { held_ = held; }
+  void set_held(bool held) noexcept;
 
  private:
   void look() noexcept;
@@ -33,8 +33,7 @@ class InputWatch final : public ConsoleListener {
   Uart16550& uart_;
   std::chrono::milliseconds interval_;
   Timer timer_;
-  bool held_ = false;
-  int looks_left_ = 0;  // the timer is armed while this is not 0
+  int looks_left_ = 0;  // the timer is armed while this is not 0, and the watch not held
 };
 
 }  // namespace rvvmm

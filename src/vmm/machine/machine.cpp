@@ -58,7 +58,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
                    .timebase_hz = vm_.backend->timebase_hz(),
                    .on_expiry =
                        [this] {
-                         if (!control_.is_paused()) wake();
+                         timer_is_due_ = control_.is_paused();
+                         if (!timer_is_due_) wake();
                        }}),
       hart_states_(
           {.harts = parts.config.smp,
@@ -265,7 +266,12 @@ void Machine::wake() noexcept {
 // What came meanwhile, and what counts in the guest's time.
 void Machine::on_resume(std::optional<uint64_t> time) {
   if (input_watch_) input_watch_->set_held(false);
-  if (time) hart_states_.on_time_continues(*time);
+  const bool timer_is_due = std::exchange(timer_is_due_, false);
+  if (time) {
+    hart_states_.on_time_continues(*time);
+  } else if (timer_is_due) {
+    wake();
+  }
   rtc_alarm_.on_resume();
   if (std::exchange(wake_is_due_, false)) wake();
 }

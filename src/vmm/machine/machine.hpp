@@ -170,6 +170,7 @@ class Machine final : private MachineListener, private FinishListener {
   std::vector<std::unique_ptr<VcpuThread>> threads_;
   std::optional<InputWatch> input_watch_;
   bool wake_is_due_ = false;
+  bool timer_is_due_ = false;  // of a machine that sleeps; during a pause
   log::RateLimit suspends_{"suspends"};
 };
 

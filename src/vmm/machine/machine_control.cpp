@@ -42,8 +42,7 @@ void MachineControl::end() noexcept {
   {
     const LockGuard lock{mu_};
     threads_ = {};
-    asked_.reset();
-    done_.reset();
+    requests_.fill(Request::kNone);
   }
   owners_.reset();
   is_quiet_ = false;
@@ -64,28 +63,32 @@ void MachineControl::pause(PauseOwner owner) {
   }
 }
 
+void MachineControl::ask(PauseOwner owner, Request request) noexcept {
+  requests_[static_cast<size_t>(owner)] = request;
+  look_.arm_at(nanoseconds{0});
+}
+
 void MachineControl::pause_soon(PauseOwner owner) noexcept {
   const LockGuard lock{mu_};
-  asked_.set(static_cast<size_t>(owner));
+  ask(owner, Request::kPause);
   for (const auto& thread : threads_)
     thread->pause();
-  look_.arm_at(nanoseconds{0});
 }
 
 void MachineControl::resume_soon(PauseOwner owner) noexcept {
   const LockGuard lock{mu_};
-  done_.set(static_cast<size_t>(owner));
-  look_.arm_at(nanoseconds{0});
+  ask(owner, Request::kResume);
 }
 
-void MachineControl::take_over_asked() {
-  Owners asked;
+void MachineControl::obey_requests() {
+  std::array<Request, kOwners> requests{};
   {
     const LockGuard lock{mu_};
-    asked = std::exchange(asked_, {});
+    requests = std::exchange(requests_, {});
   }
-  for (size_t owner = 0; owner < asked.size(); ++owner) {
-    if (asked[owner]) pause(static_cast<PauseOwner>(owner));
+  for (size_t owner = 0; owner < kOwners; ++owner) {
+    if (requests[owner] == Request::kPause) pause(static_cast<PauseOwner>(owner));
+    if (requests[owner] == Request::kResume) resume(static_cast<PauseOwner>(owner));
   }
 }
 
@@ -128,21 +131,14 @@ bool MachineControl::rests(HartId hart) const noexcept {
   return hart.value >= threads_.size() || threads_[hart.value]->rests();
 }
 
-// A hart posts a task to another one only while it waits for the answer, so it does not rest itself then. A device
-// posts tasks while it has a request in hand. So when the devices are quiet, and then each hart rests, all do.
+// A device posts tasks while it has a request in hand. A hart posts a task to another one while it waits for the
+// answer: the other one, which rested, may still be on its way back to its rest when the first one rests too. An answer
+// posts nothing. So when the devices are quiet, and then all harts rest twice, all do.
 void MachineControl::look() {
-  Owners done;
-  {
-    const LockGuard lock{mu_};
-    done = std::exchange(done_, {});
-  }
-  for (size_t owner = 0; owner < done.size(); ++owner) {
-    if (done[owner]) resume(static_cast<PauseOwner>(owner));
-  }
-  take_over_asked();
+  obey_requests();
   if (!is_paused() || is_quiet_ || !has_begun()) return;
   const bool devices_are_quiet = this->devices_are_quiet();
-  if (!harts_rest()) return;  // each hart that comes to rest calls again
+  if (!harts_rest() || !harts_rest()) return;  // each hart that comes to rest calls again
   if (devices_are_quiet) return become_quiet();
   look_.arm_at(from_now(is_late() ? kBetweenLateLooks : kBetweenLooks));
 }
@@ -179,17 +175,19 @@ std::string MachineControl::waits_for() const {
   return waits;
 }
 
-// The time is the same for all harts: writing it on one of them is enough (docs/architecture.md, "A pause").
 void MachineControl::resume(PauseOwner owner) {
-  take_over_asked();
-  const bool was_paused = is_paused();
   owners_.reset(static_cast<size_t>(owner));
-  if (!was_paused || is_paused()) return;
+  if (!is_paused()) let_all_go();
+}
+
+// The time is the same for all harts: writing it on one of them is enough (docs/architecture.md, "A pause").
+void MachineControl::let_all_go() {
   patience_.disarm();
   look_.disarm();
-  const auto time = std::exchange(time_, std::nullopt);
+  auto time = std::exchange(time_, std::nullopt);
   if (time && !parts_.vcpus.front()->set(HartRegister::kTime, *time)) {
     log::line(log::Module::kVmm, log::Level::kError, "the guest's time cannot be set back: it sees the pause");
+    time.reset();
   }
   is_quiet_ = false;
   parts_.on_resume(time);
@@ -197,7 +195,8 @@ void MachineControl::resume(PauseOwner owner) {
     device->go_on();
   parts_.console.set_paused(false);
   const LockGuard lock{mu_};
-  if (asked_.any()) return look_.arm_at(nanoseconds{0});
+  // A hart that has asked for a pause meanwhile does not go on.
+  if (std::ranges::find(requests_, Request::kPause) != requests_.end()) return look_.arm_at(nanoseconds{0});
   for (const auto& thread : threads_)
     thread->resume();
 }

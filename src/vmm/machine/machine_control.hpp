@@ -53,7 +53,7 @@ class MachineControl {
   /// The same for a thread other than the loop's, such as a hart's: no hart enters the guest again, and the loop does
   /// the rest. Any thread.
   void pause_soon(PauseOwner owner) noexcept;
-  /// Also before the machine is quiet.
+  /// Also before the machine is quiet, or is paused at all.
   void resume(PauseOwner owner);
   /// The same for another thread. Any thread.
   void resume_soon(PauseOwner owner) noexcept;
@@ -86,13 +86,16 @@ class MachineControl {
  private:
   /// A device's threads tell nobody that they have finished, so they are asked: so often at first, and more rarely
   /// behind kPatience.
-  static constexpr std::chrono::milliseconds kBetweenLooks{1};
-  static constexpr std::chrono::milliseconds kBetweenLateLooks{100};
+  static constexpr std::chrono::microseconds kBetweenLooks{200};
+  static constexpr std::chrono::microseconds kBetweenLateLooks{100'000};
 
-  using Owners = std::bitset<static_cast<size_t>(PauseOwner::kCount)>;
+  static constexpr size_t kOwners = static_cast<size_t>(PauseOwner::kCount);
+  enum class Request : uint8_t { kNone, kPause, kResume };
 
-  void take_over_asked();
+  void ask(PauseOwner owner, Request request) noexcept REQUIRES(mu_);
+  void obey_requests();
   void hold_all();
+  void let_all_go();
   void tell(std::function<void()> Listener::* what);
   void look();
   bool is_late() const noexcept;
@@ -102,12 +105,11 @@ class MachineControl {
   void become_quiet();
 
   Parts parts_;
-  mutable Mutex mu_;  // held while harts are told to rest or to go on, so that one that asks for a pause gets it
+  mutable Mutex mu_;  // held while harts are told to rest or to go on, so that one that asks for a pause rests
   std::span<const std::unique_ptr<VcpuThread>> threads_ GUARDED_BY(mu_);
-  Owners asked_ GUARDED_BY(mu_);  // by pause_soon(); not in owners_ yet
-  Owners done_ GUARDED_BY(mu_);   // by resume_soon(); still in owners_
-  std::array<Listener, static_cast<size_t>(PauseOwner::kCount)> listeners_;
-  Owners owners_;
+  std::array<Request, kOwners> requests_ GUARDED_BY(mu_){};  // of other threads; the last one of an owner counts
+  std::array<Listener, kOwners> listeners_;
+  std::bitset<kOwners> owners_;
   bool is_quiet_ = false;
   std::optional<uint64_t> time_;  // the guest's, while quiet
   std::chrono::steady_clock::time_point paused_at_;

@@ -31,9 +31,10 @@ void PauseKey::press() {
   paused_ = !paused_;
   if (paused_ && machine_ != nullptr) machine_->pause(PauseOwner::kUser);
   if (paused_) return;
-  const bool was_quiet = machine_ != nullptr && machine_->is_quiet();
-  show(was_quiet ? "rvvmm: the machine goes on\n" : "rvvmm: the pause is given up; the machine goes on\n");
-  if (machine_ != nullptr) machine_->resume(PauseOwner::kUser);
+  if (machine_ == nullptr) return show("rvvmm: the pause is given up\n");
+  const std::string_view end = machine_->is_quiet() ? "" : "the pause is given up; ";
+  machine_->resume(PauseOwner::kUser);
+  show(std::format("rvvmm: {}the machine {}\n", end, machine_->is_paused() ? "is still stopped" : "goes on"));
 }
 
 }  // namespace rvvmm

@@ -308,7 +308,7 @@ std::string help_text() {
     add_option_help(out, spec);
   }
   out +=
-      "\nOn a terminal, Ctrl-A x quits, Ctrl-A p pauses, and Ctrl-A h shows the other keys.\n"
+      "\nOn a terminal, Ctrl-A x quits, Ctrl-A p pauses, and Ctrl-A h shows all keys.\n"
       "\nExample: rvvmm -k Image -i rootfs.cpio -p \"console=ttyS0\"\n"
       "\nExit status: 0 the guest powered off, 64 wrong usage; see docs/exit-codes.md.\n";
   return out;

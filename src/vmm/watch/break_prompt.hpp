@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/guest_memory.hpp"
 #include "vmm/console/console_hub.hpp"
@@ -33,6 +34,8 @@ class BreakPrompt final : public InputTaker {
 
   /// Shows the prompt for a machine whose guest has panicked. Such a machine does not go on.
   void ask_about_panic(ExitBreaker::Stop stop);
+  /// Harts have stopped since ask_about_panic().
+  void renew_panic(ExitBreaker::Stop stop) { panic_ = std::move(stop); }
 
   /// Ends the prompt because its machine has ended and a new machine begins. The terminal belongs to the guest again.
   void forget();

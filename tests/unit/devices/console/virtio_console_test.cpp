@@ -122,6 +122,17 @@ TEST_F(VirtioConsoleTest, HeldItTellsTheDriverOfNothingUntilItGoesOn) {
   EXPECT_EQ(get(0, 4), "held");
 }
 
+TEST_F(VirtioConsoleTest, ASizeThatChangedWhileItWasHeldIsToldBehindAStopAndAStartToo) {
+  start();
+  console.hold();
+  console.set_size({.columns = 100, .rows = 40});
+  console.stop();
+  start();
+  EXPECT_EQ(side.config_changes, 0);
+  console.go_on();
+  EXPECT_EQ(side.config_changes, 1);
+}
+
 TEST_F(VirtioConsoleTest, OutputIsServedByTheHartThatKicks) {
   EXPECT_TRUE(console.served_on_hart(kTx));
   EXPECT_FALSE(console.served_on_hart(kRx));

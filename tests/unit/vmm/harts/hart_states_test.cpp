@@ -415,6 +415,21 @@ TEST_F(HartStatesTest, ATimerThatIsEnabledWakesWhenItIsDue) {
   EXPECT_EQ(value_of(kHart0, HartRegister::kTimerState), 1U);
 }
 
+TEST_F(HartStatesTest, ATimerWaitsAnewWhenGuestTimeHasStoodStill) {
+  look(kHart0, [](FakeVcpu& vcpu) {
+    vcpu.at(HartRegister::kTime) = 1000;
+    return vcpu.at(HartRegister::kTimerCompare) = 1500;
+  });
+  harts.on_time_continues(1100);
+  EXPECT_EQ(wakes_in, kNoTimer) << "nobody sleeps";
+  suspend_system(kTimerInterrupt);
+  expect_asleep();
+  harts.on_time_continues(1200);
+  EXPECT_EQ(wakes_in, 300U);
+  harts.on_time_continues(1600);
+  EXPECT_EQ(wakes_in, 0U);
+}
+
 TEST_F(HartStatesTest, ATimerThatIsDueWakesAtOnce) {
   look(kHart0, [](FakeVcpu& vcpu) {
     vcpu.at(HartRegister::kTime) = 1000;

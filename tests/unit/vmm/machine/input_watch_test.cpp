@@ -54,6 +54,16 @@ class InputWatchTest : public ::testing::Test {
   InputWatch watch_{loop_, uart_, milliseconds{1}};
 };
 
+TEST_F(InputWatchTest, WhileItIsHeldItDoesNotLook) {
+  type("x");
+  watch_.set_held(true);
+  const int repeats = irq_.repeats;
+  run_for(milliseconds{20});
+  EXPECT_EQ(irq_.repeats, repeats);
+  watch_.set_held(false);
+  run_until_repeated(repeats + 1);
+}
+
 TEST_F(InputWatchTest, InterruptOfUntakenInputIsAssertedAgainButNotForEver) {
   type("x");
   run_until_repeated(InputWatch::kMostRepeats);

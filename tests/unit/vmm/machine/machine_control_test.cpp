@@ -187,6 +187,44 @@ TEST_F(MachineControlTest, AHartThatAsksForAPauseExecutesNothingMore) {
   }
 }
 
+TEST_F(MachineControlTest, OfWhatOtherThreadsAskForTheLastCounts) {
+  make(nothing);
+  machine_->start();
+  ASSERT_TRUE(runs());
+  control().pause_soon(PauseOwner::kBreak);
+  control().resume_soon(PauseOwner::kBreak);
+  EXPECT_TRUE(runs());
+  EXPECT_FALSE(control().is_paused());
+  control().resume_soon(PauseOwner::kBreak);
+  control().pause_soon(PauseOwner::kBreak);
+  ASSERT_TRUE(becomes_quiet());
+  control().resume_soon(PauseOwner::kBreak);
+  control().pause_soon(PauseOwner::kBreak);
+  loop_.serve();
+  loop_.serve();
+  EXPECT_TRUE(control().is_quiet());
+  EXPECT_TRUE(stands_still());
+  control().pause_soon(PauseOwner::kBreak);
+  control().resume_soon(PauseOwner::kBreak);
+  EXPECT_TRUE(runs());
+  EXPECT_FALSE(control().is_paused());
+}
+
+TEST_F(MachineControlTest, AHartThatAsksWhileTheUserLetsTheMachineGoOnGetsItsPause) {
+  make(nothing);
+  machine_->start();
+  for (int round = 0; round < 20; ++round) {
+    control().pause(PauseOwner::kUser);
+    ASSERT_TRUE(becomes_quiet());
+    control().pause_soon(PauseOwner::kBreak);
+    control().resume(PauseOwner::kUser);
+    ASSERT_TRUE(becomes_quiet());
+    ASSERT_TRUE(stands_still());
+    control().resume(PauseOwner::kBreak);
+    ASSERT_TRUE(runs());
+  }
+}
+
 TEST_F(MachineControlTest, GuestTimeStandsStill) {
   make(nothing);
   machine_->start();
@@ -203,6 +241,7 @@ TEST_F(MachineControlTest, GuestTimeOfAPauseThatIsGivenUpIsLeftAlone) {
   make(nothing);
   machine_->start();
   control().pause(PauseOwner::kUser);
+  ASSERT_TRUE(comes_true([this] { return control().waits_for() == "fake0"; }));
   vcpu(0).registers_written = 0;
   control().resume(PauseOwner::kUser);
   EXPECT_EQ(vcpu(0).registers_written, 0U);
@@ -324,7 +363,7 @@ TEST_F(MachineControlTest, ANewMachineIsPausedIfTheUserPausedTheOneBefore) {
   EXPECT_TRUE(runs());
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "\nrvvmm: the machine is paused; Ctrl-A p lets it go on\n"
-            "rvvmm: the pause is given up; the machine goes on\n"
+            "rvvmm: the pause is given up\n"
             "\nrvvmm: the machine is paused; Ctrl-A p lets it go on\n"
             "rvvmm: the machine goes on\n");
 }
