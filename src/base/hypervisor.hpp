@@ -19,6 +19,9 @@
 
 namespace rvvmm {
 
+struct VcpuState;     // saved_state.hpp
+struct IrqchipState;  // the same
+
 /// What the hart's thread does after an exit.
 enum class RunOutcome : uint8_t {
   kContinue,     ///< answered: enter again
@@ -210,6 +213,16 @@ class VcpuBackend : public HartIrqPin {
   virtual bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept = 0;
   virtual bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept = 0;
 
+  /// Reads all of the hart that restore() can set; guest time is the VM's. The last run() must have returned
+  /// kInterrupted, unless there was none. nullopt, with one line in `why`, if the hypervisor refuses.
+  virtual std::optional<VcpuState> save(std::string& why) = 0;
+  /// Takes over the state of a saved hart (saved_state.hpp), for a hart that has not run. First checks the state
+  /// against what this hart has: ids and sizes of registers, extensions, the timer's frequency. False, with one line in
+  /// `why` that names the register or the step, if they do not fit or the hypervisor refuses; after the latter the hart
+  /// must not run. Call it for one hart of a VM at a time, from any thread. May enter the guest's memory map (not its
+  /// code) once and take milliseconds.
+  virtual bool restore(const VcpuState& state, std::string& why) = 0;
+
   /// After kFault: one line that names the exit and the access that the hart was making, with names from `io`. Then the
   /// registers, one group per line.
   virtual std::string fault_report(const VcpuIo& io) = 0;
@@ -273,6 +286,20 @@ class VmBackend : public DoorbellHost, public MsiSink {
   virtual std::optional<bool> sbi_extension_is_on(size_t row) noexcept = 0;
   /// Sets the level of a wired source of the in-kernel AIA.
   virtual void set_irq_line(Gsi gsi, bool asserted) noexcept = 0;
+
+  /// Guest time in ticks, the same for all harts. After create_vcpu() and only while no hart runs. nullopt or false if
+  /// the hypervisor refuses.
+  virtual std::optional<uint64_t> guest_time() noexcept = 0;
+  /// Shifts the time of all harts. Their timers keep their values.
+  virtual bool set_guest_time(uint64_t ticks) noexcept = 0;
+  /// Reads the in-kernel AIA while no hart runs and nothing sends interrupts; an empty state without an AIA. nullopt,
+  /// with one line in `why`, if the hypervisor refuses.
+  virtual std::optional<IrqchipState> save_irqchip(std::string& why) = 0;
+  /// Takes over a saved state, after each hart's restore() and before any interrupt is sent. Also true if neither has
+  /// an AIA. False, with one line in `why` that names the register, if the state is for another machine, the hypervisor
+  /// refuses, or KVM's interrupt files in software lack an identity that the guest uses (docs/kvm-quirks.md). The VM
+  /// must then not run.
+  virtual bool restore_irqchip(const IrqchipState& state, std::string& why) = 0;
 
   /// The clock of ExitRecord, in ticks. It never goes back. Any thread.
   virtual uint64_t ticks() const noexcept = 0;

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/hypervisor.hpp"
+#include "base/saved_state.hpp"
 #include "fakes/fake_vcpu.hpp"
 
 namespace rvvmm {
@@ -24,6 +25,7 @@ struct FakeHost {
   bool has_interrupt_files = false;                     ///< that software ones are used instead of, where asked for
   std::array<std::optional<bool>, kSbiSwitches.size()> sbi_extensions{};  ///< whether on; nullopt: it has none such
   std::vector<Statistic> vm_statistics{};
+  std::string refuses_irqchip_state{};                    ///< the reason; empty: it is saved and restored
   std::function<void(HartId, FakeVcpu&)> on_vcpu_made{};  ///< gives it a script
 };
 
@@ -38,6 +40,8 @@ struct FakeVmRecord {
   std::vector<FakeVcpu*> vcpus{};  ///< of the latest VM, for as long as it lives
   std::array<std::atomic<int>, 128> irq_level{};
   std::atomic<int> msis = 0;
+  uint64_t guest_time = 0;         ///< stands still
+  IrqchipState irqchip;            ///< what is saved, or was restored
   std::atomic<int> doorbells = 0;  ///< there are now
   std::atomic<int> irq_calls = 0;
 };
@@ -88,6 +92,22 @@ class FakeVmBackend final : public VmBackend {
   void set_irq_line(Gsi gsi, bool asserted) noexcept override {
     ++record_.irq_calls;
     if (gsi.value < record_.irq_level.size()) record_.irq_level[gsi.value].store(asserted ? 1 : 0);
+  }
+  std::optional<uint64_t> guest_time() noexcept override { return record_.guest_time; }
+  bool set_guest_time(uint64_t ticks) noexcept override {
+    record_.guest_time = ticks;
+    return true;
+  }
+  std::optional<IrqchipState> save_irqchip(std::string& why) override {
+    why = host_.refuses_irqchip_state;
+    if (!why.empty()) return std::nullopt;
+    return record_.irqchip;
+  }
+  bool restore_irqchip(const IrqchipState& state, std::string& why) override {
+    why = host_.refuses_irqchip_state;
+    if (!why.empty()) return false;
+    record_.irqchip = state;
+    return true;
   }
   uint64_t ticks() const noexcept override { return 0; }
   uint64_t timebase_hz() const noexcept override { return 10'000'000; }

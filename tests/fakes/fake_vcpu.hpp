@@ -5,14 +5,18 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/hypervisor.hpp"
+#include "base/register_names.hpp"
+#include "base/saved_state.hpp"
 
 namespace rvvmm {
 
@@ -105,6 +109,31 @@ class FakeVcpu final : public VcpuBackend {
   }
   std::vector<std::byte>& at(VectorRegister reg) noexcept { return vectors_[static_cast<size_t>(reg)]; }
   uint64_t& at(HartRegister reg) noexcept { return registers_[static_cast<size_t>(reg)]; }
+  /// The ids are not KVM's: the number of a HartRegister, and after these v0 to v31.
+  std::optional<VcpuState> save(std::string& why) override {
+    if (!refuses_to_save.empty()) {
+      why = refuses_to_save;
+      return std::nullopt;
+    }
+    VcpuState saved{.state = hart_state, .external_interrupt = external_interrupt};
+    for (size_t i = 0; i < registers_.size(); ++i)
+      saved.registers.push_back(
+          {.id = i, .name = std::string{name_of(static_cast<HartRegister>(i))}, .value = bytes_of(i)});
+    for (size_t i = 0; i < vectors_.size(); ++i)
+      saved.registers.push_back({.id = registers_.size() + i, .name = "v" + std::to_string(i), .value = vectors_[i]});
+    return saved;
+  }
+  bool restore(const VcpuState& saved, std::string& why) override {
+    ++states_restored;
+    if (why = refuses_to_restore.empty() ? misfit(saved) : refuses_to_restore; !why.empty()) return false;
+    for (size_t i = 0; i < registers_.size(); ++i)
+      std::memcpy(&registers_[i], saved.registers[i].value.data(), sizeof registers_[i]);
+    for (size_t i = 0; i < vectors_.size(); ++i)
+      vectors_[i] = saved.registers[registers_.size() + i].value;
+    hart_state = saved.state;
+    external_interrupt = saved.external_interrupt;
+    return true;
+  }
   std::string fault_report(const VcpuIo& /*io*/) override { return report; }
   void set_external_interrupt(bool asserted) noexcept override { external_interrupt = asserted; }
 
@@ -118,12 +147,31 @@ class FakeVcpu final : public VcpuBackend {
   uint32_t registers_written = 0;
   uint32_t states_asked = 0;
   uint32_t suspend_resets_taken = 0;
+  uint32_t states_restored = 0;
+  std::string refuses_to_save;     ///< the reason; empty: it saves
+  std::string refuses_to_restore;  ///< the same
   bool refuses_suspend_reset = false;
   std::function<void()> on_suspend_reset{};  ///< in the middle of one
   std::string report = "hart 0: pc 0x0: exit unknown\n";
   std::atomic<bool> external_interrupt = false;
 
  private:
+  std::vector<std::byte> bytes_of(size_t number) const {
+    const auto bytes = std::as_bytes(std::span{&registers_[number], 1});
+    return {bytes.begin(), bytes.end()};
+  }
+  /// Why the hart cannot take over that state; empty if it can.
+  std::string misfit(const VcpuState& saved) const {
+    if (saved.state == HartState::kUnknown) return "it is neither runnable nor stopped";
+    if (saved.registers.size() != registers_.size() + vectors_.size()) return "a register is missing";
+    for (size_t i = 0; i < saved.registers.size(); ++i) {
+      const SavedRegister& reg = saved.registers[i];
+      const size_t size = i < registers_.size() ? sizeof registers_[i] : vectors_[i - registers_.size()].size();
+      if (reg.id != i || reg.value.size() != size) return "register " + reg.name + " does not fit";
+    }
+    return {};
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Step> steps_;

@@ -256,6 +256,17 @@ check_sbi_table() {
     PHASE=$1 as_one_test sbi_table sbi_answers_are_documented "$lines" "$2" >>"$RESULTS/$1.log" 2>&1
 }
 
+# check_saved_state PHASE HOST: another one. The tests of tests/state on that emulated host, which is booted once more.
+check_saved_state() {
+    local kernel=${2%%:*} irqchip=${2##*:} binary
+    [[ $TEST_FILTER == '*' ]] || return 0
+    binary=$(state_binary)
+    PHASE=$1 as_one_test saved_state "$ROOT/tools/dev" host --pipe --kernel "$kernel" --irqchip "$irqchip" \
+        --cpu "zkr=$(host_zkr "$irqchip"),v=$(host_v "$2")" --timeout 600 -- "${binary:-no-state-tests}" \
+        >>"$RESULTS/$1.log" 2>&1
+}
+
+state_binary() { find "build/$(default_preset)/tests" -type f -name rvvmm_state_tests | head -n 1; }
 integration_binary() { find "build/$(default_preset)/tests" -type f -name rvvmm_integration_tests | head -n 1; }
 
 # start_integration HOST: boots one emulated host that runs all integration tests, in the background; its process in
@@ -294,6 +305,7 @@ finish_integration() {
     check_device_trees "$name" || status=1
     check_file_system "$name" || status=1
     check_sbi_table "$name" "${host%%:*}" || status=1
+    check_saved_state "$name" "$host" || status=1
     if kernel_is_newer_than_known "${host%%:*}"; then
         NEW_KERNEL_HOSTS[$host]=$status
         return
@@ -413,6 +425,7 @@ native_integration() {
     check_device_trees integration-native || status=1
     check_file_system integration-native || status=1
     check_sbi_table integration-native "$kernel" || status=1
+    PHASE=integration-native as_one_test saved_state "$(state_binary)" || status=1
     return "$status"
 }
 

@@ -71,13 +71,6 @@ bool access_register(unsigned long request, const Aia& aia, uint64_t attribute, 
   return kvm_ioctl(aia.device.get(), request, &attr) == 0;
 }
 
-// Numbers of an interrupt file's registers, as in siselect. A register of the arrays has 32 bits, and 64-bit harts have
-// only the even numbers.
-constexpr uint64_t kEidelivery = 0x70;
-constexpr uint64_t kEithreshold = 0x72;
-constexpr uint64_t kEip0 = 0x80;
-constexpr uint64_t kEie0 = 0xC0;
-
 }  // namespace
 
 InterruptFile InterruptFile::of(const Aia& aia, HartId hart) noexcept {

@@ -41,6 +41,13 @@ class InterruptFile {
   size_t count_ = 0;
 };
 
+/// Numbers of an interrupt file's registers, as in siselect. A register of the arrays has 32 bits, and 64-bit harts
+/// have only the even numbers.
+inline constexpr uint64_t kEidelivery = 0x70;
+inline constexpr uint64_t kEithreshold = 0x72;
+inline constexpr uint64_t kEip0 = 0x80;
+inline constexpr uint64_t kEie0 = 0xC0;
+
 /// Creates, configures and initialises the AIA of a VM. All its vCPUs must exist, and none may have run. On failure:
 /// nullopt, with the failed step and its reason in `why`. Each step fails on some hosts, so only the whole sequence
 /// shows whether the host can do it. `emulated`: interrupt files in software even if the host has free guest interrupt

@@ -1,5 +1,6 @@
 #include "kvm/riscv64/isa.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -139,6 +140,11 @@ CpuDescription describe_cpu(int vcpu_fd, bool with_aia) {
   cpu.timebase_hz = required(vcpu_fd, one_reg::kTimerFrequency, "the frequency of a vCPU's timer");
   log_description(cpu);
   return cpu;
+}
+
+std::string_view isa_extension_name(uint32_t kvm_id) noexcept {
+  const auto found = std::ranges::find(kIsaNames, kvm_id, &IsaName::kvm_id);
+  return found == kIsaNames.end() ? std::string_view{} : found->name;
 }
 
 }  // namespace rvvmm

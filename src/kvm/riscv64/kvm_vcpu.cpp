@@ -37,6 +37,7 @@ KvmVcpu::KvmVcpu(Fd fd, HartId hart, const OfVm& vm)
       code_(vm.code),
       sign_extension_(vm.sign_extension),
       aia_(vm.aia),
+      vm_fd_(vm.vm_fd),
       flight_(vm.flight_memory) {}
 
 [[gnu::always_inline]] inline void KvmVcpu::observe(const ExitRecord& exit) noexcept {

@@ -22,6 +22,7 @@ class KvmVcpu final : public VcpuBackend {
  public:
   /// Parts of the VM. They must outlive the vCPU.
   struct OfVm {
+    int vm_fd;
     size_t run_size;  ///< bytes of the shared mapping
     const GuestCode& code;
     SignExtension& sign_extension;
@@ -46,6 +47,8 @@ class KvmVcpu final : public VcpuBackend {
   bool set(HartRegister reg, uint64_t value) noexcept override;
   bool get(VectorRegister reg, std::span<std::byte> bytes) noexcept override;
   bool set(VectorRegister reg, std::span<const std::byte> bytes) noexcept override;
+  std::optional<VcpuState> save(std::string& why) override;
+  bool restore(const VcpuState& state, std::string& why) override;
   std::string fault_report(const VcpuIo& io) override;
   std::vector<Statistic> statistics() override;
   std::vector<ExitRecord> last_exits() const override { return flight_.exits(); }
@@ -74,6 +77,13 @@ class KvmVcpu final : public VcpuBackend {
   /// Lets KVM finish the current MMIO, SBI or CSR exit (destination register, pc) without entering the guest.
   void complete_exit() noexcept;
   bool enter_until_reset() noexcept;
+  bool can_take(const VcpuState& state, std::string& why);
+  bool enter_if_needed(const VcpuState& state, std::string& why);
+  /// Enters the guest for code of rvvmm that exits: KVM then has given the hart a guest interrupt file, if one is free,
+  /// and has set its timer, if there is one to set. The registers are undefined afterwards.
+  bool enter_first(std::optional<uint64_t> timer, std::string& why);
+  bool run_first_code(std::string& why);
+  bool write_state(const VcpuState& state, std::string& why);
   void drive_pin() noexcept REQUIRES(pin_mu_);
   std::string describe_fault() const;
 
@@ -83,6 +93,7 @@ class KvmVcpu final : public VcpuBackend {
   const GuestCode& code_;
   SignExtension& sign_extension_;
   const Aia& aia_;
+  int vm_fd_;
   FlightRing flight_;
   ExitObserver* observer_ = nullptr;
   bool logged_ = false;  ///< whether each exit is logged: the log level when run() began

@@ -11,23 +11,13 @@
 #include "kvm/riscv64/isa.hpp"
 #include "kvm/riscv64/kvm_ioctl.hpp"
 #include "kvm/riscv64/kvm_vcpu.hpp"
+#include "kvm/riscv64/memory_slots.hpp"
 #include "kvm/riscv64/one_reg.hpp"
 #include "kvm/riscv64/sbi_switching.hpp"
 
 namespace rvvmm {
 
 namespace {
-
-enum MemorySlot : uint32_t { kRamSlot, kRomSlot };
-
-int set_memory(int vm_fd, MemorySlot slot, uint32_t flags, Gpa base, std::span<const std::byte> memory) noexcept {
-  const kvm_userspace_memory_region region{.slot = slot,
-                                           .flags = flags,
-                                           .guest_phys_addr = base.value,
-                                           .memory_size = memory.size(),
-                                           .userspace_addr = reinterpret_cast<uintptr_t>(memory.data())};
-  return kvm_ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
-}
 
 // KVM_CAP_IOEVENTFD: api.rst, 4.59.
 int set_ioeventfd(int vm_fd, const Doorbell& doorbell, uint32_t flags) noexcept {
@@ -73,8 +63,10 @@ std::unique_ptr<VcpuBackend> KvmVm::create_vcpu(HartId hart) {
     timebase_hz_ = one_reg::get(fd.get(), one_reg::kTimerFrequency).value_or(timebase_hz_);
   }
   switch_sbi_extensions(fd.get(), sbi_);
+  ++harts_;
   return std::make_unique<KvmVcpu>(std::move(fd), hart,
-                                   KvmVcpu::OfVm{.run_size = run_size_,
+                                   KvmVcpu::OfVm{.vm_fd = fd_.get(),
+                                                 .run_size = run_size_,
                                                  .code = guest_code_,
                                                  .sign_extension = sign_extension_,
                                                  .aia = aia_,

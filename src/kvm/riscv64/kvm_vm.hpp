@@ -32,6 +32,10 @@ class KvmVm final : public VmBackend {
   void set_irq_line(Gsi gsi, bool asserted) noexcept override;
   uint64_t ticks() const noexcept override { return read_time(); }
   uint64_t timebase_hz() const noexcept override { return timebase_hz_; }
+  std::optional<uint64_t> guest_time() noexcept override;
+  bool set_guest_time(uint64_t ticks) noexcept override;
+  std::optional<IrqchipState> save_irqchip(std::string& why) override;
+  bool restore_irqchip(const IrqchipState& state, std::string& why) override;
   std::vector<Statistic> statistics() override;
   void signal_msi(const MsiMessage& message) noexcept override;
   bool connect_msi(int eventfd, const MsiMessage& message) noexcept override {
@@ -52,6 +56,7 @@ class KvmVm final : public VmBackend {
   GuestCode guest_code_;  // shared by this VM's vCPUs, which the owner destroys first
   SignExtension sign_extension_;
   int first_vcpu_fd_ = -1;
+  uint32_t harts_ = 0;
   uint64_t timebase_hz_ = 1;
   Aia aia_;
   log::RateLimit refused_doorbells_{"doorbells refused"};
