@@ -74,7 +74,8 @@ Machine::Machine(const Parts& parts, std::vector<IrqchipKind>& irqchip_kinds)
       control_({.loop = parts.loop,
                 .console = parts.console,
                 .devices = parts.virtio,
-                .vcpus = vm_.vcpus,
+                .vm = *vm_.backend,
+                .harts = parts.config.smp,
                 .on_pause =
                     [this] {
                       if (input_watch_) input_watch_->set_held(true);

@@ -146,7 +146,7 @@ void MachineControl::look() {
 void MachineControl::become_quiet() {
   is_quiet_ = true;
   patience_.disarm();
-  time_ = parts_.vcpus.front()->get(HartRegister::kTime);
+  time_ = parts_.vm.guest_time();
   log::line(
       log::Module::kVmm, log::Level::kDebug, "paused: quiet after {} us",
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - paused_at_).count());
@@ -166,7 +166,7 @@ std::string MachineControl::waits_for() const {
     if (!waits.empty()) waits += ", ";
     waits += what;
   };
-  for (HartId hart{0}; hart.value < parts_.vcpus.size(); ++hart.value) {
+  for (HartId hart{0}; hart.value < parts_.harts; ++hart.value) {
     if (!rests(hart)) add(std::format("hart {}", hart.value));
   }
   for (const VirtioDevice* const device : parts_.devices) {
@@ -180,12 +180,11 @@ void MachineControl::resume(PauseOwner owner) {
   if (!is_paused()) let_all_go();
 }
 
-// The time is the same for all harts: writing it on one of them is enough (docs/architecture.md, "A pause").
 void MachineControl::let_all_go() {
   patience_.disarm();
   look_.disarm();
   auto time = std::exchange(time_, std::nullopt);
-  if (time && !parts_.vcpus.front()->set(HartRegister::kTime, *time)) {
+  if (time && !parts_.vm.set_guest_time(*time)) {
     log::line(log::Module::kVmm, log::Level::kError, "the guest's time cannot be set back: it sees the pause");
     time.reset();
   }

@@ -36,7 +36,8 @@ class MachineControl {
     EventLoop& loop;
     ConsoleHub& console;
     std::span<VirtioDevice* const> devices;
-    std::span<const std::unique_ptr<VcpuBackend>> vcpus;  ///< by hart
+    VmBackend& vm;
+    uint32_t harts;
     std::function<void()> on_pause;
     /// The machine goes on at `time`, the guest's time in ticks; nullopt if it was not quiet. Before harts run.
     std::function<void(std::optional<uint64_t> time)> on_resume;
