@@ -29,9 +29,7 @@ class AiaSetup {
 
  private:
   bool ioctl(unsigned long request, uint32_t group, uint64_t attribute, void* value, const char* what) {
-    const kvm_device_attr attr{
-        .flags = 0, .group = group, .attr = attribute, .addr = reinterpret_cast<uintptr_t>(value)};
-    if (kvm_ioctl(fd_, request, &attr) == 0) return true;
+    if (access_device(fd_, request, group, attribute, value)) return true;
     why_ = std::format("{}: {}", what, std::strerror(errno));
     return false;
   }
@@ -66,9 +64,7 @@ bool configure(AiaSetup& aia, const AiaLayout& layout, uint32_t harts) {
 }
 
 bool access_register(unsigned long request, const Aia& aia, uint64_t attribute, uint64_t& value) noexcept {
-  const kvm_device_attr attr{
-      .flags = 0, .group = KVM_DEV_RISCV_AIA_GRP_IMSIC, .attr = attribute, .addr = reinterpret_cast<uintptr_t>(&value)};
-  return kvm_ioctl(aia.device.get(), request, &attr) == 0;
+  return access_device(aia.device.get(), request, KVM_DEV_RISCV_AIA_GRP_IMSIC, attribute, &value);
 }
 
 }  // namespace

@@ -82,9 +82,7 @@ class AiaRegisters {
     return access(KVM_GET_DEVICE_ATTR, group, attribute, &value, name);
   }
   bool access(unsigned long request, uint32_t group, uint64_t attribute, void* value, const char* name) {
-    const kvm_device_attr attr{
-        .flags = 0, .group = group, .attr = attribute, .addr = reinterpret_cast<uintptr_t>(value)};
-    if (kvm_ioctl(fd_, request, &attr) == 0) return true;
+    if (access_device(fd_, request, group, attribute, value)) return true;
     why_ = std::format("{} of the AIA (group {}, {:#x}): {}", name, group, attribute, std::strerror(errno));
     return false;
   }

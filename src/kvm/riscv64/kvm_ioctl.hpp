@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
 
 #include "base/error.hpp"
@@ -20,6 +21,13 @@ int kvm_ioctl(int fd, unsigned long request, Argument argument) noexcept {
     value = ::ioctl(fd, request, argument);
   } while (value < 0 && errno == EINTR);
   return value;
+}
+
+/// KVM_GET_DEVICE_ATTR or KVM_SET_DEVICE_ATTR; `value` has the attribute's size. False, with errno, if KVM refuses.
+inline bool access_device(int device_fd, unsigned long request, uint32_t group, uint64_t attribute,
+                          void* value) noexcept {
+  const kvm_device_attr attr{.flags = 0, .group = group, .attr = attribute, .addr = reinterpret_cast<uintptr_t>(value)};
+  return kvm_ioctl(device_fd, request, &attr) == 0;
 }
 
 /// ioctl(fd, KVM_RUN, 0): 0, or a negative errno. It does not use glibc's ioctl(), which is variadic: it spills seven
