@@ -18,6 +18,16 @@ class VcpuThreadTest : public ::testing::Test {
   VcpuThread::Parts parts(uint32_t hart = 0) {
     return {.hart = HartId{hart}, .backend = vcpu, .io = io, .listener = listener, .host_cpu = std::nullopt};
   }
+  /// The hart's thread rests, and must not enter the guest any more.
+  void start_resting(VcpuThread& thread) {
+    thread.start();
+    thread.pause();
+    listener.wait_for_rests(1);
+    vcpu.add_step([](VcpuIo&) {
+      ADD_FAILURE() << "entered the guest";
+      return RunOutcome::kContinue;
+    });
+  }
 
   FakeVcpu vcpu;
   IdleIo io;
@@ -169,13 +179,7 @@ TEST_F(VcpuThreadTest, PausedBeforeItsStartItDoesNotEnterTheGuest) {
 TEST_F(VcpuThreadTest, RunsTasksWhileItRestsAndThenRestsAgain) {
   std::atomic<int> ran = 0;
   VcpuThread thread{parts()};
-  thread.start();
-  thread.pause();
-  listener.wait_for_rests(1);
-  vcpu.add_step([](VcpuIo&) {
-    ADD_FAILURE() << "entered the guest";
-    return RunOutcome::kContinue;
-  });
+  start_resting(thread);
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(thread.post([&ran](VcpuBackend&) { ++ran; }));
     while (ran <= i || !thread.rests())
@@ -185,13 +189,7 @@ TEST_F(VcpuThreadTest, RunsTasksWhileItRestsAndThenRestsAgain) {
 
 TEST_F(VcpuThreadTest, StopEndsAHartThatRests) {
   VcpuThread thread{parts()};
-  thread.start();
-  thread.pause();
-  listener.wait_for_rests(1);
-  vcpu.add_step([](VcpuIo&) {
-    ADD_FAILURE() << "entered the guest";
-    return RunOutcome::kContinue;
-  });
+  start_resting(thread);
 }
 
 TEST_F(VcpuThreadTest, AHartThatHasEndedRests) {

@@ -67,6 +67,14 @@ class MachineControlTest : public ::testing::Test {
       return RunOutcome::kContinue;
     });
   }
+  /// All harts rest; the pause waits for the device alone.
+  void pause_with_a_disk_that_does_not_answer() {
+    device_.has_request_in_hand = true;
+    make([](HartId /*hart*/, VcpuIo& /*io*/) {});
+    machine_->start();
+    control().pause(PauseOwner::kUser);
+    ASSERT_TRUE(comes_true([this] { return control().waits_for() == "fake0"; }));
+  }
   MachineControl& control() { return machine_->control(); }
 
   template <typename Condition>
@@ -236,11 +244,7 @@ TEST_F(MachineControlTest, GuestTimeStandsStill) {
 }
 
 TEST_F(MachineControlTest, GuestTimeOfAPauseThatIsGivenUpIsLeftAlone) {
-  device_.has_request_in_hand = true;
-  make(nothing);
-  machine_->start();
-  control().pause(PauseOwner::kUser);
-  ASSERT_TRUE(comes_true([this] { return control().waits_for() == "fake0"; }));
+  pause_with_a_disk_that_does_not_answer();
   hypervisor_.record.guest_time = 9'000;
   control().resume(PauseOwner::kUser);
   EXPECT_EQ(hypervisor_.record.guest_time, 9'000U);
@@ -271,11 +275,7 @@ TEST_F(MachineControlTest, ADiskThatDoesNotAnswerIsNamedAndThePauseIsGivenUp) {
 }
 
 TEST_F(MachineControlTest, ADiskThatAnswersLateMakesTheMachineQuiet) {
-  device_.has_request_in_hand = true;
-  make(nothing);
-  machine_->start();
-  control().pause(PauseOwner::kUser);
-  ASSERT_TRUE(comes_true([this] { return control().waits_for() == "fake0"; }));
+  pause_with_a_disk_that_does_not_answer();
   device_.has_request_in_hand = false;
   EXPECT_TRUE(becomes_quiet());
 }
