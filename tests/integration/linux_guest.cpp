@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <string_view>
 
 #include "kernel_files.hpp"
 
@@ -25,6 +26,12 @@ void add_cpio_entry(std::string& archive, const std::string& name, unsigned mode
   pad_to_4(archive);
   archive += content;
   pad_to_4(archive);
+}
+
+// The last lines of what a command has printed: what has gone wrong is there.
+std::string_view end_of(std::string_view output) {
+  constexpr size_t kLimit = 1000;
+  return output.size() <= kLimit ? output : output.substr(output.size() - kLimit);
 }
 
 // nowatchdog: a host that is emulated and busy stops for seconds, which is no lockup of the guest's.
@@ -90,7 +97,7 @@ LinuxGuest::LinuxGuest(const LinuxLaunch& launch)
   if (vm_.matches()[1] == std::to_string(status)) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "in the guest: " << command_ << "\nstatus " << vm_.matches()[1] << ", not "
                                        << status << "; it printed:\n"
-                                       << output_;
+                                       << end_of(output_);
 }
 
 }  // namespace rvvmm::test

@@ -99,7 +99,7 @@ end_phase() {
     ((passed + failed + skipped > 0)) || failed=1
     if ((failed)); then
         for failure in "${counted[@]:1}"; do say "    FAILED: $failure"; done
-        say "    the end of build/results/$name.log:"
+        say "    build/results/$name.log:"
         show_failure "$RESULTS/$name.log"
     fi
     PHASE_FAILED=$failed
@@ -113,10 +113,11 @@ end_phase() {
     PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
 }
 
-# What failed, by name, then the end.
+# What failed: each failure with what was seen, and all of them by name; or else the end.
 show_failure() {
-    grep -aE '^\[  FAILED  \]|error:|^(worse|gone): |Failure$|\*\*\*Failed|\*\*\*Timeout|ERROR: .*Sanitizer|WARNING: ThreadSanitizer' "$1" |
-        head -n 40 >&2 || true
+    grep -aE -A 12 'Failure$|ERROR: .*Sanitizer|WARNING: ThreadSanitizer' "$1" | head -n 120 >&2 || true
+    grep -aE '^\[  FAILED  \]|error:|^(worse|gone): |\*\*\*Failed|\*\*\*Timeout' "$1" | head -n 40 >&2 || true
+    ! grep -qaE '^\[  FAILED  \]|^(worse|gone): ' "$1" || return 0
     tail -n 40 "$1" >&2
 }
 
