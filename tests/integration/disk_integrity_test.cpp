@@ -44,7 +44,7 @@ constexpr std::array kModes{
     Mode{.transport = "pci", .direct = true, .ring = false},  Mode{.transport = "mmio", .direct = true, .ring = true},
 };
 
-constexpr unsigned kRounds = 2;
+constexpr unsigned kRounds = 1;
 constexpr unsigned kRoundsOfFullRun = 50;
 constexpr uint64_t kRecordsSize = uint64_t{32} << 20;
 

@@ -94,12 +94,18 @@ TEST_F(SbiSwitch, WithoutAChoiceTheGuestFindsWhatTheListSays) {
   EXPECT_EQ(found.at(kMpxy), (Finding{.probe = 0, .call = kNotSupported, .batch = kNotSupported}));
 }
 
+// One by one in the full run; or else every second one, and then the others.
 TEST_F(SbiSwitch, OffMeansThatNobodyAnswersAndNothingElseChanges) {
   const Findings before = findings().front();
-  for (const auto& [name, eid] : kNamed) {
+  const size_t groups = environment().full ? kNamed.size() : 2;
+  for (size_t group = 0; group < groups; ++group) {
     Findings expected = before;
-    expected[eid] = {.probe = 0, .call = kNotSupported, .batch = kNotSupported};
-    EXPECT_EQ(findings({"--sbi", std::string{name} + "=off"}).front(), expected) << name;
+    std::string choice;
+    for (size_t index = group; index < kNamed.size(); index += groups) {
+      choice += (choice.empty() ? "" : ",") + std::string{kNamed[index].name} + "=off";
+      expected[kNamed[index].eid] = {.probe = 0, .call = kNotSupported, .batch = kNotSupported};
+    }
+    EXPECT_EQ(findings({"--sbi", choice}).front(), expected) << choice;
   }
 }
 
