@@ -32,8 +32,8 @@ struct Cost {
 /// One TCP connection of the guest's, watched while it is busy: neither its begin nor its end is counted.
 class WatchedTransfer {
  public:
-  static constexpr size_t kWarmUp = kMiB;
-  static constexpr size_t kWatched = 4 * kMiB;
+  static constexpr size_t kWarmUp = kMiB / 2;
+  static constexpr size_t kWatched = 2 * kMiB;
 
   explicit WatchedTransfer(pid_t vmm) : vmm_(vmm) { listener_.set_limit(kSoon); }
   uint16_t port() const { return listener_.port(); }
@@ -115,7 +115,7 @@ class LinuxTap : public LinuxTest {
       const WatchedTransfer transfer{vmm};
       const std::string port = std::to_string(transfer.port());
       ASSERT_TRUE(guest.begin(to_guest ? "nc 10.9.7.1 " + port + " > /dev/null"
-                                       : "dd if=/dev/zero bs=64k count=256 2>/dev/null | nc 10.9.7.1 " + port,
+                                       : "dd if=/dev/zero bs=64k count=128 2>/dev/null | nc 10.9.7.1 " + port,
                               kBoot));
       const Cost cost = to_guest ? transfer.to_guest() : transfer.from_guest();
       EXPECT_TRUE(cost.complete);
@@ -170,6 +170,15 @@ class LinuxTap : public LinuxTest {
     fetch(guest);
   }
 
+  // The next machine finds the device as the first one did.
+  void reset_while_fetching(LinuxGuest& guest) {
+    ASSERT_TRUE(guest.vm().send("(while :; do wget -q -O /dev/null http://10.9.7.1:" + std::to_string(server_->port()) +
+                                "/file; done) & sleep 1; reboot -f\n"));
+    ASSERT_TRUE(guest.boots());
+    set_address(guest);
+    fetch(guest);
+  }
+
   void delete_the_tap_while_fetching(LinuxGuest& guest) {
     const std::string url = "http://10.9.7.1:" + std::to_string(server_->port()) + "/file";
     ASSERT_TRUE(guest.run("cat /sys/class/net/eth0/carrier"));
@@ -208,13 +217,10 @@ TEST_F(LinuxTap, MovesFramesWithoutUs) {
   clock.done("bind");
   take_the_tap_down_and_up(guest);
   clock.done("down, up");
-  // A reset in the middle of traffic: the next machine finds the device as the first one did.
-  ASSERT_TRUE(guest.vm().send("(while :; do wget -q -O /dev/null http://10.9.7.1:" + std::to_string(server_->port()) +
-                              "/file; done) & sleep 1; reboot -f\n"));
-  ASSERT_TRUE(guest.boots());
-  set_address(guest);
-  fetch(guest);
-  clock.done("reset");
+  if (environment().full) {
+    reset_while_fetching(guest);
+    clock.done("reset");
+  }
   delete_the_tap_while_fetching(guest);
   clock.done("deleted");
   ASSERT_TRUE(guest.vm().send("poweroff -f\n"));

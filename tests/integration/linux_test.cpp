@@ -289,7 +289,7 @@ class Configs : public LinuxTest {};
 TEST_F(Configs, BootToUserSpace) {
   if (is_left_to_other_hosts({"6.12:aia"})) GTEST_SKIP() << kOnlyInTheFullRun;
   const TestEnvironment& all = environment();
-  const auto boots_by_default = [](const std::string& name) { return name == "debian.conf"; };
+  const auto boots_by_default = [](const std::string& name) { return name == "minimal.conf"; };
   ASSERT_TRUE(std::filesystem::is_directory(all.configs)) << all.configs;
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator{all.configs}) {
