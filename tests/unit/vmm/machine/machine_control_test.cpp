@@ -281,11 +281,14 @@ TEST_F(MachineControlTest, ADiskThatAnswersLateMakesTheMachineQuiet) {
 }
 
 TEST_F(MachineControlTest, AHartThatIsInACallIsNamed) {
-  make([this](HartId hart, VcpuIo& /*io*/) {
-    if (hart == HartId{2}) leave_.wait();
+  const auto is_in_a_call = std::make_shared<std::atomic<bool>>(false);
+  make([this, is_in_a_call](HartId hart, VcpuIo& /*io*/) {
+    if (hart != HartId{2}) return;
+    *is_in_a_call = true;
+    leave_.wait();
   });
   machine_->start();
-  ASSERT_TRUE(runs());
+  ASSERT_TRUE(comes_true([&] { return is_in_a_call->load(); }));
   control().pause(PauseOwner::kUser);
   EXPECT_TRUE(comes_true([this] { return control().waits_for() == "hart 2"; }));
   leave_.count_down();
