@@ -77,14 +77,16 @@ class MachineControlTest : public ::testing::Test {
   }
   MachineControl& control() { return machine_->control(); }
 
+  /// Asks no more once it is true: it may be so for a moment only.
   template <typename Condition>
   bool comes_true(Condition condition) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (!condition() && std::chrono::steady_clock::now() < limit) {
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > limit) return false;
       loop_.serve();
       std::this_thread::sleep_for(std::chrono::microseconds{100});
     }
-    return condition();
+    return true;
   }
   bool becomes_quiet() {
     return comes_true([this] { return control().is_quiet(); });
