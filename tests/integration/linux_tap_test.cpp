@@ -101,9 +101,9 @@ class LinuxTap : public LinuxTest {
   void set_address(LinuxGuest& guest) {
     ASSERT_TRUE(guest.run("ip link set eth0 up && ip addr add 10.9.7.2/24 dev eth0"));
   }
+  std::string url() const { return "http://10.9.7.1:" + std::to_string(server_->port()) + "/file"; }
   void fetch(LinuxGuest& guest) {
-    ASSERT_TRUE(
-        guest.run("wget -q -O - http://10.9.7.1:" + std::to_string(server_->port()) + "/file | sha256sum", 0, kBoot));
+    ASSERT_TRUE(guest.run("wget -q -O - " + url() + " | sha256sum", 0, kBoot));
     EXPECT_NE(guest.output().find(sha256_), std::string::npos) << guest.output();
   }
 
@@ -134,10 +134,9 @@ class LinuxTap : public LinuxTest {
   // Linux masks a vector while it writes another hart's address to it.
   void move_interrupts_while_fetching(LinuxGuest& guest) {
     if (!has_messages()) return;
-    const std::string url = "http://10.9.7.1:" + std::to_string(server_->port()) + "/file";
     const auto before = kvm_counter(guest.vm().pid(), "mmio_exit_user");
     ASSERT_TRUE(guest.run("grep -c virtio0-input /proc/interrupts"));
-    EXPECT_TRUE(guest.run("for i in 1 2 3 4 5 6; do wget -q -O - " + url +
+    EXPECT_TRUE(guest.run("for i in 1 2 3 4 5 6; do wget -q -O - " + url() +
                               "; done | sha256sum > /tmp/sums & "
                               "fetching=$!; n=0; while kill -0 $fetching 2>/dev/null; do "
                               "for irq in $(grep virtio0- /proc/interrupts | cut -d: -f1); do "
@@ -172,18 +171,16 @@ class LinuxTap : public LinuxTest {
 
   // The next machine finds the device as the first one did.
   void reset_while_fetching(LinuxGuest& guest) {
-    ASSERT_TRUE(guest.vm().send("(while :; do wget -q -O /dev/null http://10.9.7.1:" + std::to_string(server_->port()) +
-                                "/file; done) & sleep 1; reboot -f\n"));
+    ASSERT_TRUE(guest.vm().send("(while :; do wget -q -O /dev/null " + url() + "; done) & sleep 1; reboot -f\n"));
     ASSERT_TRUE(guest.boots());
     set_address(guest);
     fetch(guest);
   }
 
   void delete_the_tap_while_fetching(LinuxGuest& guest) {
-    const std::string url = "http://10.9.7.1:" + std::to_string(server_->port()) + "/file";
     ASSERT_TRUE(guest.run("cat /sys/class/net/eth0/carrier"));
     EXPECT_EQ(guest.output(), "1\n");
-    ASSERT_TRUE(guest.run("(while :; do wget -q -T 1 -O /dev/null " + url + "; done) 2>/dev/null & echo begun"));
+    ASSERT_TRUE(guest.run("(while :; do wget -q -T 1 -O /dev/null " + url() + "; done) 2>/dev/null & echo begun"));
     EXPECT_TRUE(guest.vm().lives_for(std::chrono::milliseconds{500}));
     tap_->remove();
     EXPECT_TRUE(guest.run("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do sleep 0.1; done"));
