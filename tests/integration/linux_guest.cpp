@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <string_view>
 
 #include "kernel_files.hpp"
 
@@ -26,12 +25,6 @@ void add_cpio_entry(std::string& archive, const std::string& name, unsigned mode
   pad_to_4(archive);
   archive += content;
   pad_to_4(archive);
-}
-
-// The last lines of what a command has printed: what has gone wrong is there.
-std::string_view end_of(std::string_view output) {
-  constexpr size_t kLimit = 1000;
-  return output.size() <= kLimit ? output : output.substr(output.size() - kLimit);
 }
 
 // nowatchdog: a host that is emulated and busy stops for seconds, which is no lockup of the guest's.

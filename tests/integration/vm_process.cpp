@@ -272,9 +272,12 @@ termios VmProcess::terminal_attributes() const {
 }
 
 std::string VmProcess::report() const {
-  const size_t from = output_.size() - std::min<size_t>(output_.size(), 2000);
   return "\n--- status: " + (status_ ? std::to_string(*status_) : "running") + "; end of the console:\n" +
-         output_.substr(from) + "\n--- stderr:\n" + errors() + "\n---";
+         std::string{end_of(output_)} + "\n--- stderr:\n" + errors() + "\n---";
+}
+
+std::string_view end_of(std::string_view output) {
+  return output.substr(output.size() - std::min<size_t>(output.size(), 2000));
 }
 
 std::string report_with(std::vector<std::string> arguments) {

@@ -100,6 +100,9 @@ class VmProcess {
   std::vector<std::string> matches_;
 };
 
+/// The last 2,000 bytes of what was printed: what has gone wrong is there.
+std::string_view end_of(std::string_view output);
+
 /// What `rvvmm report` prints with these arguments; it must end well.
 std::string report_with(std::vector<std::string> arguments);
 
